@@ -1,0 +1,46 @@
+# Products: build/V/mortised, build/V/mortise, build/V/libmortise.{a,so}.
+TABLES := $(wildcard spec/*.tbl)
+GEN := $(TABLES:spec/%.tbl=build/gen/spec/%.h)
+SRC := $(wildcard src/*/*.c)
+MAINS := $(filter src/broker/main.c src/cli/main.c,$(SRC))
+OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
+LIB_OBJ := $(filter-out $(MAINS:src/%.c=$(B)/obj/%.o),$(OBJ))
+# What a device links: no broker, no store, no console.
+DEVICE_SRC := $(wildcard src/base/*.c src/wire/*.c src/client/*.c) src/topic/name.c src/io/dial.c src/tls/client.c \
+	src/shell/client.c
+DEVICE_OBJ := $(patsubst src/%.c,$(B)/obj/%.o,$(filter $(SRC),$(DEVICE_SRC)))
+
+PRODUCTS := $(B)/mortised $(B)/mortise $(B)/libmortise.a $(B)/libmortise.so
+all: $(PRODUCTS) ## build every product of variant V (default release)
+
+build/gen/spec/%.h: spec/%.tbl tools/gen
+	@mkdir -p $(@D)
+	tools/gen $< > $@.tmp && mv $@.tmp $@
+
+$(B)/obj/%.o: src/%.c $(GEN) Makefile mk/variants.mk
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Everything but the mains, for programs and tests.
+$(B)/liball.a: $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(B)/mortised: $(B)/obj/broker/main.o $(B)/liball.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS_all)
+
+$(B)/mortise: $(B)/obj/cli/main.o $(B)/liball.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS_all)
+
+$(B)/libmortise.a: $(DEVICE_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(B)/libmortise.so: $(DEVICE_OBJ)
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libmortise.so.0 -o $@ $^ $(filter-out -pie,$(LDFLAGS)) $(LIBS_client)
+
+-include $(OBJ:.o=.d)
+
+clean: ## remove everything that was built
+	rm -rf build
+.PHONY: all clean

@@ -1,0 +1,28 @@
+# Test programs: one per file of tests/unit and tests/model (cmocka), one fuzz target per file of tests/fuzz.
+UNIT_SRC := $(wildcard tests/unit/*.c)
+MODEL_SRC := $(wildcard tests/model/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+UNIT := $(UNIT_SRC:%.c=$(B)/%)
+MODEL := $(MODEL_SRC:%.c=$(B)/%)
+FUZZ := $(FUZZ_SRC:%.c=build/fuzz/%)
+
+$(B)/tests/unit/%: tests/unit/%.c $(B)/liball.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all) -lcmocka
+
+$(B)/tests/model/%: tests/model/%.c $(B)/liball.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all) -lcmocka
+
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/liball.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all)
+
+-include $(UNIT:=.d) $(MODEL:=.d)
+
+unit: $(UNIT) ## run the unit tests of variant V
+	tools/run-tests $(UNIT)
+
+model: $(MODEL) ## run the model tests of variant V
+	tools/run-tests $(MODEL)
+.PHONY: unit model
