@@ -1,0 +1,28 @@
+/*
+ * The broker put together: one loop, one core, listeners, password pool, state database, admin API.
+ */
+#pragma once
+
+#include "core/core.h"
+#include "shell/hub.h"
+#include "shell/settings.h"
+#include "store/state.h"
+
+struct mt_broker;
+
+/* Provisions the state directory when needed, opens everything. fault: one sentence with a remedy; *exit_code on failure. */
+MT_MUST_USE enum mt_status mt_broker_open(const struct mt_settings *settings, struct mt_broker **out, char *fault,
+					  size_t cap, int *exit_code);
+/* Serves until SIGTERM or SIGINT. */
+MT_MUST_USE enum mt_status mt_broker_run(struct mt_broker *broker);
+void mt_broker_close(struct mt_broker **broker);
+
+/* For the admin API. Loop thread (inside mt_hub_call): */
+struct mt_core *mt_broker_core(struct mt_broker *broker);
+const struct mt_settings *mt_broker_settings(const struct mt_broker *broker);
+/* "tls=127.0.0.1:8883" and so on: the real addresses by listener, for status. NULL past the end. */
+const char *mt_broker_listener_text(const struct mt_broker *broker, uint32_t index);
+mt_time mt_broker_started_ns(const struct mt_broker *broker); /* monotonic */
+/* Admin thread: */
+struct mt_hub *mt_broker_hub(struct mt_broker *broker);
+struct mt_state *mt_broker_state(struct mt_broker *broker);
