@@ -97,6 +97,15 @@ void mt_pool_give(struct mt_pool *pool, mt_handle handle)
 	pool->used_count--;
 }
 
+void *mt_pool_at(const struct mt_pool *pool, uint32_t index)
+{
+	struct slot *slot;
+	if (index >= pool->slot_count)
+		return NULL;
+	slot = slot_at(pool, index);
+	return slot->generation % 2 == 1 ? slot->item : NULL;
+}
+
 void *mt_pool_next(const struct mt_pool *pool, uint32_t *index, mt_handle *out)
 {
 	for (; *index < pool->slot_count; (*index)++) {

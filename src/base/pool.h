@@ -33,6 +33,8 @@ MT_MUST_USE void *mt_pool_take(struct mt_pool *pool, mt_handle *out);
 void *mt_pool_get(const struct mt_pool *pool, mt_handle handle);
 /* The handle must be live. */
 void mt_pool_give(struct mt_pool *pool, mt_handle handle);
+/* The live item at an index, or NULL. */
+void *mt_pool_at(const struct mt_pool *pool, uint32_t index);
 /* Live item at or after *index, with its handle; NULL at the end; *index is moved past it. */
 void *mt_pool_next(const struct mt_pool *pool, uint32_t *index, mt_handle *out);
 

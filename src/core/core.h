@@ -50,12 +50,12 @@ struct mt_core_settings {
 	const char *release;          /* for $SYS/broker/version; static */
 };
 
-/* What the shell knows of a connection at accept; copied. */
+/* What the shell knows of a connection at accept. */
 struct mt_conn_facts {
 	struct mt_address address;
-	char address_text[64];        /* "10.1.2.3:4711": for audit */
-	char listener[64];
-	char anonymous_role[64];      /* "": credentials are demanded */
+	uint16_t port;
+	const char *listener;         /* name; outlives the core */
+	const char *anonymous_role;   /* "": credentials are demanded; outlives the core */
 	bool has_anonymous_sessions;
 	bool is_secret_safe;          /* a password may travel here: TLS, loopback, or the listener says so */
 };
@@ -88,8 +88,9 @@ struct mt_audit {
 	char user[128];
 	char client_id[128];
 	char topic[128];
-	char address[64];
-	char listener[64];
+	struct mt_address address;
+	uint16_t port;
+	const char *listener;  /* static */
 };
 
 struct mt_request {
@@ -172,7 +173,8 @@ struct mt_core_counts mt_core_counts(const struct mt_core *core);
 struct mt_client_info {
 	char client_id[256];
 	char user[256];          /* "" anonymous */
-	char address[64];
+	struct mt_address address; /* of the last connection */
+	uint16_t port;
 	char listener[64];
 	bool is_connected;
 	uint8_t version;         /* 4 or 5 */
