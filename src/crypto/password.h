@@ -12,6 +12,7 @@
 #define MT_PASSWORD_HASH_BYTES 128u
 #define MT_PASSWORD_BYTES_MAX 1024u
 #define MT_TOKEN_TEXT_BYTES 31u /* with the terminating 0 */
+#define MT_PASSWORD_MADE_BYTES 33u /* with the terminating 0 */
 
 /* out: 0-terminated. MT_LIMIT: password longer than MT_PASSWORD_BYTES_MAX. MT_MEMORY. */
 MT_MUST_USE enum mt_status mt_password_hash(struct mt_bytes password, const uint8_t salt[16],
@@ -21,6 +22,9 @@ MT_MUST_USE enum mt_status mt_password_hash(struct mt_bytes password, const uint
 MT_MUST_USE enum mt_status mt_password_verify(struct mt_bytes password, struct mt_bytes hash);
 /* How many Argon2id computations the process has done: for the proof that each case costs one. */
 uint64_t mt_password_hash_count(void);
+
+/* A generated password: 160 bit as 32 characters of base32. */
+void mt_password_make(const uint8_t random[20], char out[MT_PASSWORD_MADE_BYTES]);
 
 bool mt_token_has_form(struct mt_bytes secret); /* begins with "mt1." */
 void mt_token_make(const uint8_t random[16], char out[MT_TOKEN_TEXT_BYTES]);
