@@ -1,0 +1,156 @@
+/* The client's side: whom it trusts, and the name that the server's certificate must bear. */
+#include "tls/parts.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#define TRUSTED_COUNT_MAX 1000
+#define HOST_BYTES_MAX 253
+
+/* Why the certificates cannot be trusted, or NULL. */
+static const char *trust_all(SSL_CTX *ctx, BIO *pem)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	int count = 0;
+
+	for (;;) {
+		X509 *certificate = PEM_read_bio_X509(pem, NULL, mt_tls_pem_no_passphrase, NULL);
+		bool is_added;
+		if (!certificate)
+			break;
+		is_added = X509_STORE_add_cert(store, certificate) == 1;
+		X509_free(certificate);
+		if (!is_added)
+			return mt_tls_fault_reason();
+		if (++count > TRUSTED_COUNT_MAX)
+			return "more than 1000 certificates";
+	}
+	if (count == 0)
+		return "no certificate in it";
+	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		return mt_tls_fault_reason();
+	ERR_clear_error();
+	return NULL;
+}
+
+static enum mt_status trust_pem(SSL_CTX *ctx, BIO *pem, const char *name, char *fault, size_t cap)
+{
+	const char *why;
+
+	ERR_clear_error();
+	why = pem ? trust_all(ctx, pem) : "no memory";
+	BIO_free(pem);
+	if (!why)
+		return MT_OK;
+	mt_tls_fault_say(fault, cap, "cannot use the CA %s: %s", name, why);
+	return MT_INVALID;
+}
+
+static enum mt_status load_trust(SSL_CTX *ctx, const struct mt_tls_client_settings *settings, char *fault, size_t cap)
+{
+	BIO *pem;
+
+	if (settings->ca_path) {
+		MT_TRY(mt_tls_pem_read(settings->ca_path, false, &pem, fault, cap));
+		return trust_pem(ctx, pem, settings->ca_path, fault, cap);
+	}
+	if (settings->ca_pem.len > 0) {
+		if (settings->ca_pem.len > INT32_MAX) {
+			mt_tls_fault_say(fault, cap, "the CA of the profile is too large");
+			return MT_LIMIT;
+		}
+		pem = BIO_new_mem_buf(settings->ca_pem.data, (int)settings->ca_pem.len);
+		return trust_pem(ctx, pem, "of the profile", fault, cap);
+	}
+	if (SSL_CTX_set_default_verify_paths(ctx) == 1)
+		return MT_OK;
+	mt_tls_fault_say(fault, cap, "cannot load the system's CA certificates: %s", mt_tls_fault_reason());
+	return MT_TLS;
+}
+
+static enum mt_status load(SSL_CTX *ctx, const struct mt_tls_client_settings *settings, char *fault, size_t cap)
+{
+	static const uint8_t offer[] = {4, 'm', 'q', 't', 't'};
+
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	/* Zero is success here, unlike everywhere else in the library. */
+	if (SSL_CTX_set_alpn_protos(ctx, offer, sizeof(offer)) != 0) {
+		mt_tls_fault_say(fault, cap, "no memory for TLS");
+		return MT_MEMORY;
+	}
+	MT_TRY(load_trust(ctx, settings, fault, cap));
+	if (!settings->certificate_path)
+		return MT_OK;
+	if (!settings->key_path) {
+		mt_tls_fault_say(fault, cap, "the certificate %s needs its key", settings->certificate_path);
+		return MT_INVALID;
+	}
+	return mt_tls_identity_load(ctx, settings->certificate_path, settings->key_path, fault, cap);
+}
+
+enum mt_status mt_tls_context_create_client(const struct mt_tls_client_settings *settings, struct mt_tls_context **out,
+					    char *fault, size_t cap)
+{
+	struct mt_tls_context *context;
+	enum mt_status status;
+
+	MT_TRY(mt_tls_context_create(TLS_client_method(), &context, fault, cap));
+	status = load(context->ctx, settings, fault, cap);
+	if (status != MT_OK) {
+		mt_tls_context_destroy(&context);
+		return status;
+	}
+	*out = context;
+	return MT_OK;
+}
+
+static bool is_address(const char *host)
+{
+	uint8_t parsed[16];
+
+	return inet_pton(AF_INET, host, parsed) == 1 || inet_pton(AF_INET6, host, parsed) == 1;
+}
+
+/* "broker.example." is asked of DNS, but certificates and SNI bear the name without its last dot. */
+static bool copy_name(const char *host, char out[HOST_BYTES_MAX + 1])
+{
+	size_t len = strlen(host);
+
+	if (len > 0 && host[len - 1] == '.')
+		len--;
+	if (len == 0 || len > HOST_BYTES_MAX)
+		return false;
+	memcpy(out, host, len);
+	out[len] = '\0';
+	return true;
+}
+
+static bool expect_host(SSL *ssl, const char *host)
+{
+	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	char name[HOST_BYTES_MAX + 1];
+
+	if (is_address(host))
+		return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
+	if (!copy_name(host, name))
+		return false;
+	X509_VERIFY_PARAM_set_hostflags(param,
+					X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	return X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
+struct mt_tls_session *mt_tls_session_create_client(struct mt_tls_context *context, const char *host)
+{
+	struct mt_tls_session *session = mt_tls_session_create(context);
+
+	if (session && !expect_host(mt_tls_session_ssl(session), host)) {
+		ERR_clear_error();
+		mt_tls_session_destroy(&session);
+	}
+	if (session)
+		SSL_set_connect_state(mt_tls_session_ssl(session));
+	return session;
+}

@@ -1,0 +1,63 @@
+/* The rules that every TLS connection of ours follows, client or server. */
+#include "tls/parts.h"
+
+#include <openssl/err.h>
+#include <stdlib.h>
+
+/* The largest chain of a peer that is read, in bytes. */
+#define PEER_CHAIN_BYTES_MAX (16 * 1024)
+
+#define SUITES_12                                                                                                      \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                                   \
+	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"                                                   \
+	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
+#define SUITES_13 "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
+#define SIGNATURES                                                                                                     \
+	"ecdsa_secp256r1_sha256:ed25519:rsa_pss_rsae_sha256:ecdsa_secp384r1_sha384:rsa_pss_rsae_sha384:"               \
+	"rsa_pss_rsae_sha512:rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512"
+
+static bool apply_rules(SSL_CTX *ctx)
+{
+	/* 112 bits: no RSA below 2048, no SHA-1, whatever the system's configuration says. */
+	SSL_CTX_set_security_level(ctx, 2);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	/* Without NO_AUTO_CHAIN a lone certificate is searched for its chain in every handshake. */
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_max_cert_list(ctx, PEER_CHAIN_BYTES_MAX);
+	SSL_CTX_set_default_passwd_cb(ctx, mt_tls_pem_no_passphrase);
+	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+	       SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+	       SSL_CTX_set_cipher_list(ctx, SUITES_12) == 1 && SSL_CTX_set_ciphersuites(ctx, SUITES_13) == 1 &&
+	       SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1 &&
+	       SSL_CTX_set1_sigalgs_list(ctx, SIGNATURES) == 1 && SSL_CTX_set_num_tickets(ctx, 0) == 1;
+}
+
+enum mt_status mt_tls_context_create(const SSL_METHOD *method, struct mt_tls_context **out, char *fault, size_t cap)
+{
+	struct mt_tls_context *context = calloc(1, sizeof(*context));
+
+	if (!context) {
+		mt_tls_fault_say(fault, cap, "no memory for TLS");
+		return MT_MEMORY;
+	}
+	ERR_clear_error();
+	context->ctx = SSL_CTX_new(method);
+	if (!context->ctx || !apply_rules(context->ctx)) {
+		mt_tls_fault_say(fault, cap, "the TLS library cannot do what is needed: %s", mt_tls_fault_reason());
+		mt_tls_context_destroy(&context);
+		return MT_TLS;
+	}
+	*out = context;
+	return MT_OK;
+}
+
+void mt_tls_context_destroy(struct mt_tls_context **context)
+{
+	if (!context || !*context)
+		return;
+	SSL_CTX_free((*context)->ctx);
+	free(*context);
+	*context = NULL;
+}

@@ -1,0 +1,290 @@
+/*
+ * One TLS connection as a transformer of bytes, around an SSL object with a BIO of our own.
+ *
+ *   fed view <--take-- BIO <-- SSL --> BIO --give--> buffer of the call
+ */
+#include "tls/parts.h"
+
+#include <openssl/err.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAULT_BYTES 201
+#define SUMMARY_BYTES 48
+/* A handshake that is larger is no handshake: a chain of 16 KiB and twice as much for the rest. */
+#define HANDSHAKE_BYTES_MAX 49152u
+
+struct mt_tls_session {
+	SSL *ssl;
+	struct mt_bytes in;   /* fed and not yet taken */
+	struct mt_buf *out;   /* of the call that runs, else NULL */
+	char *fault;          /* after a failure, or NULL */
+	const char *obstacle; /* why the BIO refused, or NULL */
+	uint32_t handshake_bytes;
+	uint8_t first_byte;
+	bool is_open;
+	bool is_failed;
+	bool is_closed;
+	char summary[SUMMARY_BYTES];
+};
+
+static BIO_METHOD *method;
+static pthread_once_t method_once = PTHREAD_ONCE_INIT;
+
+static int bio_take(BIO *bio, char *to, int cap)
+{
+	struct mt_tls_session *session = BIO_get_data(bio);
+	size_t len = session->in.len < (size_t)cap ? session->in.len : (size_t)cap;
+
+	BIO_clear_retry_flags(bio);
+	if (len == 0) {
+		BIO_set_retry_read(bio);
+		return -1;
+	}
+	if (!session->is_open) {
+		if (session->handshake_bytes == 0)
+			session->first_byte = session->in.data[0];
+		session->handshake_bytes += (uint32_t)len;
+		if (session->handshake_bytes > HANDSHAKE_BYTES_MAX) {
+			session->obstacle = "the peer's handshake is too large";
+			return -1;
+		}
+	}
+	memcpy(to, session->in.data, len);
+	session->in = mt_bytes_from(session->in, len);
+	return (int)len;
+}
+
+static int bio_give(BIO *bio, const char *from, int len)
+{
+	struct mt_tls_session *session = BIO_get_data(bio);
+	uint8_t *at = session->out ? mt_buf_take(session->out, (size_t)len) : NULL;
+
+	BIO_clear_retry_flags(bio);
+	if (!at) {
+		/* A peer can ask for an answer with every record; what one turn may hold is the limit. */
+		session->obstacle = "the peer causes more answers than one turn may hold";
+		return -1;
+	}
+	memcpy(at, from, (size_t)len);
+	return len;
+}
+
+static long bio_control(BIO *bio, int command, long number, void *pointer)
+{
+	(void)bio;
+	(void)number;
+	(void)pointer;
+	return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+static int bio_create(BIO *bio)
+{
+	BIO_set_init(bio, 1);
+	return 1;
+}
+
+static void make_method(void)
+{
+	BIO_METHOD *made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "mortise session");
+
+	if (made && BIO_meth_set_read(made, bio_take) == 1 && BIO_meth_set_write(made, bio_give) == 1 &&
+	    BIO_meth_set_ctrl(made, bio_control) == 1 && BIO_meth_set_create(made, bio_create) == 1)
+		method = made;
+	else
+		BIO_meth_free(made);
+}
+
+static BIO *make_bio(struct mt_tls_session *session)
+{
+	BIO *bio;
+
+	if (pthread_once(&method_once, make_method) != 0 || !method)
+		return NULL;
+	bio = BIO_new(method);
+	if (bio)
+		BIO_set_data(bio, session);
+	return bio;
+}
+
+struct mt_tls_session *mt_tls_session_create(struct mt_tls_context *context)
+{
+	struct mt_tls_session *session = calloc(1, sizeof(*session));
+	BIO *bio;
+
+	if (!session)
+		return NULL;
+	session->ssl = SSL_new(context->ctx);
+	bio = session->ssl ? make_bio(session) : NULL;
+	if (!bio) {
+		ERR_clear_error();
+		mt_tls_session_destroy(&session);
+		return NULL;
+	}
+	SSL_set_bio(session->ssl, bio, bio);
+	return session;
+}
+
+void mt_tls_session_destroy(struct mt_tls_session **session)
+{
+	if (!session || !*session)
+		return;
+	SSL_free((*session)->ssl);
+	free((*session)->fault);
+	free(*session);
+	*session = NULL;
+	ERR_clear_error();
+}
+
+SSL *mt_tls_session_ssl(struct mt_tls_session *session)
+{
+	return session->ssl;
+}
+
+void mt_tls_session_feed(struct mt_tls_session *session, struct mt_bytes cipher)
+{
+	if (session->is_failed || session->is_closed)
+		return;
+	MT_CHECK(session->in.len == 0);
+	session->in = cipher;
+}
+
+/* Keeps the reason; from now on the session refuses everything. */
+static enum mt_status fail(struct mt_tls_session *session)
+{
+	session->is_failed = true;
+	session->in = mt_bytes_of(NULL, 0);
+	session->fault = malloc(FAULT_BYTES);
+	if (session->fault && session->obstacle)
+		mt_tls_fault_say(session->fault, FAULT_BYTES, "%s", session->obstacle);
+	else if (session->fault)
+		mt_tls_fault_describe(session->ssl, session->first_byte, session->fault, FAULT_BYTES);
+	ERR_clear_error();
+	return MT_TLS;
+}
+
+static enum mt_status conclude_read(struct mt_tls_session *session, int error)
+{
+	if (error == SSL_ERROR_WANT_READ && session->in.len == 0)
+		return MT_AGAIN;
+	if (error != SSL_ERROR_ZERO_RETURN)
+		return fail(session);
+	session->is_closed = true;
+	session->in = mt_bytes_of(NULL, 0);
+	return MT_CLOSED;
+}
+
+enum mt_status mt_tls_session_read(struct mt_tls_session *session, void *plain, size_t cap, size_t *len,
+				   struct mt_buf *cipher)
+{
+	size_t got = 0;
+	int error;
+
+	MT_CHECK(cap > 0);
+	if (session->is_failed)
+		return MT_TLS;
+	if (session->is_closed)
+		return MT_CLOSED;
+	ERR_clear_error();
+	session->out = cipher;
+	error = SSL_read_ex(session->ssl, plain, cap, &got) == 1 ? SSL_ERROR_NONE : SSL_get_error(session->ssl, 0);
+	session->out = NULL;
+	if (!session->is_open)
+		session->is_open = SSL_is_init_finished(session->ssl) == 1;
+	if (error != SSL_ERROR_NONE)
+		return conclude_read(session, error);
+	*len = got;
+	return MT_OK;
+}
+
+enum mt_status mt_tls_session_write(struct mt_tls_session *session, struct mt_bytes plain, struct mt_buf *cipher)
+{
+	size_t sent = 0;
+	bool is_written;
+
+	MT_CHECK(plain.len <= MT_TLS_RECORD_BYTES_MAX);
+	if (session->is_failed)
+		return MT_TLS;
+	if (!session->is_open)
+		return MT_AGAIN;
+	if (plain.len == 0)
+		return MT_OK;
+	MT_CHECK(cipher->cap - cipher->pos >= plain.len + MT_TLS_OVERHEAD_BYTES);
+	ERR_clear_error();
+	session->out = cipher;
+	is_written = SSL_write_ex(session->ssl, plain.data, plain.len, &sent) == 1;
+	session->out = NULL;
+	if (!is_written)
+		return fail(session);
+	MT_CHECK(sent == plain.len);
+	return MT_OK;
+}
+
+void mt_tls_session_close(struct mt_tls_session *session, struct mt_buf *cipher)
+{
+	if (session->is_failed || !session->is_open)
+		return;
+	ERR_clear_error();
+	session->out = cipher;
+	/* Zero means that the peer's own close_notify has not come yet: nobody waits for it. */
+	(void)SSL_shutdown(session->ssl);
+	session->out = NULL;
+	ERR_clear_error();
+}
+
+bool mt_tls_session_is_open(const struct mt_tls_session *session)
+{
+	return session->is_open;
+}
+
+const char *mt_tls_session_summary(struct mt_tls_session *session)
+{
+	if (session->is_open && session->summary[0] == '\0')
+		snprintf(session->summary, sizeof(session->summary), "%s %s", SSL_get_version(session->ssl),
+			 SSL_get_cipher_name(session->ssl));
+	return session->summary;
+}
+
+const char *mt_tls_session_fault(const struct mt_tls_session *session)
+{
+	if (!session->is_failed)
+		return "";
+	return session->fault ? session->fault : "TLS failed, and there is no memory to say why";
+}
+
+/* The only CN of a name; NULL when there is none or more than one: which one would count is a matter of taste. */
+static const ASN1_STRING *only_cn(const X509_NAME *name)
+{
+	int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+
+	if (at < 0 || X509_NAME_get_index_by_NID(name, NID_commonName, at) >= 0)
+		return NULL;
+	return X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
+}
+
+bool mt_tls_session_peer_cn(const struct mt_tls_session *session, char *out, size_t cap)
+{
+	X509 *certificate = SSL_get0_peer_certificate(session->ssl);
+	const ASN1_STRING *cn;
+	unsigned char *text;
+	bool is_whole;
+	int len;
+
+	if (!session->is_open || !certificate || SSL_get_verify_result(session->ssl) != X509_V_OK)
+		return false;
+	cn = only_cn(X509_get_subject_name(certificate));
+	len = cn ? ASN1_STRING_to_UTF8(&text, cn) : -1;
+	ERR_clear_error();
+	if (len < 0)
+		return false;
+	/* A zero inside would make two names look like one. */
+	is_whole = len > 0 && (size_t)len < cap && !memchr(text, '\0', (size_t)len);
+	if (is_whole) {
+		memcpy(out, text, (size_t)len);
+		out[len] = '\0';
+	}
+	OPENSSL_free(text);
+	return is_whole;
+}
