@@ -1,0 +1,52 @@
+/* What the files of the state database share: the connection, and one prepared query with a sticky failure. */
+#pragma once
+
+#include "store/state.h"
+
+#include <limits.h>
+#include <sqlite3.h>
+
+#define MT_STATE_FAULT_BYTES 512
+
+struct mt_state {
+	sqlite3 *db;
+	uint64_t revision; /* of the last commit */
+	bool is_changing;  /* between begin and commit */
+	char fault[MT_STATE_FAULT_BYTES];
+};
+
+/* Notes `text` as the fault and returns `status`. */
+enum mt_status mt_state_refuse(struct mt_state *state, enum mt_status status, const char *text);
+
+/* path and ending, as in "mortise.db-wal"; false when it is longer than any path. */
+MT_MUST_USE bool mt_state_beside(const char *path, const char *ending, char out[PATH_MAX]);
+
+/*
+ * start -> text, number, blob: the parameters in order -> row, row ... -> finish
+ *
+ * After a failure everything but finish does nothing; finish frees the statement and tells.
+ */
+struct mt_query {
+	struct mt_state *state;
+	sqlite3_stmt *stmt;
+	int code;  /* of SQLite */
+	int bound; /* parameters so far */
+};
+
+/* Clears the fault of the state. sql: a constant. */
+void mt_query_start(struct mt_query *query, struct mt_state *state, const char *sql);
+/* Bound values must outlive the query. NULL text binds NULL, which no column of ours takes. */
+void mt_query_text(struct mt_query *query, const char *text);
+void mt_query_number(struct mt_query *query, int64_t number);
+void mt_query_blob(struct mt_query *query, struct mt_bytes bytes);
+/* True: the next row is there. */
+MT_MUST_USE bool mt_query_row(struct mt_query *query);
+/* Columns of the row; text is valid until the next row, never NULL. */
+const char *mt_query_row_text(struct mt_query *query, int column);
+int64_t mt_query_row_number(struct mt_query *query, int column);
+struct mt_bytes mt_query_row_blob(struct mt_query *query, int column);
+/* False when a column of this row could not be had: the row is not to be used. */
+bool mt_query_is_good(const struct mt_query *query);
+MT_MUST_USE enum mt_status mt_query_finish(struct mt_query *query);
+/* A change, whole: runs to the end and finishes. MT_NOT_FOUND with `missing` as the fault when no row was touched. */
+MT_MUST_USE enum mt_status mt_query_change(struct mt_query *query, const char *missing);
