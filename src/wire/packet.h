@@ -37,5 +37,8 @@ struct mt_violation {
 const char *mt_packet_name(uint8_t type);
 const char *mt_reason_text(uint8_t reason);
 
+/* True when a packet of this type, sent by `side`, may carry the code in MQTT 5 (second table of spec/reasons.tbl). */
+bool mt_reason_is_legal(uint8_t reason, uint8_t type, enum mt_side side);
+
 /* Fills *why and returns MT_VIOLATION: `return mt_violate(why, "MQTT-2.2.2-2", MT_REASON_PROTOCOL_ERROR, pos);` */
 MT_MUST_USE enum mt_status mt_violate(struct mt_violation *why, const char *statement, uint8_t reason, size_t offset);
