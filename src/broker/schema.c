@@ -1,0 +1,371 @@
+/* The table of configuration keys, its look-ups and its suggestions. */
+#include "broker/schema.h"
+
+#include "base/buf.h"
+#include "io/listen.h"
+#include "spec/config.h"
+#include "spec/limits.h"
+
+#include <stdio.h>
+
+#define PARTS_MAX 3u
+#define DISTANCE_MAX 2u
+
+#define STRUCT_BROKER struct mt_settings
+#define STRUCT_LISTENER struct mt_listener_settings
+#define PLACE(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
+
+static const struct mt_key keys[] = {
+#define X(key, scope, field, type, initial, range, off, meaning)                                   \
+	{key, MT_SCOPE_##scope, MT_VALUE_##type, PLACE(STRUCT_##scope, field), initial, range, off},
+	MT_TABLE_CONFIG(X)
+#undef X
+#define X(name, field, unit, initial, least, most, off, reason)                                    \
+	{"limits." name,  MT_SCOPE_BROKER,    MT_VALUE_##unit, PLACE(struct mt_settings, limits.field), \
+	 initial,	  least ".." most, off},
+	MT_TABLE_LIMITS(X)
+#undef X
+};
+
+struct parts {
+	struct mt_bytes part[PARTS_MAX];
+	size_t count;
+};
+
+/* Splits at dots; count is PARTS_MAX + 1 when there are more. */
+static struct parts split(struct mt_bytes path)
+{
+	struct parts parts = {0};
+	while (parts.count < PARTS_MAX) {
+		const uint8_t *dot = path.len > 0 ? memchr(path.data, '.', path.len) : NULL;
+		size_t len = dot ? (size_t)(dot - path.data) : path.len;
+		parts.part[parts.count++] = mt_bytes_of(path.data, len);
+		if (!dot)
+			return parts;
+		path = mt_bytes_from(path, len + 1);
+	}
+	parts.count = PARTS_MAX + 1;
+	return parts;
+}
+
+static bool part_matches(struct mt_bytes pattern, struct mt_bytes part)
+{
+	if (mt_bytes_equal(pattern, mt_bytes_str("NAME")))
+		return mt_value_is_name(part, MT_LISTENER_NAME_BYTES);
+	return mt_bytes_equal(pattern, part);
+}
+
+/* The path's parts are the pattern's first ones. */
+static bool starts(const struct parts *pattern, const struct parts *path)
+{
+	if (path->count > pattern->count)
+		return false;
+	for (size_t i = 0; i < path->count; i++) {
+		if (!part_matches(pattern->part[i], path->part[i]))
+			return false;
+	}
+	return true;
+}
+
+enum mt_key_kind mt_schema_find(struct mt_bytes path, const struct mt_key **key)
+{
+	struct parts wanted = split(path);
+	enum mt_key_kind kind = MT_KEY_UNKNOWN;
+	for (size_t i = 0; i < MT_COUNT_OF(keys); i++) {
+		struct parts pattern = split(mt_bytes_str(keys[i].pattern));
+		if (!starts(&pattern, &wanted))
+			continue;
+		if (pattern.count == wanted.count) {
+			*key = &keys[i];
+			return MT_KEY_LEAF;
+		}
+		kind = MT_KEY_SECTION;
+	}
+	return kind;
+}
+
+struct mt_bytes mt_schema_listener(struct mt_bytes path)
+{
+	struct parts parts = split(path);
+	if (parts.count < 2 || !mt_bytes_equal(parts.part[0], mt_bytes_str("listeners")))
+		return mt_bytes_of(NULL, 0);
+	return parts.part[1];
+}
+
+static size_t least_of(size_t a, size_t b, size_t c)
+{
+	size_t least = a < b ? a : b;
+	return least < c ? least : c;
+}
+
+/* Levenshtein's distance, one row at a time; both texts fit MT_KEY_BYTES_MAX. */
+static size_t distance(struct mt_bytes a, struct mt_bytes b)
+{
+	size_t row[MT_KEY_BYTES_MAX + 1];
+	MT_CHECK(a.len <= MT_KEY_BYTES_MAX && b.len <= MT_KEY_BYTES_MAX);
+	for (size_t j = 0; j <= b.len; j++)
+		row[j] = j;
+	for (size_t i = 0; i < a.len; i++) {
+		size_t diagonal = row[0];
+		row[0] = i + 1;
+		for (size_t j = 0; j < b.len; j++) {
+			size_t above = row[j + 1];
+			size_t change = diagonal + (a.data[i] != b.data[j]);
+			row[j + 1] = least_of(row[j] + 1, above + 1, change);
+			diagonal = above;
+		}
+	}
+	return row[b.len];
+}
+
+/* The pattern cut to as many parts as the path has, with the path's own name for NAME. */
+static struct mt_bytes candidate(const struct parts *pattern, const struct parts *path, struct mt_buf *out)
+{
+	for (size_t i = 0; i < path->count; i++) {
+		bool is_name = mt_bytes_equal(pattern->part[i], mt_bytes_str("NAME"));
+		if (i > 0)
+			mt_buf_put_u8(out, '.');
+		mt_buf_put(out, is_name ? path->part[i] : pattern->part[i]);
+	}
+	return mt_buf_view(out);
+}
+
+/* Finds the nearest key; its distance, or more than DISTANCE_MAX. */
+static size_t find_nearest(struct mt_bytes path, char *nearest, size_t cap)
+{
+	struct parts wanted = split(path);
+	size_t best = DISTANCE_MAX + 1;
+	if (path.len > MT_KEY_BYTES_MAX)
+		return best;
+	for (size_t i = 0; i < MT_COUNT_OF(keys); i++) {
+		struct parts pattern = split(mt_bytes_str(keys[i].pattern));
+		uint8_t room[MT_KEY_BYTES_MAX];
+		struct mt_buf buf = mt_buf_of(room, sizeof(room));
+		struct mt_bytes text;
+		size_t found;
+		if (pattern.count < wanted.count)
+			continue;
+		text = candidate(&pattern, &wanted, &buf);
+		if (buf.is_overflown)
+			continue;
+		found = distance(path, text);
+		if (found == 0 || found >= best || found * 2 >= text.len)
+			continue;
+		best = found;
+		snprintf(nearest, cap, "%.*s", (int)text.len, (const char *)text.data);
+	}
+	return best;
+}
+
+/* The words that may stand where the last part of the path stands. */
+static void list_siblings(struct mt_bytes path, struct mt_buf *out)
+{
+	struct parts wanted = split(path);
+	struct mt_bytes last = mt_bytes_of(NULL, 0);
+	if (wanted.count > PARTS_MAX)
+		return;
+	wanted.count--;
+	for (size_t i = 0; i < MT_COUNT_OF(keys); i++) {
+		struct parts pattern = split(mt_bytes_str(keys[i].pattern));
+		struct mt_bytes word;
+		if (!starts(&pattern, &wanted) || pattern.count == wanted.count)
+			continue;
+		word = pattern.part[wanted.count];
+		if (mt_bytes_equal(word, last)) /* keys of one section stand together in the table */
+			continue;
+		mt_buf_put(out, mt_bytes_str(last.len > 0 ? ", " : ""));
+		mt_buf_put(out, word);
+		last = word;
+	}
+}
+
+void mt_schema_suggest(struct mt_bytes path, char out[MT_EXPECTED_BYTES])
+{
+	char nearest[MT_KEY_BYTES_MAX + 1];
+	char words[MT_EXPECTED_BYTES - 32];
+	struct mt_buf buf = mt_buf_of(words, sizeof(words));
+	if (find_nearest(path, nearest, sizeof(nearest)) <= DISTANCE_MAX) {
+		snprintf(out, MT_EXPECTED_BYTES, "did you mean %s?", nearest);
+		return;
+	}
+	list_siblings(path, &buf);
+	if (mt_bytes_equal(mt_buf_view(&buf), mt_bytes_str("NAME")))
+		snprintf(out, MT_EXPECTED_BYTES, "expected a name of letters, digits, - and _ that begins with a letter");
+	else if (buf.pos > 0)
+		snprintf(out, MT_EXPECTED_BYTES, "expected one of %.*s", (int)buf.pos, words);
+	else
+		snprintf(out, MT_EXPECTED_BYTES, "expected a key of docs/reference/configuration.md");
+}
+
+static const char *describe(enum mt_value_type type)
+{
+	switch (type) {
+	case MT_VALUE_BOOL:
+		return "yes or no";
+	case MT_VALUE_COUNT:
+		return "a whole number";
+	case MT_VALUE_SIZE:
+		return "a size (such as 4096, 64KiB, 1MiB, 2GiB)";
+	case MT_VALUE_TIME:
+		return "a time (such as 250ms, 5s, 2m, 1h)";
+	case MT_VALUE_SECONDS:
+		return "a time in whole seconds (such as 5s, 2m, 1h, 7d)";
+	case MT_VALUE_CHOICE:
+		return "one of";
+	case MT_VALUE_ROLE:
+		return "the name of a role";
+	case MT_VALUE_PATH:
+		return "the path of a file";
+	case MT_VALUE_ENDPOINT:
+		return "HOST:PORT, such as 127.0.0.1:1883 or [::]:8883";
+	}
+	return "";
+}
+
+void mt_schema_expected(const struct mt_key *key, char out[MT_EXPECTED_BYTES])
+{
+	bool is_choice = key->type == MT_VALUE_CHOICE;
+	snprintf(out, MT_EXPECTED_BYTES, "expected %s%s%s%s", describe(key->type),
+		 is_choice ? " " : (*key->range ? " from " : ""), key->range, *key->off ? ", or off" : "");
+}
+
+static bool is_in_range(const struct mt_key *key, uint64_t value)
+{
+	const char *dots = strstr(key->range, "..");
+	uint64_t least;
+	uint64_t most;
+	if (!dots)
+		return true;
+	MT_CHECK(mt_value_number(key->type, mt_bytes_of(key->range, (size_t)(dots - key->range)), &least));
+	MT_CHECK(mt_value_number(key->type, mt_bytes_str(dots + 2), &most));
+	return value >= least && value <= most;
+}
+
+/* Numbers go into fields of 1, 4 or 8 bytes: bool, enum and uint32_t, uint64_t and mt_time. */
+static void put_number(const struct mt_key *key, uint8_t *field, uint64_t value)
+{
+	uint32_t narrow = (uint32_t)value;
+	bool flag = value != 0;
+	if (key->bytes == sizeof(value)) {
+		memcpy(field, &value, sizeof(value));
+		return;
+	}
+	if (key->bytes == sizeof(narrow)) {
+		MT_CHECK(value <= UINT32_MAX);
+		memcpy(field, &narrow, sizeof(narrow));
+		return;
+	}
+	MT_CHECK(key->bytes == sizeof(flag) && value <= 1);
+	memcpy(field, &flag, sizeof(flag));
+}
+
+static bool store_number(const struct mt_key *key, uint8_t *field, struct mt_bytes value, bool is_text)
+{
+	uint64_t number;
+	if (*key->off && mt_bytes_equal(value, mt_bytes_str("off")))
+		MT_CHECK(mt_value_number(MT_VALUE_COUNT, mt_bytes_str(key->off), &number));
+	else if (is_text || !mt_value_number(key->type, value, &number) || !is_in_range(key, number))
+		return false;
+	put_number(key, field, number);
+	return true;
+}
+
+static bool store_choice(const struct mt_key *key, uint8_t *field, struct mt_bytes value)
+{
+	uint64_t index;
+	if (!mt_value_choice(value, key->range, &index))
+		return false;
+	put_number(key, field, index);
+	return true;
+}
+
+static void put_text(const struct mt_key *key, uint8_t *field, struct mt_bytes value)
+{
+	MT_CHECK(value.len < key->bytes);
+	memset(field, 0, key->bytes);
+	if (value.len > 0)
+		memcpy(field, value.data, value.len);
+}
+
+static bool store_text(const struct mt_key *key, uint8_t *field, struct mt_bytes value, bool is_good)
+{
+	if (*key->off && mt_bytes_equal(value, mt_bytes_str("off")))
+		value.len = 0;
+	else if (!is_good)
+		return false;
+	put_text(key, field, value);
+	return true;
+}
+
+static bool store_endpoint(const struct mt_key *key, uint8_t *field, struct mt_bytes value, char *expected)
+{
+	struct mt_endpoint endpoint;
+	const char *fault;
+	if (!mt_value_is_path(value, key->bytes))
+		return false;
+	if (mt_endpoint_parse(value, &endpoint, &fault) != MT_OK) {
+		snprintf(expected, MT_EXPECTED_BYTES, "%s", fault);
+		return false;
+	}
+	put_text(key, field, value);
+	return true;
+}
+
+static bool store(const struct mt_key *key, uint8_t *field, struct mt_bytes value, bool is_text, char *expected)
+{
+	switch (key->type) {
+	case MT_VALUE_BOOL:
+	case MT_VALUE_COUNT:
+	case MT_VALUE_SIZE:
+	case MT_VALUE_TIME:
+	case MT_VALUE_SECONDS:
+		return store_number(key, field, value, is_text);
+	case MT_VALUE_CHOICE:
+		return store_choice(key, field, value);
+	case MT_VALUE_ROLE:
+		return store_text(key, field, value, mt_value_is_name(value, key->bytes));
+	case MT_VALUE_PATH:
+		return store_text(key, field, value, mt_value_is_path(value, key->bytes));
+	case MT_VALUE_ENDPOINT:
+		return store_endpoint(key, field, value, expected);
+	}
+	return false;
+}
+
+enum mt_status mt_schema_store(const struct mt_key *key, void *object, struct mt_bytes value, bool is_text,
+			       char expected[MT_EXPECTED_BYTES])
+{
+	char text[MT_EXPECTED_BYTES];
+	mt_schema_expected(key, text);
+	if (store(key, (uint8_t *)object + key->offset, value, is_text, text))
+		return MT_OK;
+	memcpy(expected, text, sizeof(text));
+	return MT_INVALID;
+}
+
+/* The tables' own defaults go through the same check as everybody's values. */
+static void store_defaults(enum mt_key_scope scope, void *object)
+{
+	for (size_t i = 0; i < MT_COUNT_OF(keys); i++) {
+		char expected[MT_EXPECTED_BYTES];
+		enum mt_status status;
+		if (keys[i].scope != scope || !*keys[i].initial)
+			continue;
+		status = mt_schema_store(&keys[i], object, mt_bytes_str(keys[i].initial), false, expected);
+		MT_CHECK(status == MT_OK);
+	}
+}
+
+void mt_schema_broker_defaults(struct mt_settings *out)
+{
+	memset(out, 0, sizeof(*out));
+	store_defaults(MT_SCOPE_BROKER, out);
+}
+
+void mt_schema_listener_defaults(struct mt_bytes name, struct mt_listener_settings *out)
+{
+	MT_CHECK(name.len < sizeof(out->name));
+	memset(out, 0, sizeof(*out));
+	memcpy(out->name, name.data, name.len);
+	store_defaults(MT_SCOPE_LISTENER, out);
+}
