@@ -10,3 +10,4 @@ include mk/build.mk
 include mk/tests.mk
 include mk/checks.mk
 include mk/run.mk
+include mk/bench.mk

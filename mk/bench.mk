@@ -1,0 +1,23 @@
+# Speed: the floor, the load generator, and the tables that they make. Nothing here passes or fails by time.
+LOAD_SRC := $(wildcard src/base/*.c src/wire/*.c src/cli/bench*.c) src/io/clock.c src/io/dial.c src/io/stream.c
+LOAD_OBJ := $(LOAD_SRC:src/%.c=$(B)/obj/%.o)
+
+$(B)/bench/floor: bench/floor.c mk/variants.mk
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS)
+
+$(B)/bench/load: bench/load.c $(LOAD_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LOAD_OBJ) $(LDFLAGS)
+
+bench: ## tables of CPU time, instructions and system calls per message (BASE=<commit> adds the change)
+	BASE=$(BASE) bench/run
+	bench/instructions
+	bench/syscalls
+
+bench-instructions: ## user instructions per message of the brokers
+	bench/instructions
+
+bench-syscalls: ## system calls per message of the brokers
+	bench/syscalls
+.PHONY: bench bench-instructions bench-syscalls
