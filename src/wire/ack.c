@@ -24,19 +24,21 @@ static enum mt_status take_tail(struct mt_reader *in, struct mt_ack *ack, struct
 		return MT_OK;
 	ack->reason = mt_reader_u8(in);
 	if (!mt_reason_is_legal(ack->reason, ack->type, MT_SIDE_CLIENT))
-		return mt_violate(why, reason_statement(ack->type), MT_REASON_PROTOCOL_ERROR, in->pos - 1);
+		return mt_violate(why, reason_statement(ack->type), MT_REASON_PROTOCOL_ERROR,
+				  in->pos - 1);
 	if (mt_reader_left(in) == 0)
 		return MT_OK;
 	return mt_props_decode(in, ack->type, MT_SIDE_CLIENT, &ack->props, why);
 }
 
-enum mt_status mt_ack_decode(const struct mt_frame *frame, enum mt_version version, struct mt_ack *out,
-			     struct mt_violation *why)
+enum mt_status mt_ack_decode(const struct mt_frame *frame, enum mt_version version,
+			     struct mt_ack *out, struct mt_violation *why)
 {
 	struct mt_reader in = mt_reader_of(frame->body);
 	struct mt_ack ack = {.type = frame->type};
 	MT_CHECK(frame->type >= MT_PACKET_PUBACK && frame->type <= MT_PACKET_PUBCOMP);
-	MT_TRY(mt_field_take_id(&in, mt_field_id(version, "MQTT-2.3.1-6", "MQTT-2.2.1-5"), &ack.packet_id, why));
+	MT_TRY(mt_field_take_id(&in, mt_field_id(version, "MQTT-2.3.1-6", "MQTT-2.2.1-5"),
+				&ack.packet_id, why));
 	if (version == MT_VERSION_5)
 		MT_TRY(take_tail(&in, &ack, why));
 	MT_TRY(mt_field_end(&in, why));
@@ -47,7 +49,8 @@ enum mt_status mt_ack_decode(const struct mt_frame *frame, enum mt_version versi
 enum mt_status mt_ack_encode(const struct mt_ack *ack, enum mt_version version, struct mt_buf *out)
 {
 	bool has_props = version == MT_VERSION_5 && mt_props_bytes(&ack->props) > 1;
-	bool has_reason = version == MT_VERSION_5 && (has_props || ack->reason != MT_REASON_SUCCESS);
+	bool has_reason =
+		version == MT_VERSION_5 && (has_props || ack->reason != MT_REASON_SUCCESS);
 	size_t remaining = 2u + has_reason + (has_props ? mt_props_bytes(&ack->props) : 0);
 	MT_CHECK(ack->type >= MT_PACKET_PUBACK && ack->type <= MT_PACKET_PUBCOMP);
 	MT_CHECK(ack->packet_id != 0);

@@ -3,19 +3,22 @@
 
 #include "wire/field.h"
 
-static enum mt_status take_reason(struct mt_reader *in, enum mt_side side, struct mt_control *control,
-				  struct mt_violation *why)
+static enum mt_status take_reason(struct mt_reader *in, enum mt_side side,
+				  struct mt_control *control, struct mt_violation *why)
 {
 	bool is_auth = control->type == MT_PACKET_AUTH;
 	if (mt_reader_left(in) > 0)
 		control->reason = mt_reader_u8(in);
 	if (!mt_reason_is_legal(control->reason, control->type, side))
-		return mt_violate(why, is_auth ? "MQTT-3.15.2-1" : "MQTT-3.14.2-1", MT_REASON_PROTOCOL_ERROR, 0);
+		return mt_violate(why, is_auth ? "MQTT-3.15.2-1" : "MQTT-3.14.2-1",
+				  MT_REASON_PROTOCOL_ERROR, 0);
 	return MT_OK;
 }
 
-/* Section 3.14: only the client ends a connection of 3.1.1 by a packet, and type 15 is reserved there. */
-static enum mt_status check_old(const struct mt_frame *frame, enum mt_side side, struct mt_violation *why)
+/* Section 3.14: only the client ends a connection of 3.1.1 by a packet, and type 15 is reserved
+ * there. */
+static enum mt_status check_old(const struct mt_frame *frame, enum mt_side side,
+				struct mt_violation *why)
 {
 	if (frame->type == MT_PACKET_AUTH)
 		return mt_violate(why, "malformed", MT_REASON_MALFORMED_PACKET, 0);
@@ -24,8 +27,9 @@ static enum mt_status check_old(const struct mt_frame *frame, enum mt_side side,
 	return MT_OK;
 }
 
-enum mt_status mt_control_decode(const struct mt_frame *frame, enum mt_version version, enum mt_side side,
-				 struct mt_control *out, struct mt_violation *why)
+enum mt_status mt_control_decode(const struct mt_frame *frame, enum mt_version version,
+				 enum mt_side side, struct mt_control *out,
+				 struct mt_violation *why)
 {
 	struct mt_reader in = mt_reader_of(frame->body);
 	struct mt_control control = {.type = frame->type};
@@ -46,10 +50,12 @@ enum mt_status mt_control_decode(const struct mt_frame *frame, enum mt_version v
 	return MT_OK;
 }
 
-enum mt_status mt_control_encode(const struct mt_control *control, enum mt_version version, struct mt_buf *out)
+enum mt_status mt_control_encode(const struct mt_control *control, enum mt_version version,
+				 struct mt_buf *out)
 {
 	bool has_props = version == MT_VERSION_5 && mt_props_bytes(&control->props) > 1;
-	bool has_reason = version == MT_VERSION_5 && (has_props || control->reason != MT_REASON_SUCCESS);
+	bool has_reason =
+		version == MT_VERSION_5 && (has_props || control->reason != MT_REASON_SUCCESS);
 	size_t remaining = (size_t)has_reason + (has_props ? mt_props_bytes(&control->props) : 0);
 	MT_CHECK(control->type == MT_PACKET_DISCONNECT ||
 		 (control->type == MT_PACKET_AUTH && version == MT_VERSION_5));

@@ -25,12 +25,12 @@ enum mt_status mt_field_check_text(struct mt_bytes text, enum mt_version version
 	case MT_UTF8_NUL:
 		break;
 	}
-	return mt_violate(why, mt_field_id(version, "MQTT-1.5.3-2", "MQTT-1.5.4-2"), MT_REASON_MALFORMED_PACKET,
-			  offset + bad);
+	return mt_violate(why, mt_field_id(version, "MQTT-1.5.3-2", "MQTT-1.5.4-2"),
+			  MT_REASON_MALFORMED_PACKET, offset + bad);
 }
 
-enum mt_status mt_field_take_text(struct mt_reader *in, enum mt_version version, size_t base, struct mt_bytes *out,
-				  struct mt_violation *why)
+enum mt_status mt_field_take_text(struct mt_reader *in, enum mt_version version, size_t base,
+				  struct mt_bytes *out, struct mt_violation *why)
 {
 	struct mt_bytes text;
 	if (!mt_field_take(in, &text))
@@ -40,8 +40,8 @@ enum mt_status mt_field_take_text(struct mt_reader *in, enum mt_version version,
 	return MT_OK;
 }
 
-enum mt_status mt_field_check_name(struct mt_bytes name, enum mt_version version, size_t offset, const char *statement,
-				   uint8_t reason, struct mt_violation *why)
+enum mt_status mt_field_check_name(struct mt_bytes name, enum mt_version version, size_t offset,
+				   const char *statement, uint8_t reason, struct mt_violation *why)
 {
 	if (name.len == 0)
 		return mt_violate(why, "MQTT-4.7.3-1", MT_REASON_PROTOCOL_ERROR, offset);
@@ -52,7 +52,8 @@ enum mt_status mt_field_check_name(struct mt_bytes name, enum mt_version version
 	return MT_OK;
 }
 
-enum mt_status mt_field_take_id(struct mt_reader *in, const char *statement, uint16_t *out, struct mt_violation *why)
+enum mt_status mt_field_take_id(struct mt_reader *in, const char *statement, uint16_t *out,
+				struct mt_violation *why)
 {
 	size_t offset = in->pos;
 	uint16_t packet_id = mt_reader_u16(in);

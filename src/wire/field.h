@@ -1,8 +1,9 @@
 /*
- * The fields that packets are made of: strings, names, packet ids (sections 1.5 and 2.2.1). Used inside wire only.
+ * The fields that packets are made of: strings, names, packet ids (sections 1.5 and 2.2.1). Used
+ * inside wire only.
  *
- * Readers share one rule: `base` is the offset of the reader's start in the packet body, for violations; out-parameters
- * are written on success only. What is short is a malformed packet.
+ * Readers share one rule: `base` is the offset of the reader's start in the packet body, for
+ * violations; out-parameters are written on success only. What is short is a malformed packet.
  */
 #pragma once
 
@@ -19,20 +20,24 @@ static inline const char *mt_field_id(enum mt_version version, const char *in_3,
 /* Two bytes of length, then as many bytes. False when short. */
 MT_MUST_USE bool mt_field_take(struct mt_reader *in, struct mt_bytes *out);
 /* UTF-8 as section 1.5 wants it; `offset` is that of the text in the body. */
-MT_MUST_USE enum mt_status mt_field_check_text(struct mt_bytes text, enum mt_version version, size_t offset,
+MT_MUST_USE enum mt_status mt_field_check_text(struct mt_bytes text, enum mt_version version,
+					       size_t offset, struct mt_violation *why);
+MT_MUST_USE enum mt_status mt_field_take_text(struct mt_reader *in, enum mt_version version,
+					      size_t base, struct mt_bytes *out,
+					      struct mt_violation *why);
+/* A name of a topic: text, not empty, without '+' and '#' (which is against `statement`, answered
+ * by `reason`). */
+MT_MUST_USE enum mt_status mt_field_check_name(struct mt_bytes name, enum mt_version version,
+					       size_t offset, const char *statement, uint8_t reason,
 					       struct mt_violation *why);
-MT_MUST_USE enum mt_status mt_field_take_text(struct mt_reader *in, enum mt_version version, size_t base,
-					      struct mt_bytes *out, struct mt_violation *why);
-/* A name of a topic: text, not empty, without '+' and '#' (which is against `statement`, answered by `reason`). */
-MT_MUST_USE enum mt_status mt_field_check_name(struct mt_bytes name, enum mt_version version, size_t offset,
-					       const char *statement, uint8_t reason, struct mt_violation *why);
 /* A packet id that must not be 0 by `statement`. */
-MT_MUST_USE enum mt_status mt_field_take_id(struct mt_reader *in, const char *statement, uint16_t *out,
-					    struct mt_violation *why);
+MT_MUST_USE enum mt_status mt_field_take_id(struct mt_reader *in, const char *statement,
+					    uint16_t *out, struct mt_violation *why);
 /* MT_OK when nothing is left, else a malformed packet. */
 MT_MUST_USE enum mt_status mt_field_end(const struct mt_reader *in, struct mt_violation *why);
 
-/* Bytes of a field on the wire; above MT_VARINT_MAX when it cannot be written, so that sums of sizes refuse it. */
+/* Bytes of a field on the wire; above MT_VARINT_MAX when it cannot be written, so that sums of
+ * sizes refuse it. */
 static inline size_t mt_field_bytes(struct mt_bytes field)
 {
 	return field.len > MT_FIELD_BYTES_MAX ? (size_t)MT_VARINT_MAX + 1 : field.len + 2;
@@ -45,5 +50,7 @@ static inline void mt_field_put(struct mt_buf *out, struct mt_bytes field)
 	mt_buf_put(out, field);
 }
 
-/* Starts a packet: header, when there is room for all of it; else MT_LIMIT and nothing is written. */
-MT_MUST_USE enum mt_status mt_field_begin(struct mt_buf *out, uint8_t type, uint8_t flags, size_t remaining);
+/* Starts a packet: header, when there is room for all of it; else MT_LIMIT and nothing is written.
+ */
+MT_MUST_USE enum mt_status mt_field_begin(struct mt_buf *out, uint8_t type, uint8_t flags,
+					  size_t remaining);

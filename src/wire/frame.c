@@ -4,8 +4,8 @@
 #define VARINT_BYTES_MAX 4u
 
 /*
- * The header is read before the version of the peer is known, so ids are those of MQTT 5; where both standards speak of the
- * same packet they have the same number.
+ * The header is read before the version of the peer is known, so ids are those of MQTT 5; where
+ * both standards speak of the same packet they have the same number.
  */
 static enum mt_status refuse_first(uint8_t first, struct mt_violation *why)
 {
@@ -39,7 +39,7 @@ static bool is_first_legal(uint8_t first)
 {
 	/* One bit for each value of the flags that a type may have. */
 	static const uint16_t legal_flags[16] = {
-#define X(name, code, flags, text) [code] = (flags) < 0 ? 0xffff : (uint16_t)(1u << ((flags) & 15)),
+#define X(name, code, flags, text) [code] = (flags) < 0 ? 0xffff : (uint16_t)(1u << ((flags)&15)),
 		MT_TABLE_PACKETS(X)
 #undef X
 	};
@@ -47,7 +47,8 @@ static bool is_first_legal(uint8_t first)
 }
 
 /* A length of two bytes and more, which starts at in.data[1]. *value and *taken on MT_OK. */
-static enum mt_status take_long_length(struct mt_bytes in, size_t *value, size_t *taken, struct mt_violation *why)
+static enum mt_status take_long_length(struct mt_bytes in, size_t *value, size_t *taken,
+				       struct mt_violation *why)
 {
 	size_t sum = 0;
 	for (size_t i = 0; i < VARINT_BYTES_MAX; i++) {

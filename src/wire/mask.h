@@ -1,6 +1,7 @@
 /*
- * Sets of packets as the tables of spec/ write them: one bit a packet type, two for the types whose rules depend on the
- * sender. The bare names are for the tables alone, so only the two files that read those tables include this one.
+ * Sets of packets as the tables of spec/ write them: one bit a packet type, two for the types whose
+ * rules depend on the sender. The bare names are for the tables alone, so only the two files that
+ * read those tables include this one.
  */
 #pragma once
 
@@ -26,7 +27,8 @@ enum {
 	PUBLISH = CLIENT_PUBLISH | SERVER_PUBLISH,
 	DISCONNECT = CLIENT_DISCONNECT | SERVER_DISCONNECT,
 	AUTH = CLIENT_AUTH | SERVER_AUTH,
-	ANY = CONNECT | CONNACK | PUBLISH | ACKS | SUBSCRIBE | SUBACK | UNSUBSCRIBE | UNSUBACK | DISCONNECT | AUTH | WILL,
+	ANY = CONNECT | CONNACK | PUBLISH | ACKS | SUBSCRIBE | SUBACK | UNSUBSCRIBE | UNSUBACK |
+	      DISCONNECT | AUTH | WILL,
 };
 
 /* The bit of a packet type (1..16) as sent by `side`. */

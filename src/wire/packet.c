@@ -6,8 +6,8 @@
 const char *mt_packet_name(uint8_t type)
 {
 	switch (type) {
-#define X(name, code, flags, text)                                                                                     \
-	case MT_PACKET_##name:                                                                                         \
+#define X(name, code, flags, text) \
+	case MT_PACKET_##name:     \
 		return text;
 		MT_TABLE_PACKETS(X)
 #undef X
@@ -19,8 +19,8 @@ const char *mt_packet_name(uint8_t type)
 const char *mt_reason_text(uint8_t reason)
 {
 	switch (reason) {
-#define X(name, code, text)                                                                                            \
-	case MT_REASON_##name:                                                                                         \
+#define X(name, code, text)    \
+	case MT_REASON_##name: \
 		return text;
 		MT_TABLE_REASONS(X)
 #undef X
@@ -40,7 +40,8 @@ bool mt_reason_is_legal(uint8_t reason, uint8_t type, enum mt_side side)
 	return (carriers[reason] & mt_mask_of(type, side)) != 0;
 }
 
-enum mt_status mt_violate(struct mt_violation *why, const char *statement, uint8_t reason, size_t offset)
+enum mt_status mt_violate(struct mt_violation *why, const char *statement, uint8_t reason,
+			  size_t offset)
 {
 	MT_CHECK(statement != NULL);
 	MT_CHECK(reason >= MT_REASON_UNSPECIFIED_ERROR);

@@ -59,7 +59,8 @@ static const uint16_t field_at[MT_PROP_COUNT] = {
 };
 #undef AT
 
-/* The struct is one picture of the table: a property is found by its offset, and copied by the width of its kind. */
+/* The struct is one picture of the table: a property is found by its offset, and copied by the
+ * width of its kind. */
 static uint32_t number_of(const struct mt_props *props, enum mt_prop prop)
 {
 	const uint8_t *at = (const uint8_t *)props + field_at[prop];
@@ -119,7 +120,8 @@ static void store(struct mt_props *props, const struct mt_prop_item *item)
 	}
 }
 
-/* The value of item->prop; false when it is short or, for a variable byte integer, not in its shortest form. */
+/* The value of item->prop; false when it is short or, for a variable byte integer, not in its
+ * shortest form. */
 static bool take_value(struct mt_reader *in, struct mt_prop_item *item)
 {
 	switch ((enum kind)rules[item->prop].kind) {
@@ -166,7 +168,8 @@ struct context {
 	size_t base; /* of the reader in the packet body */
 };
 
-static enum mt_status check_carrier(const struct context *at, const struct mt_prop_item *item, struct mt_violation *why)
+static enum mt_status check_carrier(const struct context *at, const struct mt_prop_item *item,
+				    struct mt_violation *why)
 {
 	size_t offset = at->base;
 	if (rules[item->prop].packets & mt_mask_of(at->type, at->side))
@@ -185,7 +188,8 @@ static bool may_repeat(const struct context *at, enum mt_prop prop)
 	       (prop == MT_PROP_SUBSCRIPTION_IDENTIFIER && at->type == MT_PACKET_PUBLISH);
 }
 
-static enum mt_status check_number(const struct mt_prop_item *item, size_t offset, struct mt_violation *why)
+static enum mt_status check_number(const struct mt_prop_item *item, size_t offset,
+				   struct mt_violation *why)
 {
 	uint8_t kind = rules[item->prop].kind;
 	bool is_count = kind == COUNT || kind == COUNT2 || kind == COUNT4;
@@ -196,23 +200,26 @@ static enum mt_status check_number(const struct mt_prop_item *item, size_t offse
 	return MT_OK;
 }
 
-static enum mt_status check_pair(const struct mt_prop_item *item, size_t offset, struct mt_violation *why)
+static enum mt_status check_pair(const struct mt_prop_item *item, size_t offset,
+				 struct mt_violation *why)
 {
 	struct mt_violation half;
 	if (mt_field_check_text(item->text, MT_VERSION_5, 0, &half) != MT_OK ||
 	    mt_field_check_text(item->value, MT_VERSION_5, item->text.len + 2, &half) != MT_OK)
-		return mt_violate(why, "MQTT-1.5.7-1", MT_REASON_MALFORMED_PACKET, offset + 2 + half.offset);
+		return mt_violate(why, "MQTT-1.5.7-1", MT_REASON_MALFORMED_PACKET,
+				  offset + 2 + half.offset);
 	return MT_OK;
 }
 
 /* `offset` is that of the value, behind the identifier. */
-static enum mt_status check_value(const struct mt_prop_item *item, size_t offset, struct mt_violation *why)
+static enum mt_status check_value(const struct mt_prop_item *item, size_t offset,
+				  struct mt_violation *why)
 {
 	switch ((enum kind)rules[item->prop].kind) {
 	case STRING:
 		if (item->prop == MT_PROP_RESPONSE_TOPIC)
-			return mt_field_check_name(item->text, MT_VERSION_5, offset + 2, "MQTT-3.3.2-14",
-						   MT_REASON_PROTOCOL_ERROR, why);
+			return mt_field_check_name(item->text, MT_VERSION_5, offset + 2,
+						   "MQTT-3.3.2-14", MT_REASON_PROTOCOL_ERROR, why);
 		return mt_field_check_text(item->text, MT_VERSION_5, offset + 2, why);
 	case PAIR:
 		return check_pair(item, offset, why);
@@ -258,15 +265,16 @@ static enum mt_status take_raw(struct mt_reader *in, struct mt_bytes *raw, struc
 	if (mt_reader_left(in) == 0)
 		return mt_violate(why, "MQTT-2.2.2-1", MT_REASON_MALFORMED_PACKET, start);
 	if (!mt_varint_take(in, &bytes))
-		return mt_violate(why, in->is_short ? "malformed" : "MQTT-1.5.5-1", MT_REASON_MALFORMED_PACKET, start);
+		return mt_violate(why, in->is_short ? "malformed" : "MQTT-1.5.5-1",
+				  MT_REASON_MALFORMED_PACKET, start);
 	*raw = mt_reader_take(in, bytes);
 	if (in->is_short)
 		return mt_violate(why, "malformed", MT_REASON_MALFORMED_PACKET, start);
 	return MT_OK;
 }
 
-enum mt_status mt_props_decode(struct mt_reader *in, uint8_t type, enum mt_side side, struct mt_props *out,
-			       struct mt_violation *why)
+enum mt_status mt_props_decode(struct mt_reader *in, uint8_t type, enum mt_side side,
+			       struct mt_props *out, struct mt_violation *why)
 {
 	struct mt_props props = {0};
 	struct mt_reader items;
@@ -386,8 +394,9 @@ bool mt_props_next(struct mt_bytes raw, size_t *pos, struct mt_prop_item *out)
 
 void mt_props_forward(const struct mt_props *props, struct mt_buf *out)
 {
-	static const uint32_t kept_back = MT_PROP_BIT(TOPIC_ALIAS) | MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER) |
-					  MT_PROP_BIT(MESSAGE_EXPIRY_INTERVAL) | MT_PROP_BIT(WILL_DELAY_INTERVAL);
+	static const uint32_t kept_back =
+		MT_PROP_BIT(TOPIC_ALIAS) | MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER) |
+		MT_PROP_BIT(MESSAGE_EXPIRY_INTERVAL) | MT_PROP_BIT(WILL_DELAY_INTERVAL);
 	struct mt_prop_item item;
 	size_t pos = 0;
 	if (!(props->present & kept_back)) {

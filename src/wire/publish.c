@@ -15,7 +15,8 @@ static bool is_plain_word(const uint8_t *at)
 	memcpy(&word, at, 8);
 	plus = word ^ (EACH_BYTE * '+');
 	hash = word ^ (EACH_BYTE * '#');
-	return ((word | (word - EACH_BYTE) | (plus - EACH_BYTE) | (hash - EACH_BYTE)) & HIGH_BITS) == 0;
+	return ((word | (word - EACH_BYTE) | (plus - EACH_BYTE) | (hash - EACH_BYTE)) &
+		HIGH_BITS) == 0;
 }
 
 /* The common name: plain ASCII. What fails here is only not yet proven good. */
@@ -24,7 +25,8 @@ static bool is_plain_name(struct mt_bytes name)
 	size_t pos = 0;
 	if (name.len < 8) {
 		for (; pos < name.len; pos++)
-			if (name.data[pos] - 1u >= 0x7f || name.data[pos] == '+' || name.data[pos] == '#')
+			if (name.data[pos] - 1u >= 0x7f || name.data[pos] == '+' ||
+			    name.data[pos] == '#')
 				return false;
 		return name.len > 0;
 	}
@@ -44,14 +46,15 @@ static enum mt_status check_flags(uint8_t flags, struct mt_violation *why)
 }
 
 /* An empty topic is left for the end, when an alias has been read or not. */
-static enum mt_status take_topic(struct mt_reader *in, enum mt_version version, struct mt_bytes *out,
-				 struct mt_violation *why)
+static enum mt_status take_topic(struct mt_reader *in, enum mt_version version,
+				 struct mt_bytes *out, struct mt_violation *why)
 {
 	struct mt_bytes topic;
 	if (MT_UNLIKELY(!mt_field_take(in, &topic)))
 		return mt_violate(why, "MQTT-3.3.2-1", MT_REASON_MALFORMED_PACKET, in->pos);
 	if (MT_UNLIKELY(!is_plain_name(topic)) && topic.len > 0)
-		MT_TRY(mt_field_check_name(topic, version, 2, "MQTT-3.3.2-2", MT_REASON_MALFORMED_PACKET, why));
+		MT_TRY(mt_field_check_name(topic, version, 2, "MQTT-3.3.2-2",
+					   MT_REASON_MALFORMED_PACKET, why));
 	*out = topic;
 	return MT_OK;
 }
@@ -73,8 +76,9 @@ static const char *id_statement(enum mt_version version, enum mt_side side)
 	return side == MT_SIDE_CLIENT ? "MQTT-2.2.1-3" : "MQTT-2.2.1-4";
 }
 
-enum mt_status mt_publish_decode(const struct mt_frame *frame, enum mt_version version, enum mt_side side,
-				 struct mt_publish *out, struct mt_violation *why)
+enum mt_status mt_publish_decode(const struct mt_frame *frame, enum mt_version version,
+				 enum mt_side side, struct mt_publish *out,
+				 struct mt_violation *why)
 {
 	struct mt_reader in = mt_reader_of(frame->body);
 	struct mt_publish publish = {0};
@@ -88,7 +92,8 @@ enum mt_status mt_publish_decode(const struct mt_frame *frame, enum mt_version v
 		MT_TRY(mt_field_take_id(&in, id_statement(version, side), &publish.packet_id, why));
 	if (version == MT_VERSION_5)
 		MT_TRY(take_props(&in, side, &publish.props, why));
-	if (MT_UNLIKELY(publish.topic.len == 0) && !(publish.props.present & MT_PROP_BIT(TOPIC_ALIAS)))
+	if (MT_UNLIKELY(publish.topic.len == 0) &&
+	    !(publish.props.present & MT_PROP_BIT(TOPIC_ALIAS)))
 		return mt_violate(why, "MQTT-4.7.3-1", MT_REASON_PROTOCOL_ERROR, 0);
 	publish.payload = mt_bytes_from(frame->body, in.pos);
 	*out = publish;
@@ -107,9 +112,10 @@ size_t mt_publish_bytes(const struct mt_publish *publish, enum mt_version versio
 	return body > MT_VARINT_MAX ? body : 1 + mt_varint_bytes((uint32_t)body) + body;
 }
 
-/* Header, topic, id and properties; the caller has seen to it that there is room and that the length fits. */
-static void put_head(const struct mt_publish *publish, enum mt_version version, size_t remaining, struct mt_buf *out,
-		     size_t *packet_id_at)
+/* Header, topic, id and properties; the caller has seen to it that there is room and that the
+ * length fits. */
+static void put_head(const struct mt_publish *publish, enum mt_version version, size_t remaining,
+		     struct mt_buf *out, size_t *packet_id_at)
 {
 	unsigned flags = (unsigned)publish->qos << FLAG_QOS_SHIFT;
 	size_t start = out->pos;
@@ -126,12 +132,14 @@ static void put_head(const struct mt_publish *publish, enum mt_version version, 
 		mt_props_encode(&publish->props, out);
 }
 
-enum mt_status mt_publish_encode_head(const struct mt_publish *publish, enum mt_version version, size_t payload_bytes,
-				      struct mt_buf *out, size_t *packet_id_at)
+enum mt_status mt_publish_encode_head(const struct mt_publish *publish, enum mt_version version,
+				      size_t payload_bytes, struct mt_buf *out,
+				      size_t *packet_id_at)
 {
 	size_t head = head_bytes(publish, version);
 	size_t at;
-	if (payload_bytes > MT_VARINT_MAX || head + payload_bytes > MT_VARINT_MAX || out->is_overflown)
+	if (payload_bytes > MT_VARINT_MAX || head + payload_bytes > MT_VARINT_MAX ||
+	    out->is_overflown)
 		return MT_LIMIT;
 	if (out->cap - out->pos < 1 + mt_varint_bytes((uint32_t)(head + payload_bytes)) + head)
 		return MT_LIMIT;
@@ -140,7 +148,8 @@ enum mt_status mt_publish_encode_head(const struct mt_publish *publish, enum mt_
 	return MT_OK;
 }
 
-enum mt_status mt_publish_encode(const struct mt_publish *publish, enum mt_version version, struct mt_buf *out)
+enum mt_status mt_publish_encode(const struct mt_publish *publish, enum mt_version version,
+				 struct mt_buf *out)
 {
 	size_t bytes = mt_publish_bytes(publish, version);
 	size_t ignored;

@@ -19,7 +19,8 @@ static bool is_shared(struct mt_bytes filter)
 	return mt_bytes_starts(filter, mt_bytes_str(share_prefix));
 }
 
-/* Where the filter behind "$share/<name>/" starts; 0 when the name is missing, wild or has no filter (section 4.8.2). */
+/* Where the filter behind "$share/<name>/" starts; 0 when the name is missing, wild or has no
+ * filter (section 4.8.2). */
 static size_t shared_filter_at(struct mt_bytes filter)
 {
 	size_t start = sizeof(share_prefix) - 1;
@@ -34,8 +35,8 @@ static size_t shared_filter_at(struct mt_bytes filter)
 }
 
 /* Each '+' and '#' must have a level of its own, and '#' the last one. */
-static enum mt_status check_wildcards(struct mt_bytes filter, size_t from, enum mt_version version, size_t offset,
-				      struct mt_violation *why)
+static enum mt_status check_wildcards(struct mt_bytes filter, size_t from, enum mt_version version,
+				      size_t offset, struct mt_violation *why)
 {
 	const char *many = mt_field_id(version, "MQTT-4.7.1-2", "MQTT-4.7.1-1");
 	const char *one = mt_field_id(version, "MQTT-4.7.1-3", "MQTT-4.7.1-2");
@@ -66,7 +67,8 @@ static enum mt_status check_filter(struct mt_bytes filter, enum mt_version versi
 	return check_wildcards(filter, from, version, offset, why);
 }
 
-static enum mt_status check_options_5(uint8_t options, bool is_for_share, size_t offset, struct mt_violation *why)
+static enum mt_status check_options_5(uint8_t options, bool is_for_share, size_t offset,
+				      struct mt_violation *why)
 {
 	if (options & OPTION_RESERVED)
 		return mt_violate(why, "MQTT-3.8.3-5", MT_REASON_MALFORMED_PACKET, offset);
@@ -78,7 +80,8 @@ static enum mt_status check_options_5(uint8_t options, bool is_for_share, size_t
 }
 
 /* One filter and, for SUBSCRIBE, its options. */
-static enum mt_status take_entry(struct mt_reader *in, uint8_t type, enum mt_version version, struct mt_violation *why)
+static enum mt_status take_entry(struct mt_reader *in, uint8_t type, enum mt_version version,
+				 struct mt_violation *why)
 {
 	struct mt_bytes filter;
 	uint8_t options;
@@ -104,20 +107,22 @@ static const char *empty_statement(uint8_t type, enum mt_version version)
 	return mt_field_id(version, "MQTT-3.8.3-3", "MQTT-3.8.3-2");
 }
 
-enum mt_status mt_subscribe_decode(const struct mt_frame *frame, enum mt_version version, struct mt_subscribe *out,
-				   struct mt_violation *why)
+enum mt_status mt_subscribe_decode(const struct mt_frame *frame, enum mt_version version,
+				   struct mt_subscribe *out, struct mt_violation *why)
 {
 	struct mt_reader in = mt_reader_of(frame->body);
 	struct mt_subscribe subscribe = {.type = frame->type};
 	MT_CHECK(frame->type == MT_PACKET_SUBSCRIBE || frame->type == MT_PACKET_UNSUBSCRIBE);
-	MT_TRY(mt_field_take_id(&in, mt_field_id(version, "MQTT-2.3.1-1", "MQTT-2.2.1-3"), &subscribe.packet_id, why));
+	MT_TRY(mt_field_take_id(&in, mt_field_id(version, "MQTT-2.3.1-1", "MQTT-2.2.1-3"),
+				&subscribe.packet_id, why));
 	if (version == MT_VERSION_5)
 		MT_TRY(mt_props_decode(&in, frame->type, MT_SIDE_CLIENT, &subscribe.props, why));
 	subscribe.list = mt_bytes_from(frame->body, in.pos);
 	for (; mt_reader_left(&in) > 0; subscribe.filter_count++)
 		MT_TRY(take_entry(&in, frame->type, version, why));
 	if (subscribe.filter_count == 0)
-		return mt_violate(why, empty_statement(frame->type, version), MT_REASON_PROTOCOL_ERROR, in.pos);
+		return mt_violate(why, empty_statement(frame->type, version),
+				  MT_REASON_PROTOCOL_ERROR, in.pos);
 	*out = subscribe;
 	return MT_OK;
 }
@@ -153,11 +158,13 @@ bool mt_subscribe_next(const struct mt_subscribe *subscribe, size_t *pos, struct
 	return true;
 }
 
-enum mt_status mt_subscribe_encode(const struct mt_subscribe *subscribe, enum mt_version version, struct mt_buf *out)
+enum mt_status mt_subscribe_encode(const struct mt_subscribe *subscribe, enum mt_version version,
+				   struct mt_buf *out)
 {
 	bool has_props = version == MT_VERSION_5;
 	size_t props_bytes = has_props ? mt_props_bytes(&subscribe->props) : 0;
-	MT_CHECK(subscribe->type == MT_PACKET_SUBSCRIBE || subscribe->type == MT_PACKET_UNSUBSCRIBE);
+	MT_CHECK(subscribe->type == MT_PACKET_SUBSCRIBE ||
+		 subscribe->type == MT_PACKET_UNSUBSCRIBE);
 	MT_CHECK(subscribe->packet_id != 0);
 	if (subscribe->list.len == 0)
 		return MT_INVALID;
@@ -169,8 +176,8 @@ enum mt_status mt_subscribe_encode(const struct mt_subscribe *subscribe, enum mt
 	return MT_OK;
 }
 
-void mt_subscribe_put(struct mt_buf *list, struct mt_bytes filter, const struct mt_sub_options *options,
-		      enum mt_version version)
+void mt_subscribe_put(struct mt_buf *list, struct mt_bytes filter,
+		      const struct mt_sub_options *options, enum mt_version version)
 {
 	unsigned byte;
 	if (filter.len > MT_FIELD_BYTES_MAX) {
@@ -198,18 +205,19 @@ static bool is_code_legal(uint8_t code, uint8_t type, enum mt_version version)
 	return code <= MT_REASON_GRANTED_QOS_2 || code == MT_REASON_UNSPECIFIED_ERROR;
 }
 
-static enum mt_status check_codes(const struct mt_suback *suback, enum mt_version version, size_t offset,
-				  struct mt_violation *why)
+static enum mt_status check_codes(const struct mt_suback *suback, enum mt_version version,
+				  size_t offset, struct mt_violation *why)
 {
 	bool is_suback = suback->type == MT_PACKET_SUBACK;
 	if (suback->reasons.len == 0)
 		return mt_violate(why,
-				  is_suback ? mt_field_id(version, "MQTT-3.8.4-5", "MQTT-3.9.3-1") : "MQTT-3.11.3-1",
+				  is_suback ? mt_field_id(version, "MQTT-3.8.4-5", "MQTT-3.9.3-1")
+					    : "MQTT-3.11.3-1",
 				  MT_REASON_PROTOCOL_ERROR, offset);
 	for (size_t i = 0; i < suback->reasons.len; i++)
 		if (!is_code_legal(suback->reasons.data[i], suback->type, version))
-			return mt_violate(why, is_suback ? "MQTT-3.9.3-2" : "MQTT-3.11.3-2", MT_REASON_PROTOCOL_ERROR,
-					  offset + i);
+			return mt_violate(why, is_suback ? "MQTT-3.9.3-2" : "MQTT-3.11.3-2",
+					  MT_REASON_PROTOCOL_ERROR, offset + i);
 	return MT_OK;
 }
 
@@ -219,13 +227,14 @@ static bool has_codes(uint8_t type, enum mt_version version)
 	return type == MT_PACKET_SUBACK || version == MT_VERSION_5;
 }
 
-enum mt_status mt_suback_decode(const struct mt_frame *frame, enum mt_version version, struct mt_suback *out,
-				struct mt_violation *why)
+enum mt_status mt_suback_decode(const struct mt_frame *frame, enum mt_version version,
+				struct mt_suback *out, struct mt_violation *why)
 {
 	struct mt_reader in = mt_reader_of(frame->body);
 	struct mt_suback suback = {.type = frame->type};
 	MT_CHECK(frame->type == MT_PACKET_SUBACK || frame->type == MT_PACKET_UNSUBACK);
-	MT_TRY(mt_field_take_id(&in, mt_field_id(version, "MQTT-2.3.1-7", "MQTT-2.2.1-6"), &suback.packet_id, why));
+	MT_TRY(mt_field_take_id(&in, mt_field_id(version, "MQTT-2.3.1-7", "MQTT-2.2.1-6"),
+				&suback.packet_id, why));
 	if (version == MT_VERSION_5)
 		MT_TRY(mt_props_decode(&in, frame->type, MT_SIDE_SERVER, &suback.props, why));
 	if (has_codes(frame->type, version)) {
@@ -241,15 +250,18 @@ enum mt_status mt_suback_decode(const struct mt_frame *frame, enum mt_version ve
 static void put_codes(struct mt_bytes reasons, enum mt_version version, struct mt_buf *out)
 {
 	for (size_t i = 0; i < reasons.len; i++) {
-		bool is_folded = version == MT_VERSION_3_1_1 && reasons.data[i] >= MT_REASON_UNSPECIFIED_ERROR;
+		bool is_folded = version == MT_VERSION_3_1_1 &&
+				 reasons.data[i] >= MT_REASON_UNSPECIFIED_ERROR;
 		mt_buf_put_u8(out, is_folded ? MT_REASON_UNSPECIFIED_ERROR : reasons.data[i]);
 	}
 }
 
-enum mt_status mt_suback_encode(const struct mt_suback *suback, enum mt_version version, struct mt_buf *out)
+enum mt_status mt_suback_encode(const struct mt_suback *suback, enum mt_version version,
+				struct mt_buf *out)
 {
 	bool has_props = version == MT_VERSION_5;
-	struct mt_bytes codes = has_codes(suback->type, version) ? suback->reasons : mt_bytes_of(NULL, 0);
+	struct mt_bytes codes =
+		has_codes(suback->type, version) ? suback->reasons : mt_bytes_of(NULL, 0);
 	size_t props_bytes = has_props ? mt_props_bytes(&suback->props) : 0;
 	MT_CHECK(suback->type == MT_PACKET_SUBACK || suback->type == MT_PACKET_UNSUBACK);
 	MT_CHECK(suback->packet_id != 0);
