@@ -97,10 +97,10 @@ struct mt_request {
 	enum mt_request_type type;
 	mt_conn conn;
 	uint64_t ticket;          /* AUTHENTICATE, STORE */
-	struct mt_bytes user;     /* AUTHENTICATE; valid until the answer */
+	struct mt_bytes user;     /* AUTHENTICATE; valid until the next call into the core */
 	struct mt_bytes password;
 	struct mt_msg *msg;       /* STORE; borrowed until the answer */
-	const struct mt_audit *audit; /* AUDIT; valid until the next mt_core_request */
+	struct mt_audit *audit;   /* AUDIT; valid until the next mt_core_request */
 };
 
 struct mt_core;

@@ -48,7 +48,8 @@ void mt_acks_settle(struct mt_acks *acks, uint64_t ticket, uint8_t reason)
 		if (ack->ticket != ticket)
 			continue;
 		ack->ticket = 0;
-		ack->reason = reason;
+		if (reason != 0)
+			ack->reason = reason;
 		return;
 	}
 }

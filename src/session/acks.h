@@ -24,7 +24,7 @@ struct mt_acks {
 void mt_acks_init(struct mt_acks *acks, struct mt_mem *mem);
 void mt_acks_finish(struct mt_acks *acks);
 MT_MUST_USE enum mt_status mt_acks_push(struct mt_acks *acks, struct mt_held_ack ack);
-/* The ticket is answered: its acknowledgement is ready, with this reason. Nothing happens when it is not here. */
+/* The ticket is answered: its acknowledgement is ready; a reason other than 0 replaces its own. Nothing happens when it is not here. */
 void mt_acks_settle(struct mt_acks *acks, uint64_t ticket, uint8_t reason);
 /* Takes the first one when it is ready. */
 MT_MUST_USE bool mt_acks_pop(struct mt_acks *acks, struct mt_held_ack *out);

@@ -1,0 +1,368 @@
+/*
+ * CONNECT (MQTT 5.0 and 3.1.1, section 3.1): who is it, may it, which session; then CONNACK.
+ *
+ *   decode -> secrets safe? -> anonymous role, or AUTHENTICATE and wait -> client id -> policy admits -> will permitted
+ *   -> takeover of the same (identity, client id) -> session -> CONNACK -> what was in flight, what waited
+ */
+#include "core/state.h"
+
+#include "identity/client_id.h"
+#include "topic/name.h"
+
+/* What admission works out before anything changes. */
+struct admission {
+	struct mt_connect connect;
+	struct mt_session_identity who;
+	bool is_id_assigned;
+	uint8_t assigned[31];
+};
+
+static void send_connack(struct mt_core *core, struct mt_peer *peer, const struct mt_connack *connack)
+{
+	uint8_t data[512];
+	struct mt_buf buf = mt_buf_of(data, sizeof(data));
+	MT_CHECK(mt_connack_encode(connack, peer->version, &buf) == MT_OK);
+	mt_peer_send(core, peer, mt_buf_view(&buf));
+}
+
+/* A CONNACK that says no ([MQTT-3.1.4-2]), an audit line, the end. */
+static void refuse(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect, uint8_t reason,
+		   const char *what)
+{
+	struct mt_connack connack = {.reason = reason};
+	core->counts.connects_refused++;
+	mt_audit(core, peer, &(struct mt_audit_facts){.event = MT_AUDIT_REFUSE,
+						     .what = what,
+						     .reason = reason,
+						     .user = connect->user,
+						     .client_id = connect->client_id});
+	send_connack(core, peer, &connack);
+	mt_peer_close(core, peer, 0, false, what);
+}
+
+/* A malformed CONNECT is answered only where the standard gives an answer: 3.1.1 knows 1 (version) and 2 (client id). */
+static void refuse_violation(struct mt_core *core, struct mt_peer *peer, const struct mt_violation *why)
+{
+	bool is_answered = peer->version == MT_VERSION_5 ||
+			   why->reason == MT_REASON_UNSUPPORTED_PROTOCOL_VERSION ||
+			   why->reason == MT_REASON_CLIENT_IDENTIFIER_NOT_VALID;
+	struct mt_connack connack = {.reason = why->reason};
+	if (is_answered)
+		send_connack(core, peer, &connack);
+	mt_peer_violated(core, peer, why);
+}
+
+static enum mt_status keep_hello(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
+{
+	/* The frame's packet begins right before its body. */
+	size_t head_bytes = frame->bytes - frame->body.len;
+	peer->hello = mt_mem_take(&core->mem, frame->bytes);
+	if (!peer->hello)
+		return MT_MEMORY;
+	memcpy(peer->hello, frame->body.data - head_bytes, frame->bytes);
+	peer->hello_bytes = frame->bytes;
+	return MT_OK;
+}
+
+static void ask_for_verdict(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect,
+			    const struct mt_frame *frame)
+{
+	struct mt_request request = {.type = MT_REQUEST_AUTHENTICATE, .conn = peer->self};
+	if (keep_hello(core, peer, frame) != MT_OK) {
+		refuse(core, peer, connect, MT_REASON_SERVER_BUSY, "out of memory");
+		return;
+	}
+	/* The index finds the peer again, the count tells a stale answer. */
+	core->next_ticket++;
+	peer->ticket = core->next_ticket << 32 | mt_handle_index(peer->self);
+	peer->phase = MT_PHASE_AUTHENTICATE;
+	request.ticket = peer->ticket;
+	mt_request_push(core, &request);
+	mt_peer_pause(core, peer, true);
+}
+
+static struct mt_bytes role_of(const struct mt_peer *peer)
+{
+	return mt_bytes_str(peer->facts.anonymous_role);
+}
+
+/* The will must be something its author may publish now ([MQTT-3.1.2-9]); it is asked again when it fires. */
+static bool is_will_permitted(const struct mt_core *core, const struct admission *admission)
+{
+	const struct mt_connect *connect = &admission->connect;
+	return mt_decide_publish(core->policy, &admission->who.subject, connect->will_topic, connect->will_qos,
+				 connect->is_will_retain, mt_core_wall_s(core))
+		.is_allowed;
+}
+
+static uint64_t owner_of(struct mt_core *core, const struct mt_peer *peer, uint64_t user_id)
+{
+	if (user_id != 0)
+		return user_id;
+	if (peer->facts.has_anonymous_sessions)
+		return MT_OWNER_ANONYMOUS;
+	return MT_OWNER_UNIQUE_BIT | ++core->next_owner;
+}
+
+static void identify(struct mt_core *core, const struct mt_peer *peer, uint64_t user_id, struct admission *admission)
+{
+	struct mt_connect *connect = &admission->connect;
+	struct mt_subject *subject = &admission->who.subject;
+	const struct mt_user *user = user_id ? mt_policy_user_by_id(core->policy, user_id) : NULL;
+	if (connect->client_id.len == 0) {
+		uint64_t high = mt_rng_next(&core->rng);
+		connect->client_id = mt_client_id_assign(high, mt_rng_next(&core->rng), admission->assigned);
+		admission->is_id_assigned = true;
+	}
+	subject->user_id = user_id;
+	subject->client_id = connect->client_id;
+	subject->address = peer->facts.address;
+	if (user)
+		subject->user = user->name;
+	else
+		subject->anonymous_role = role_of(peer);
+	admission->who.owner = owner_of(core, peer, user_id);
+}
+
+/* 0, or the reason why not, with its text. An assigned id is ours and keeps every rule of the client but the user's own. */
+static uint8_t check_admission(const struct mt_core *core, const struct admission *admission, const char **what)
+{
+	const struct mt_subject *subject = &admission->who.subject;
+	const struct mt_user *user = mt_policy_user_by_id(core->policy, subject->user_id);
+	if (subject->user_id != 0 && (!user || !user->is_enabled)) {
+		*what = "user is gone or disabled";
+		return MT_REASON_NOT_AUTHORIZED;
+	}
+	if (user && !mt_client_id_keeps(user->client_id_rule, user->name, subject->client_id)) {
+		*what = "client id breaks the user's rule";
+		return MT_REASON_CLIENT_IDENTIFIER_NOT_VALID;
+	}
+	if (!mt_policy_admits(core->policy, subject)) {
+		*what = user ? "client id or name cannot stand in the user's rules" : "the anonymous role does not admit";
+		return user ? MT_REASON_CLIENT_IDENTIFIER_NOT_VALID : MT_REASON_NOT_AUTHORIZED;
+	}
+	if (admission->connect.has_will && !is_will_permitted(core, admission)) {
+		*what = "will is not permitted";
+		return MT_REASON_NOT_AUTHORIZED;
+	}
+	return 0;
+}
+
+static enum mt_status make_will(struct mt_core *core, const struct admission *admission, struct mt_will *out)
+{
+	const struct mt_connect *connect = &admission->connect;
+	const struct mt_props *props = &connect->will_props;
+	struct mt_msg_facts facts = {.topic = connect->will_topic,
+				     .payload = connect->will_payload,
+				     .expires_ns = MT_TIME_NEVER,
+				     .author_id = admission->who.subject.user_id,
+				     .qos = connect->will_qos,
+				     .is_retain = connect->is_will_retain};
+	struct mt_buf forwarded = {0};
+	uint8_t *scratch = NULL;
+	if (!connect->has_will)
+		return MT_OK;
+	if (props->raw.len > 0) {
+		scratch = mt_mem_take(&core->mem, props->raw.len);
+		if (!scratch)
+			return MT_MEMORY;
+		forwarded = mt_buf_of(scratch, props->raw.len);
+		mt_props_forward(props, &forwarded);
+		facts.props = mt_buf_view(&forwarded);
+	}
+	/* A will's expiry counts from its publication; until then the interval itself stands in for the moment. */
+	if (props->present & MT_PROP_BIT(MESSAGE_EXPIRY_INTERVAL))
+		facts.expires_ns = (mt_time)props->message_expiry_s * MT_SECOND;
+	out->msg = mt_msg_create(&facts);
+	out->delay_s = props->will_delay_s;
+	mt_mem_give(&core->mem, scratch, props->raw.len);
+	return out->msg ? MT_OK : MT_MEMORY;
+}
+
+/* The same client connects again: the older connection ends ([MQTT-3.1.4-3]; only within one identity). */
+static void take_over(struct mt_core *core, struct mt_session *session, bool is_clean)
+{
+	struct mt_peer *older = mt_peer_get(core, session->conn);
+	bool is_will_due = is_clean || session->will.delay_s == 0;
+	if (older)
+		mt_peer_close(core, older, MT_REASON_SESSION_TAKEN_OVER, is_will_due, "taken over");
+}
+
+/* The session to go on with, or a new one; *is_present tells. NULL: no room. */
+static struct mt_session *find_session(struct mt_core *core, const struct admission *admission, bool *is_present)
+{
+	struct mt_sessions *sessions = &core->sessions;
+	const struct mt_session_identity *who = &admission->who;
+	struct mt_session *session = mt_sessions_find(sessions, who->owner, who->subject.client_id);
+	*is_present = false;
+	if (session && session->conn != MT_HANDLE_NONE) {
+		take_over(core, session, admission->connect.is_clean);
+		session = mt_sessions_find(sessions, who->owner, who->subject.client_id);
+	}
+	if (session && admission->connect.is_clean) {
+		mt_session_end(core, session);
+		session = NULL;
+	}
+	if (!session)
+		return mt_sessions_create(sessions, who, core->settings.limits.inflight);
+	if (mt_session_refresh(sessions, session, &who->subject) != MT_OK)
+		return NULL;
+	mt_wheel_disarm(&session->timer);
+	mt_msg_unref(&session->will.msg);
+	*is_present = true;
+	return session;
+}
+
+/* A session that nobody can resume ends with its connection, whatever the client asks for. */
+static uint32_t expiry_of(const struct mt_core *core, uint64_t owner, const struct mt_connect *connect)
+{
+	uint32_t most = owner & MT_OWNER_UNIQUE_BIT ? 0 : core->settings.limits.session_expiry_s;
+	uint32_t asked = connect->is_clean ? 0 : UINT32_MAX;
+	if (connect->version == MT_VERSION_5)
+		asked = connect->props.session_expiry_s;
+	return asked < most ? asked : most;
+}
+
+static uint16_t keep_alive_of(const struct mt_core *core, const struct mt_connect *connect)
+{
+	uint16_t most = core->settings.limits.keep_alive_s;
+	bool is_bounded = most > 0 && connect->version == MT_VERSION_5;
+	if (is_bounded && (connect->keep_alive_s == 0 || connect->keep_alive_s > most))
+		return most;
+	return connect->keep_alive_s;
+}
+
+static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *session, const struct mt_connect *connect)
+{
+	const struct mt_props *props = &connect->props;
+	uint16_t inflight = core->settings.limits.inflight;
+	if (props->present & MT_PROP_BIT(RECEIVE_MAXIMUM) && props->receive_max < inflight)
+		inflight = props->receive_max;
+	session->out.inflight_max = inflight;
+	session->conn = peer->self;
+	session->expiry_s = expiry_of(core, session->owner, connect);
+	session->version = (uint8_t)peer->version;
+	session->connected_ns = core->now.mono_ns;
+	session->listener = peer->facts.listener;
+	session->port = peer->facts.port;
+	session->keep_alive_s = peer->keep_alive_s = keep_alive_of(core, connect);
+	peer->session = session;
+	peer->phase = MT_PHASE_OPEN;
+	peer->is_problem_info_wanted =
+		!(props->present & MT_PROP_BIT(REQUEST_PROBLEM_INFORMATION)) || props->request_problem_info;
+	if (props->present & MT_PROP_BIT(MAXIMUM_PACKET_SIZE))
+		peer->packet_bytes_max = props->packet_bytes_max;
+	core->connected_count++;
+	core->subscriptions.generation++; /* routes know which receivers persist */
+}
+
+static void welcome(struct mt_core *core, struct mt_peer *peer, const struct admission *admission, bool is_present)
+{
+	const struct mt_core_limits *limits = &core->settings.limits;
+	const struct mt_connect *connect = &admission->connect;
+	struct mt_connack connack = {.is_session_present = is_present};
+	struct mt_props *props = &connack.props;
+	props->present = MT_PROP_BIT(RECEIVE_MAXIMUM) | MT_PROP_BIT(MAXIMUM_PACKET_SIZE) |
+			 MT_PROP_BIT(TOPIC_ALIAS_MAXIMUM);
+	props->receive_max = limits->inflight;
+	props->packet_bytes_max = (uint32_t)limits->packet_bytes;
+	props->topic_alias_max = limits->topic_aliases;
+	if (connect->version == MT_VERSION_5 && peer->session->expiry_s != connect->props.session_expiry_s) {
+		props->present |= MT_PROP_BIT(SESSION_EXPIRY_INTERVAL);
+		props->session_expiry_s = peer->session->expiry_s;
+	}
+	if (peer->keep_alive_s != connect->keep_alive_s) {
+		props->present |= MT_PROP_BIT(SERVER_KEEP_ALIVE);
+		props->server_keep_alive_s = peer->keep_alive_s;
+	}
+	if (admission->is_id_assigned) {
+		props->present |= MT_PROP_BIT(ASSIGNED_CLIENT_IDENTIFIER);
+		props->assigned_client_id = connect->client_id;
+	}
+	send_connack(core, peer, &connack);
+}
+
+static void admit(struct mt_core *core, struct mt_peer *peer, struct admission *admission)
+{
+	const struct mt_connect *connect = &admission->connect;
+	struct mt_will will = {0};
+	struct mt_session *session;
+	bool is_present;
+	if (make_will(core, admission, &will) != MT_OK) {
+		refuse(core, peer, connect, MT_REASON_QUOTA_EXCEEDED, "out of memory");
+		return;
+	}
+	session = find_session(core, admission, &is_present);
+	if (!session) {
+		mt_msg_unref(&will.msg);
+		refuse(core, peer, connect, MT_REASON_QUOTA_EXCEEDED, "no room for another session");
+		return;
+	}
+	session->will = will;
+	join(core, peer, session, connect);
+	mt_peer_arm(core, peer);
+	core->counts.connects_accepted++;
+	mt_audit(core, peer, &(struct mt_audit_facts){.event = MT_AUDIT_CONNECT,
+						     .what = is_present ? "session resumed" : "new session"});
+	welcome(core, peer, admission, is_present);
+	if (is_present && peer->phase == MT_PHASE_OPEN)
+		mt_deliver_resume(core, session);
+}
+
+static void decide(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect, uint64_t user_id)
+{
+	struct admission admission = {.connect = *connect};
+	const char *what = NULL;
+	uint8_t reason;
+	identify(core, peer, user_id, &admission);
+	reason = check_admission(core, &admission, &what);
+	if (reason != 0)
+		refuse(core, peer, connect, reason, what);
+	else
+		admit(core, peer, &admission);
+}
+
+void mt_connect_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
+{
+	struct mt_connect connect;
+	struct mt_violation why;
+	enum mt_version version = MT_VERSION_3_1_1;
+	enum mt_status status = mt_connect_decode(frame, &connect, &version, &why);
+	peer->version = version;
+	if (status != MT_OK)
+		refuse_violation(core, peer, &why);
+	else if (connect.props.present & MT_PROP_BIT(AUTHENTICATION_METHOD))
+		refuse(core, peer, &connect, MT_REASON_BAD_AUTHENTICATION_METHOD, "unknown authentication method");
+	else if (connect.has_will && mt_topic_level_count(connect.will_topic) > core->settings.limits.topic_levels)
+		refuse(core, peer, &connect, MT_REASON_TOPIC_NAME_INVALID, "will topic has too many levels");
+	else if (!connect.has_user && !connect.has_password && role_of(peer).len > 0)
+		decide(core, peer, &connect, 0);
+	else if (!connect.has_user && !connect.has_password)
+		refuse(core, peer, &connect, MT_REASON_NOT_AUTHORIZED, "no credentials");
+	else if (!peer->facts.is_secret_safe)
+		refuse(core, peer, &connect, MT_REASON_NOT_AUTHORIZED, "password on a connection without TLS");
+	else
+		ask_for_verdict(core, peer, &connect, frame);
+}
+
+void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer, const struct mt_auth_verdict *verdict)
+{
+	struct mt_frame frame;
+	struct mt_connect connect;
+	struct mt_violation why;
+	enum mt_version version;
+	peer->ticket = 0;
+	/* It was decoded once, so it decodes again. */
+	MT_CHECK(mt_frame_next(mt_bytes_of(peer->hello, peer->hello_bytes), SIZE_MAX, &frame, &why) == MT_OK);
+	MT_CHECK(mt_connect_decode(&frame, &connect, &version, &why) == MT_OK);
+	if (verdict->is_accepted)
+		decide(core, peer, &connect, verdict->user_id);
+	else
+		refuse(core, peer, &connect, verdict->reason,
+		       verdict->reason == MT_REASON_SERVER_BUSY ? "too many logins at once" : "wrong user name or password");
+	mt_peer_hello_done(core, peer);
+	if (peer->phase != MT_PHASE_OPEN)
+		return;
+	mt_peer_pause(core, peer, false);
+	mt_peer_resume_input(core, peer);
+}

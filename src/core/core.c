@@ -1,0 +1,324 @@
+/* The entry points of the core, and the dispatch of packets to the files that handle them. */
+#include "core/state.h"
+
+#include "wire/control.h"
+
+#include <stdlib.h>
+
+static enum mt_status init_tables(struct mt_core *core)
+{
+	const struct mt_core_limits *limits = &core->settings.limits;
+	struct mt_retained_limits retained = {limits->retained_count, limits->retained_bytes};
+	mt_pool_init(&core->peers, &core->mem, sizeof(struct mt_peer), limits->connections);
+	mt_sessions_init(&core->sessions, &core->mem, core->settings.seed, limits->sessions);
+	MT_TRY(mt_subscriptions_init(&core->subscriptions, &core->mem, core->settings.seed));
+	core->retained = mt_retained_create(&core->mem, core->settings.seed, retained);
+	core->routes = mt_mem_zero(&core->mem, MT_ROUTE_SLOTS * sizeof(struct mt_route *));
+	return core->retained && core->routes ? MT_OK : MT_MEMORY;
+}
+
+struct mt_core *mt_core_create(const struct mt_core_settings *settings, struct mt_policy *policy, struct mt_now now)
+{
+	struct mt_core *core = calloc(1, sizeof(*core));
+	if (!core)
+		return NULL;
+	MT_CHECK(settings->limits.inflight > 0);
+	core->settings = *settings;
+	core->now = now;
+	core->started_ns = now.mono_ns;
+	mt_mem_init(&core->mem, settings->memory_bytes);
+	core->chunks.mem = &core->mem;
+	mt_rng_init(&core->rng, settings->seed.word[0] ^ settings->seed.word[1]);
+	mt_wheel_init(&core->peer_wheel, now.mono_ns);
+	mt_wheel_init(&core->session_wheel, now.mono_ns);
+	mt_list_init(&core->tickets);
+	core->policy = mt_policy_ref(policy);
+	core->epoch = 1;
+	core->sys_due_ns = settings->sys_interval_ns > 0 ? now.mono_ns : MT_TIME_NEVER;
+	if (init_tables(core) != MT_OK) {
+		mt_core_destroy(&core);
+		return NULL;
+	}
+	mt_sweep_schedule(core);
+	return core;
+}
+
+static void end_sessions(struct mt_core *core)
+{
+	uint32_t index = 0;
+	mt_handle handle;
+	struct mt_session *session;
+	while ((session = mt_pool_next(&core->sessions.pool, &index, &handle))) {
+		mt_wheel_disarm(&session->timer);
+		mt_subscriptions_remove_all(&core->subscriptions, session);
+	}
+}
+
+static void drop_tickets(struct mt_core *core)
+{
+	struct mt_list *link;
+	while ((link = mt_list_first(&core->tickets)))
+		mt_ticket_settle(core, MT_LIST_ITEM(link, struct mt_ticket, link), true);
+}
+
+void mt_core_destroy(struct mt_core **core)
+{
+	struct mt_core *old = *core;
+	struct mt_request request;
+	struct mt_peer *peer;
+	uint32_t index = 0;
+	mt_handle handle;
+	*core = NULL;
+	if (!old)
+		return;
+	drop_tickets(old);
+	while ((peer = mt_pool_next(&old->peers, &index, &handle)))
+		mt_peer_finish(old, peer);
+	if (old->routes && old->retained) {
+		end_sessions(old);
+		mt_sessions_finish(&old->sessions);
+		mt_subscriptions_finish(&old->subscriptions);
+	}
+	mt_retained_destroy(&old->retained);
+	while (mt_core_request(old, &request))
+		;
+	mt_pool_finish(&old->peers);
+	mt_chunk_stock_finish(&old->chunks);
+	mt_routes_finish(old);
+	mt_policy_unref(&old->policy);
+	free(old->requests);
+	free(old);
+}
+
+enum mt_status mt_core_open(struct mt_core *core, struct mt_now now, const struct mt_conn_facts *facts, mt_conn *out)
+{
+	mt_handle handle;
+	struct mt_peer *peer = mt_pool_take(&core->peers, &handle);
+	core->now = now;
+	if (!peer)
+		return MT_LIMIT;
+	peer->self = handle;
+	peer->facts = *facts;
+	peer->opened_ns = peer->input_ns = now.mono_ns;
+	peer->packet_bytes_max = UINT32_MAX;
+	peer->version = MT_VERSION_3_1_1;
+	mt_acks_init(&peer->acks, &core->mem);
+	mt_peer_arm(core, peer);
+	*out = handle;
+	return MT_OK;
+}
+
+void mt_core_input(struct mt_core *core, struct mt_now now, mt_conn conn, struct mt_bytes bytes)
+{
+	struct mt_peer *peer = mt_peer_get(core, conn);
+	core->now = now;
+	if (peer)
+		mt_peer_input(core, peer, bytes);
+}
+
+void mt_core_closed(struct mt_core *core, struct mt_now now, mt_conn conn)
+{
+	struct mt_peer *peer = mt_peer_get(core, conn);
+	core->now = now;
+	if (!peer)
+		return;
+	if (peer->phase == MT_PHASE_OPEN)
+		mt_audit(core, peer,
+			 &(struct mt_audit_facts){.event = MT_AUDIT_DISCONNECT, .what = "the connection was lost"});
+	if (peer->session)
+		mt_depart(core, peer, true);
+	mt_peer_finish(core, peer);
+	mt_pool_give(&core->peers, conn);
+}
+
+static struct mt_peer *peer_of_ticket(const struct mt_core *core, uint64_t ticket)
+{
+	uint32_t index = (uint32_t)ticket;
+	struct mt_peer *peer = mt_pool_at(&core->peers, index);
+	return peer && peer->ticket == ticket ? peer : NULL;
+}
+
+void mt_core_authenticated(struct mt_core *core, struct mt_now now, uint64_t ticket,
+			   const struct mt_auth_verdict *verdict)
+{
+	struct mt_peer *peer = peer_of_ticket(core, ticket);
+	core->now = now;
+	if (peer && peer->phase == MT_PHASE_AUTHENTICATE)
+		mt_connect_authenticated(core, peer, verdict);
+}
+
+void mt_core_stored(struct mt_core *core, struct mt_now now, uint64_t ticket, enum mt_status status)
+{
+	struct mt_list *link = mt_list_first(&core->tickets);
+	struct mt_ticket *first = link ? MT_LIST_ITEM(link, struct mt_ticket, link) : NULL;
+	core->now = now;
+	MT_CHECK(first != NULL);
+	MT_CHECK(first->number == ticket);
+	mt_ticket_settle(core, first, status == MT_OK);
+}
+
+void mt_core_set_policy(struct mt_core *core, struct mt_now now, struct mt_policy *policy)
+{
+	struct mt_policy *old = core->policy;
+	core->now = now;
+	core->policy = mt_policy_ref(policy);
+	mt_policy_unref(&old);
+	mt_sweep_begin(core);
+}
+
+/* Bounded work: timers that are due, one slice of a sweep, $SYS. */
+void mt_core_tick(struct mt_core *core, struct mt_now now)
+{
+	struct mt_timer *timer;
+	core->now = now;
+	while ((timer = mt_wheel_expire(&core->peer_wheel, now.mono_ns)))
+		mt_peer_timer_fired(core, MT_LIST_ITEM(timer, struct mt_peer, timer));
+	while ((timer = mt_wheel_expire(&core->session_wheel, now.mono_ns)))
+		mt_session_timer_fired(core, MT_LIST_ITEM(timer, struct mt_session, timer));
+	if (now.mono_ns >= core->policy_due_ns)
+		mt_sweep_begin(core);
+	if (core->is_sweeping)
+		mt_sweep_slice(core);
+	if (now.mono_ns >= core->sys_due_ns)
+		mt_sys_publish(core);
+}
+
+mt_time mt_core_deadline(const struct mt_core *core)
+{
+	mt_time peers = mt_wheel_deadline(&core->peer_wheel);
+	mt_time sessions = mt_wheel_deadline(&core->session_wheel);
+	mt_time due = peers < sessions ? peers : sessions;
+	if (core->is_sweeping)
+		return core->now.mono_ns;
+	due = core->policy_due_ns < due ? core->policy_due_ns : due;
+	return core->sys_due_ns < due ? core->sys_due_ns : due;
+}
+
+uint32_t mt_core_kick(struct mt_core *core, struct mt_now now, struct mt_bytes user, struct mt_bytes client_id)
+{
+	uint32_t index = 0, count = 0;
+	mt_handle handle;
+	struct mt_session *session;
+	core->now = now;
+	while ((session = mt_pool_next(&core->sessions.pool, &index, &handle))) {
+		struct mt_peer *peer = mt_peer_get(core, session->conn);
+		if (!peer || !mt_bytes_equal(session->subject.client_id, client_id))
+			continue;
+		if (user.len > 0 && !mt_bytes_equal(session->subject.user, user))
+			continue;
+		mt_peer_close(core, peer, MT_REASON_ADMINISTRATIVE_ACTION, true, "ended by an administrator");
+		count++;
+	}
+	return count;
+}
+
+void mt_core_shut_down(struct mt_core *core, struct mt_now now)
+{
+	uint32_t index = 0;
+	mt_handle handle;
+	struct mt_peer *peer;
+	core->now = now;
+	while ((peer = mt_pool_next(&core->peers, &index, &handle)))
+		mt_peer_close(core, peer, MT_REASON_SERVER_SHUTTING_DOWN, false, "the broker is shutting down");
+}
+
+size_t mt_core_output(const struct mt_core *core, mt_conn conn, struct mt_bytes *list, size_t list_max)
+{
+	const struct mt_peer *peer = mt_peer_get(core, conn);
+	return peer ? mt_output_list(&peer->out, list, list_max) : 0;
+}
+
+void mt_core_sent(struct mt_core *core, struct mt_now now, mt_conn conn, size_t bytes)
+{
+	struct mt_peer *peer = mt_peer_get(core, conn);
+	core->now = now;
+	if (!peer)
+		return;
+	core->counts.bytes_sent += bytes;
+	mt_output_advance(&core->chunks, &peer->out, bytes);
+	if (peer->backlog.count > 0 && peer->session)
+		mt_deliver_pump(core, peer->session);
+	if (peer->out.bytes == 0)
+		peer->is_dirty = false;
+}
+
+static void disconnected_by_client(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
+{
+	struct mt_control control;
+	struct mt_violation why;
+	if (mt_control_decode(frame, peer->version, MT_SIDE_CLIENT, &control, &why) != MT_OK) {
+		mt_peer_violated(core, peer, &why);
+		return;
+	}
+	if (control.props.present & MT_PROP_BIT(SESSION_EXPIRY_INTERVAL)) {
+		uint32_t most = core->settings.limits.session_expiry_s;
+		uint32_t asked = control.props.session_expiry_s;
+		if (peer->session->expiry_s == 0 && asked != 0) {
+			why = (struct mt_violation){"section 3.14.2.2.2", MT_REASON_PROTOCOL_ERROR, 0};
+			mt_peer_violated(core, peer, &why);
+			return;
+		}
+		peer->session->expiry_s = asked < most ? asked : most;
+	}
+	mt_peer_close(core, peer, 0, control.reason == MT_REASON_DISCONNECT_WITH_WILL, "by the client");
+}
+
+static void answer_ping(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
+{
+	struct mt_violation why;
+	uint8_t data[2];
+	struct mt_buf buf = mt_buf_of(data, sizeof(data));
+	if (mt_ping_decode(frame, &why) != MT_OK) {
+		mt_peer_violated(core, peer, &why);
+		return;
+	}
+	mt_ping_encode(MT_PACKET_PINGRESP, &buf);
+	mt_peer_send(core, peer, mt_buf_view(&buf));
+}
+
+static void refuse_packet(struct mt_core *core, struct mt_peer *peer, const char *statement)
+{
+	struct mt_violation why = {statement, MT_REASON_PROTOCOL_ERROR, 0};
+	mt_peer_violated(core, peer, &why);
+}
+
+void mt_core_dispatch(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
+{
+	if (peer->phase == MT_PHASE_CONNECT) {
+		if (frame->type == MT_PACKET_CONNECT)
+			mt_connect_handle(core, peer, frame);
+		else
+			refuse_packet(core, peer, "MQTT-3.1.0-1");
+		return;
+	}
+	switch (frame->type) {
+	case MT_PACKET_PUBLISH:
+		mt_stage_publish(core, peer, frame);
+		break;
+	case MT_PACKET_PUBACK:
+	case MT_PACKET_PUBREC:
+	case MT_PACKET_PUBREL:
+	case MT_PACKET_PUBCOMP:
+		mt_acknowledge(core, peer, frame);
+		break;
+	case MT_PACKET_SUBSCRIBE:
+		mt_subscribe_handle(core, peer, frame);
+		break;
+	case MT_PACKET_UNSUBSCRIBE:
+		mt_unsubscribe_handle(core, peer, frame);
+		break;
+	case MT_PACKET_PINGREQ:
+		answer_ping(core, peer, frame);
+		break;
+	case MT_PACKET_DISCONNECT:
+		disconnected_by_client(core, peer, frame);
+		break;
+	case MT_PACKET_CONNECT:
+		refuse_packet(core, peer, "MQTT-3.1.0-2");
+		break;
+	default:
+		/* AUTH without an authentication method ([MQTT-4.12.0-7]), and what only a server may send. */
+		refuse_packet(core, peer, frame->type == MT_PACKET_AUTH ? "MQTT-4.12.0-7" : "malformed");
+		break;
+	}
+}

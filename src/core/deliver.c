@@ -1,0 +1,369 @@
+/*
+ * One message to one session: encoded once per (version, QoS, retain) class and copied, or queued under the session's limits.
+ *
+ * Nothing here closes a connection or ends a session: the caller may be walking a route.
+ */
+#include "core/state.h"
+
+#include "topic/name.h"
+
+void mt_encoding_begin(struct mt_core *core)
+{
+	for (uint32_t i = 0; i < MT_ENCODED_CLASSES; i++)
+		core->encoding.classes[i].is_ready = false;
+}
+
+static bool is_expired(const struct mt_core *core, const struct mt_msg *msg)
+{
+	return msg->expires_ns != MT_TIME_NEVER && msg->expires_ns <= core->now.mono_ns;
+}
+
+/* The packet of a message but for its payload; [MQTT-3.3.2-6]: the expiry interval is what is left of it, rounded up. */
+static struct mt_publish describe(const struct mt_core *core, const struct mt_outgoing *outgoing, uint16_t packet_id)
+{
+	const struct mt_msg *msg = outgoing->msg;
+	struct mt_publish publish = {.qos = outgoing->qos,
+				     .is_retain = outgoing->is_retain,
+				     .packet_id = packet_id,
+				     .topic = mt_msg_topic(msg),
+				     .payload = mt_msg_payload(msg)};
+	publish.props.user = mt_msg_props(msg);
+	if (msg->expires_ns != MT_TIME_NEVER) {
+		mt_time left = msg->expires_ns - core->now.mono_ns;
+		publish.props.present |= MT_PROP_BIT(MESSAGE_EXPIRY_INTERVAL);
+		publish.props.message_expiry_s = left > 0 ? (uint32_t)((left + MT_SECOND - 1) / MT_SECOND) : 0;
+	}
+	if (outgoing->ids) {
+		publish.props.present |= MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER);
+		publish.props.subscription_id = outgoing->ids->ids[0];
+	}
+	return publish;
+}
+
+static void encode_class(struct mt_encoded *class, const struct mt_publish *publish, enum mt_version version)
+{
+	struct mt_buf buf = mt_buf_of(class->data, sizeof(class->data));
+	size_t packet_id_at = 0;
+	class->is_ready = true;
+	class->bytes = 0;
+	class->is_whole = publish->payload.len <= MT_COPY_BYTES_MAX;
+	if (mt_publish_encode_head(publish, version, publish->payload.len, &buf, &packet_id_at) != MT_OK)
+		return;
+	if (class->is_whole)
+		mt_buf_put(&buf, publish->payload);
+	if (buf.is_overflown)
+		return;
+	class->bytes = (uint16_t)buf.pos;
+	class->packet_id_at = (uint16_t)packet_id_at;
+}
+
+static struct mt_encoded *class_of(struct mt_core *core, const struct mt_peer *peer, const struct mt_outgoing *outgoing)
+{
+	uint32_t index = (peer->version == MT_VERSION_5 ? 6u : 0u) + outgoing->qos * 2u + outgoing->is_retain;
+	struct mt_encoded *class = &core->encoding.classes[index];
+	if (!class->is_ready) {
+		struct mt_publish publish = describe(core, outgoing, 1);
+		encode_class(class, &publish, peer->version);
+	}
+	return class;
+}
+
+static void patch_packet_id(uint8_t *packet, size_t at, uint16_t packet_id)
+{
+	if (at == 0)
+		return;
+	packet[at] = (uint8_t)(packet_id >> 8);
+	packet[at + 1] = (uint8_t)packet_id;
+}
+
+static enum mt_status put_payload(struct mt_core *core, struct mt_peer *peer, struct mt_msg *msg)
+{
+	struct mt_bytes payload = mt_msg_payload(msg);
+	uint8_t *at;
+	if (payload.len > MT_COPY_BYTES_MAX)
+		return mt_output_refer(&core->chunks, &peer->out, msg, payload);
+	if (payload.len == 0)
+		return MT_OK;
+	at = mt_output_room(&core->chunks, &peer->out, payload.len);
+	if (!at)
+		return MT_MEMORY;
+	memcpy(at, payload.data, payload.len);
+	return MT_OK;
+}
+
+static enum mt_status put_class(struct mt_core *core, struct mt_peer *peer, const struct mt_encoded *class,
+				struct mt_msg *msg, uint16_t packet_id)
+{
+	uint8_t *at = mt_output_room(&core->chunks, &peer->out, class->bytes);
+	if (!at)
+		return MT_MEMORY;
+	memcpy(at, class->data, class->bytes);
+	patch_packet_id(at, class->packet_id_at, packet_id);
+	return class->is_whole ? MT_OK : put_payload(core, peer, msg);
+}
+
+/* Further subscription identifiers stand before the forwarded properties: both in one block for the encoder. */
+static enum mt_status join_ids(struct mt_core *core, const struct mt_sub_ids *ids, struct mt_publish *publish,
+			       uint8_t **block, size_t *block_bytes)
+{
+	struct mt_bytes user = publish->props.user;
+	size_t bytes = (ids->count - 1) * 5 + user.len;
+	struct mt_buf buf;
+	*block = mt_mem_take(&core->mem, bytes);
+	if (!*block)
+		return MT_MEMORY;
+	*block_bytes = bytes;
+	buf = mt_buf_of(*block, bytes);
+	for (uint32_t i = 1; i < ids->count; i++) {
+		mt_buf_put_u8(&buf, 0x0b);
+		mt_varint_put(&buf, ids->ids[i]);
+	}
+	mt_buf_put(&buf, user);
+	publish->props.user = mt_buf_view(&buf);
+	return MT_OK;
+}
+
+static enum mt_status put_single(struct mt_core *core, struct mt_peer *peer, struct mt_publish *publish,
+				 const struct mt_outgoing *outgoing)
+{
+	uint8_t *block = NULL, *at;
+	size_t block_bytes = 0, packet_id_at, head_bytes;
+	struct mt_buf buf;
+	enum mt_status status = MT_MEMORY;
+	if (outgoing->ids && outgoing->ids->count > 1)
+		MT_TRY(join_ids(core, outgoing->ids, publish, &block, &block_bytes));
+	head_bytes = mt_publish_bytes(publish, peer->version) - publish->payload.len;
+	at = mt_output_room(&core->chunks, &peer->out, head_bytes);
+	if (at) {
+		buf = mt_buf_of(at, head_bytes);
+		status = mt_publish_encode_head(publish, peer->version, publish->payload.len, &buf, &packet_id_at);
+		MT_CHECK(status == MT_OK && buf.pos == head_bytes);
+		status = put_payload(core, peer, outgoing->msg);
+	}
+	mt_mem_give(&core->mem, block, block_bytes);
+	return status;
+}
+
+/* Encodes into the output. False: the client does not take packets that large ([MQTT-3.1.2-24]); nothing was written. */
+static bool put_publish(struct mt_core *core, struct mt_peer *peer, const struct mt_outgoing *outgoing,
+			uint16_t packet_id, bool is_dup)
+{
+	const struct mt_encoded *class = NULL;
+	enum mt_status status;
+	if (outgoing->is_cacheable && !outgoing->ids && !is_dup)
+		class = class_of(core, peer, outgoing);
+	if (class && class->bytes > 0 && peer->packet_bytes_max == UINT32_MAX) {
+		status = put_class(core, peer, class, outgoing->msg, packet_id);
+	} else {
+		struct mt_publish publish = describe(core, outgoing, packet_id);
+		publish.is_dup = is_dup;
+		if (mt_publish_bytes(&publish, peer->version) + (outgoing->ids ? outgoing->ids->count * 5 : 0) >
+		    peer->packet_bytes_max)
+			return false;
+		status = put_single(core, peer, &publish, outgoing);
+	}
+	if (status != MT_OK) {
+		mt_peer_abandon(core, peer);
+		return true;
+	}
+	core->counts.packets_sent++;
+	core->counts.publishes_sent++;
+	mt_peer_wake(core, peer);
+	return true;
+}
+
+static bool deliver_qos0(struct mt_core *core, struct mt_session *session, const struct mt_outgoing *outgoing)
+{
+	struct mt_peer *peer = mt_peer_get(core, session->conn);
+	if (!peer)
+		return false;
+	if (peer->out.bytes >= core->settings.limits.output_bytes || !put_publish(core, peer, outgoing, 0, false)) {
+		core->counts.publishes_dropped++;
+		return false;
+	}
+	return true;
+}
+
+static bool has_room(const struct mt_core *core, const struct mt_session *session, const struct mt_msg *msg)
+{
+	const struct mt_core_limits *limits = &core->settings.limits;
+	return mt_flow_out_count(&session->out) < limits->queue_messages &&
+	       session->out.bytes + mt_msg_bytes(msg) <= limits->queue_bytes;
+}
+
+void mt_delivery_end(struct mt_core *core, struct mt_session *session, struct mt_delivery *delivery)
+{
+	mt_flow_out_drop(&session->out, &delivery);
+	core->queued_count--;
+}
+
+/* A queued message after a change of policy: by the rules for its topic, or through a shared subscription that the session still holds. */
+static bool is_still_permitted(struct mt_core *core, struct mt_session *session, struct mt_delivery *delivery)
+{
+	struct mt_bytes topic = mt_msg_topic(delivery->msg);
+	struct mt_bytes none = {NULL, 0};
+	if (delivery->epoch == core->epoch)
+		return true;
+	delivery->epoch = core->epoch;
+	if (mt_decide_deliver(core->policy, &session->subject, topic, none, mt_core_wall_s(core)).is_allowed)
+		return true;
+	for (struct mt_list *link = session->subs.next; link != &session->subs; link = link->next) {
+		struct mt_sub *sub = MT_LIST_ITEM(link, struct mt_sub, link);
+		if (sub->group && mt_topic_matches(mt_sub_plain_filter(sub), topic) && mt_sub_delivers(core, sub, topic))
+			return true;
+	}
+	core->counts.publishes_denied++;
+	return false;
+}
+
+static struct mt_outgoing outgoing_of(const struct mt_delivery *delivery, bool is_cacheable)
+{
+	return (struct mt_outgoing){.msg = delivery->msg,
+				    .ids = delivery->ids,
+				    .qos = delivery->qos,
+				    .is_retain = delivery->is_retain,
+				    .is_cacheable = is_cacheable};
+}
+
+/* Sends the waiting delivery, or drops it when it may not, need not or cannot go out. */
+static void start(struct mt_core *core, struct mt_session *session, struct mt_peer *peer, struct mt_delivery *delivery,
+		  bool is_cacheable)
+{
+	struct mt_outgoing outgoing = outgoing_of(delivery, is_cacheable);
+	if (is_expired(core, delivery->msg) || !is_still_permitted(core, session, delivery)) {
+		mt_delivery_end(core, session, delivery);
+		return;
+	}
+	if (mt_flow_out_start(&session->out, delivery) != MT_OK) {
+		mt_peer_abandon(core, peer);
+		return;
+	}
+	if (!put_publish(core, peer, &outgoing, delivery->packet_id, false)) {
+		core->counts.publishes_dropped++;
+		mt_delivery_end(core, session, delivery);
+	}
+}
+
+static void start_waiting(struct mt_core *core, struct mt_session *session, struct mt_peer *peer, bool is_cacheable)
+{
+	struct mt_delivery *delivery;
+	while (!peer->is_abandoned && (delivery = mt_flow_out_peek(&session->out)))
+		start(core, session, peer, delivery, is_cacheable);
+}
+
+bool mt_deliver(struct mt_core *core, struct mt_session *session, const struct mt_outgoing *outgoing,
+		struct mt_list *held)
+{
+	struct mt_delivery *delivery;
+	struct mt_peer *peer;
+	if (outgoing->qos == 0)
+		return deliver_qos0(core, session, outgoing);
+	delivery = has_room(core, session, outgoing->msg)
+			   ? mt_flow_out_push(&session->out, outgoing->msg, outgoing->ids, outgoing->qos,
+					      outgoing->is_retain, core->epoch)
+			   : NULL;
+	if (!delivery) {
+		core->counts.publishes_dropped++;
+		return false;
+	}
+	core->queued_count++;
+	if (held)
+		mt_list_push_back(held, &delivery->hold);
+	peer = mt_peer_get(core, session->conn);
+	if (peer)
+		start_waiting(core, session, peer, outgoing->is_cacheable && session->out.waiting_count == 1);
+	return true;
+}
+
+void mt_deliver_resume(struct mt_core *core, struct mt_session *session)
+{
+	struct mt_peer *peer = mt_peer_get(core, session->conn);
+	struct mt_delivery *delivery = mt_flow_out_first_inflight(&session->out);
+	while (delivery) {
+		struct mt_delivery *next = mt_flow_out_next_inflight(&session->out, delivery);
+		struct mt_outgoing outgoing = outgoing_of(delivery, false);
+		if (delivery->state == MT_DELIVERY_RELEASED)
+			mt_ack_send(core, peer, MT_PACKET_PUBREL, delivery->packet_id, MT_REASON_SUCCESS);
+		else if (!is_still_permitted(core, session, delivery) ||
+			 !put_publish(core, peer, &outgoing, delivery->packet_id, true))
+			mt_delivery_end(core, session, delivery);
+		delivery = next;
+	}
+	start_waiting(core, session, peer, false);
+}
+
+enum mt_status mt_backlog_push(struct mt_core *core, struct mt_peer *peer, struct mt_backlog_item item)
+{
+	struct mt_backlog *backlog = &peer->backlog;
+	if (backlog->count == backlog->cap) {
+		uint32_t cap = backlog->cap ? backlog->cap * 2 : 16;
+		struct mt_backlog_item *items = mt_mem_resize(&core->mem, backlog->items, backlog->cap * sizeof(*items),
+							      cap * sizeof(*items));
+		if (!items)
+			return MT_MEMORY;
+		backlog->items = items;
+		backlog->cap = cap;
+	}
+	mt_msg_ref(item.msg);
+	if (item.ids)
+		item.ids->ref_count++;
+	backlog->items[backlog->count++] = item;
+	return MT_OK;
+}
+
+/* A retained message that was replaced since has been delivered live; one that expired or is now denied is not delivered at all. */
+static bool is_current(struct mt_core *core, const struct mt_session *session, const struct mt_backlog_item *item)
+{
+	struct mt_bytes topic = mt_msg_topic(item->msg);
+	struct mt_bytes none = {NULL, 0};
+	return !is_expired(core, item->msg) && mt_retained_find(core->retained, topic) == item->msg &&
+	       mt_decide_deliver(core->policy, &session->subject, topic, none, mt_core_wall_s(core)).is_allowed;
+}
+
+static void deliver_item(struct mt_core *core, struct mt_session *session, struct mt_backlog_item *item)
+{
+	struct mt_outgoing outgoing = {.msg = item->msg, .ids = item->ids, .qos = item->qos, .is_retain = true};
+	if (is_current(core, session, item))
+		mt_deliver(core, session, &outgoing, NULL);
+	mt_msg_unref(&item->msg);
+	mt_sub_ids_unref(&core->mem, &item->ids);
+}
+
+void mt_backlog_finish(struct mt_core *core, struct mt_peer *peer, struct mt_session *keeper)
+{
+	struct mt_backlog *backlog = &peer->backlog;
+	if (keeper)
+		keeper->conn = MT_HANDLE_NONE;
+	for (; backlog->pos < backlog->count; backlog->pos++) {
+		struct mt_backlog_item *item = &backlog->items[backlog->pos];
+		if (keeper && item->qos > 0) {
+			deliver_item(core, keeper, item);
+			continue;
+		}
+		mt_msg_unref(&item->msg);
+		mt_sub_ids_unref(&core->mem, &item->ids);
+	}
+	mt_mem_give(&core->mem, backlog->items, backlog->cap * sizeof(*backlog->items));
+	peer->backlog = (struct mt_backlog){0};
+}
+
+void mt_deliver_pump(struct mt_core *core, struct mt_session *session)
+{
+	struct mt_peer *peer = mt_peer_get(core, session->conn);
+	struct mt_backlog *backlog;
+	if (!peer || peer->phase != MT_PHASE_OPEN)
+		return;
+	start_waiting(core, session, peer, false);
+	backlog = &peer->backlog;
+	while (backlog->pos < backlog->count && !peer->is_abandoned &&
+	       peer->out.bytes < core->settings.limits.output_bytes / 2) {
+		struct mt_backlog_item *item = &backlog->items[backlog->pos];
+		if (item->qos > 0 && (session->out.waiting_count > 0 ||
+				      session->out.inflight_count >= session->out.inflight_max))
+			break;
+		deliver_item(core, session, item);
+		backlog->pos++;
+	}
+	if (backlog->count > 0 && backlog->pos == backlog->count)
+		mt_backlog_finish(core, peer, NULL);
+}

@@ -1,0 +1,256 @@
+/* One connection: its bytes in, its bytes out, its timer, its end. */
+#include "core/state.h"
+
+#include "wire/control.h"
+
+struct mt_peer *mt_peer_get(const struct mt_core *core, mt_conn conn)
+{
+	return mt_pool_get(&core->peers, conn);
+}
+
+void mt_peer_wake(struct mt_core *core, struct mt_peer *peer)
+{
+	if (peer->is_dirty)
+		return;
+	peer->is_dirty = true;
+	mt_request_push(core, &(struct mt_request){.type = MT_REQUEST_SEND, .conn = peer->self});
+}
+
+void mt_peer_send(struct mt_core *core, struct mt_peer *peer, struct mt_bytes bytes)
+{
+	uint8_t *at;
+	if (peer->phase == MT_PHASE_CLOSING)
+		return;
+	at = mt_output_room(&core->chunks, &peer->out, bytes.len);
+	if (!at) {
+		mt_peer_abandon(core, peer);
+		return;
+	}
+	memcpy(at, bytes.data, bytes.len);
+	core->counts.packets_sent++;
+	mt_peer_wake(core, peer);
+}
+
+void mt_peer_abandon(struct mt_core *core, struct mt_peer *peer)
+{
+	if (peer->is_abandoned || peer->phase == MT_PHASE_CLOSING)
+		return;
+	peer->is_abandoned = true;
+	mt_request_push(core, &(struct mt_request){.type = MT_REQUEST_CLOSE, .conn = peer->self});
+}
+
+void mt_peer_pause(struct mt_core *core, struct mt_peer *peer, bool is_paused)
+{
+	struct mt_request request = {.type = is_paused ? MT_REQUEST_PAUSE : MT_REQUEST_RESUME, .conn = peer->self};
+	if (peer->is_paused == is_paused)
+		return;
+	peer->is_paused = is_paused;
+	mt_request_push(core, &request);
+}
+
+static void drop_input(struct mt_core *core, struct mt_peer *peer)
+{
+	mt_mem_give(&core->mem, peer->in, peer->in_cap);
+	peer->in = NULL;
+	peer->in_len = peer->in_cap = 0;
+}
+
+void mt_peer_hello_done(struct mt_core *core, struct mt_peer *peer)
+{
+	if (peer->hello)
+		mt_bytes_wipe(peer->hello, peer->hello_bytes);
+	mt_mem_give(&core->mem, peer->hello, peer->hello_bytes);
+	peer->hello = NULL;
+	peer->hello_bytes = 0;
+}
+
+static void drop_aliases(struct mt_core *core, struct mt_peer *peer)
+{
+	uint16_t count = core->settings.limits.topic_aliases;
+	if (!peer->aliases)
+		return;
+	for (uint16_t i = 0; i < count; i++) {
+		union {
+			const uint8_t *view;
+			void *owned;
+		} at = {peer->aliases[i].data};
+		mt_mem_give(&core->mem, at.owned, peer->aliases[i].len);
+	}
+	mt_mem_give(&core->mem, peer->aliases, count * sizeof(*peer->aliases));
+	peer->aliases = NULL;
+}
+
+void mt_peer_finish(struct mt_core *core, struct mt_peer *peer)
+{
+	mt_wheel_disarm(&peer->timer);
+	drop_input(core, peer);
+	mt_peer_hello_done(core, peer);
+	drop_aliases(core, peer);
+	mt_backlog_finish(core, peer, NULL);
+	mt_acks_finish(&peer->acks);
+	mt_output_clear(&core->chunks, &peer->out);
+}
+
+static void send_disconnect(struct mt_core *core, struct mt_peer *peer, uint8_t reason)
+{
+	struct mt_control control = {.type = MT_PACKET_DISCONNECT, .reason = reason};
+	uint8_t data[16];
+	struct mt_buf buf = mt_buf_of(data, sizeof(data));
+	if (mt_control_encode(&control, MT_VERSION_5, &buf) == MT_OK)
+		mt_peer_send(core, peer, mt_buf_view(&buf));
+}
+
+void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, bool is_will_due, const char *what)
+{
+	if (peer->phase == MT_PHASE_CLOSING)
+		return;
+	if (peer->phase == MT_PHASE_OPEN)
+		mt_audit(core, peer, &(struct mt_audit_facts){
+					     .event = MT_AUDIT_DISCONNECT, .what = what, .reason = reason});
+	if (peer->phase == MT_PHASE_OPEN && peer->version == MT_VERSION_5 && reason != 0)
+		send_disconnect(core, peer, reason);
+	/* Input and CONNECT stay until the slot goes: callers may still hold views into them. */
+	peer->phase = MT_PHASE_CLOSING;
+	mt_wheel_disarm(&peer->timer);
+	if (peer->session)
+		mt_depart(core, peer, is_will_due);
+	if (!peer->is_abandoned)
+		mt_request_push(core, &(struct mt_request){.type = MT_REQUEST_CLOSE, .conn = peer->self});
+}
+
+void mt_peer_violated(struct mt_core *core, struct mt_peer *peer, const struct mt_violation *why)
+{
+	core->counts.violations++;
+	mt_audit(core, peer, &(struct mt_audit_facts){.event = MT_AUDIT_VIOLATION,
+						     .what = mt_reason_text(why->reason),
+						     .statement = why->statement,
+						     .reason = why->reason});
+	mt_peer_close(core, peer, why->reason, true, "protocol violation");
+}
+
+/* When nothing may come any more: the end of the time for CONNECT, or one and a half keep-alive ([MQTT-3.1.2-22]). */
+static mt_time deadline_of(const struct mt_core *core, const struct mt_peer *peer)
+{
+	if (peer->phase == MT_PHASE_CONNECT || peer->phase == MT_PHASE_AUTHENTICATE)
+		return peer->opened_ns + core->settings.limits.connect_ns;
+	if (peer->keep_alive_s == 0)
+		return MT_TIME_NEVER;
+	return peer->input_ns + peer->keep_alive_s * (MT_SECOND * 3 / 2);
+}
+
+void mt_peer_arm(struct mt_core *core, struct mt_peer *peer)
+{
+	mt_time due = deadline_of(core, peer);
+	if (due == MT_TIME_NEVER)
+		mt_wheel_disarm(&peer->timer);
+	else
+		mt_wheel_arm(&core->peer_wheel, &peer->timer, due);
+}
+
+void mt_peer_timer_fired(struct mt_core *core, struct mt_peer *peer)
+{
+	if (peer->phase == MT_PHASE_CLOSING)
+		return;
+	if (deadline_of(core, peer) > core->now.mono_ns) {
+		mt_peer_arm(core, peer);
+		return;
+	}
+	if (peer->phase == MT_PHASE_OPEN)
+		mt_peer_close(core, peer, MT_REASON_KEEP_ALIVE_TIMEOUT, true, "keep-alive ran out");
+	else {
+		core->counts.connects_refused++;
+		mt_audit(core, peer, &(struct mt_audit_facts){.event = MT_AUDIT_REFUSE, .what = "no CONNECT in time"});
+		mt_peer_close(core, peer, 0, false, "no CONNECT in time");
+	}
+}
+
+static size_t packet_bytes_max(const struct mt_core *core, const struct mt_peer *peer)
+{
+	return peer->phase == MT_PHASE_CONNECT ? core->settings.limits.connect_bytes
+					       : core->settings.limits.packet_bytes;
+}
+
+static bool is_reading(const struct mt_peer *peer)
+{
+	return peer->phase == MT_PHASE_CONNECT || peer->phase == MT_PHASE_OPEN;
+}
+
+/* Handles every whole packet at the start of `bytes`; returns how many bytes that was. */
+static size_t consume(struct mt_core *core, struct mt_peer *peer, struct mt_bytes bytes)
+{
+	size_t pos = 0;
+	while (pos < bytes.len && is_reading(peer)) {
+		struct mt_frame frame;
+		struct mt_violation why;
+		enum mt_status status = mt_frame_next(mt_bytes_from(bytes, pos), packet_bytes_max(core, peer), &frame, &why);
+		if (status == MT_AGAIN)
+			break;
+		if (status != MT_OK) {
+			mt_peer_violated(core, peer, &why);
+			break;
+		}
+		pos += frame.bytes;
+		core->counts.packets_received++;
+		mt_core_dispatch(core, peer, &frame);
+	}
+	return pos;
+}
+
+/* Keeps bytes for later. Room grows with what has really come, never with what a header promises. */
+static enum mt_status keep(struct mt_core *core, struct mt_peer *peer, struct mt_bytes bytes)
+{
+	size_t need = peer->in_len + bytes.len;
+	if (bytes.len == 0)
+		return MT_OK;
+	if (need > peer->in_cap) {
+		size_t cap = peer->in_cap * 2 > need ? peer->in_cap * 2 : need;
+		uint8_t *in = mt_mem_resize(&core->mem, peer->in, peer->in_cap, cap);
+		if (!in)
+			return MT_MEMORY;
+		peer->in = in;
+		peer->in_cap = cap;
+	}
+	memcpy(peer->in + peer->in_len, bytes.data, bytes.len);
+	peer->in_len = need;
+	return MT_OK;
+}
+
+/* Handles what was kept, then moves the rest to the front or frees the buffer. */
+static void consume_kept(struct mt_core *core, struct mt_peer *peer)
+{
+	size_t done = consume(core, peer, mt_bytes_of(peer->in, peer->in_len));
+	if (peer->phase == MT_PHASE_CLOSING)
+		return;
+	peer->in_len -= done;
+	if (peer->in_len == 0)
+		drop_input(core, peer);
+	else if (done > 0)
+		memmove(peer->in, peer->in + done, peer->in_len);
+}
+
+void mt_peer_resume_input(struct mt_core *core, struct mt_peer *peer)
+{
+	if (peer->in_len > 0)
+		consume_kept(core, peer);
+}
+
+void mt_peer_input(struct mt_core *core, struct mt_peer *peer, struct mt_bytes bytes)
+{
+	enum mt_status status;
+	if (peer->phase == MT_PHASE_CLOSING)
+		return;
+	peer->input_ns = core->now.mono_ns;
+	core->counts.bytes_received += bytes.len;
+	if (peer->in_len == 0) {
+		size_t done = consume(core, peer, bytes);
+		if (peer->phase == MT_PHASE_CLOSING)
+			return;
+		status = keep(core, peer, mt_bytes_from(bytes, done));
+	} else {
+		status = keep(core, peer, bytes);
+		if (status == MT_OK)
+			consume_kept(core, peer);
+	}
+	if (status != MT_OK)
+		mt_peer_close(core, peer, MT_REASON_QUOTA_EXCEEDED, true, "out of memory");
+}

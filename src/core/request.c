@@ -1,0 +1,91 @@
+/* The queue of requests to the shell, and the audit records that travel in it. */
+#include "core/state.h"
+
+#include <stdlib.h>
+
+static void grow(struct mt_core *core)
+{
+	uint32_t cap = core->request_cap ? core->request_cap * 2 : 64;
+	/* Requests carry what was already done: they may not be lost to the ceiling, so they are not counted under it. */
+	struct mt_request *ring = malloc(cap * sizeof(*ring));
+	MT_CHECK(ring != NULL);
+	for (uint32_t i = 0; i < core->request_count; i++)
+		ring[i] = core->requests[(core->request_first + i) & (core->request_cap - 1)];
+	free(core->requests);
+	core->requests = ring;
+	core->request_cap = cap;
+	core->request_first = 0;
+}
+
+void mt_request_push(struct mt_core *core, const struct mt_request *request)
+{
+	if (core->request_count == core->request_cap)
+		grow(core);
+	core->requests[(core->request_first + core->request_count++) & (core->request_cap - 1)] = *request;
+}
+
+/* The views of an AUTHENTICATE are found now: the connection may have gone since it was asked for. */
+static bool is_current(const struct mt_core *core, struct mt_request *request)
+{
+	const struct mt_peer *peer = mt_peer_get(core, request->conn);
+	struct mt_frame frame;
+	struct mt_connect connect;
+	struct mt_violation why;
+	enum mt_version version;
+	if (request->type != MT_REQUEST_AUTHENTICATE)
+		return true;
+	if (!peer || peer->ticket != request->ticket)
+		return false;
+	if (mt_frame_next(mt_bytes_of(peer->hello, peer->hello_bytes), SIZE_MAX, &frame, &why) != MT_OK ||
+	    mt_connect_decode(&frame, &connect, &version, &why) != MT_OK)
+		return false;
+	request->user = connect.user;
+	request->password = connect.password;
+	return true;
+}
+
+bool mt_core_request(struct mt_core *core, struct mt_request *out)
+{
+	mt_mem_give(&core->mem, core->shown, sizeof(*core->shown));
+	core->shown = NULL;
+	while (core->request_count > 0) {
+		struct mt_request request = core->requests[core->request_first];
+		core->request_first = (core->request_first + 1) & (core->request_cap - 1);
+		core->request_count--;
+		if (!is_current(core, &request))
+			continue;
+		if (request.type == MT_REQUEST_AUDIT)
+			core->shown = request.audit;
+		*out = request;
+		return true;
+	}
+	return false;
+}
+
+static void copy_cut(char *to, size_t cap, struct mt_bytes from)
+{
+	size_t len = from.len < cap - 1 ? from.len : cap - 1;
+	if (len > 0)
+		memcpy(to, from.data, len);
+	to[len] = '\0';
+}
+
+void mt_audit(struct mt_core *core, const struct mt_peer *peer, const struct mt_audit_facts *facts)
+{
+	struct mt_audit *audit = mt_mem_zero(&core->mem, sizeof(*audit));
+	const struct mt_session *session = peer->session;
+	if (!audit)
+		return;
+	audit->event = facts->event;
+	audit->what = facts->what;
+	audit->statement = facts->statement;
+	audit->rule_id = facts->rule_id;
+	audit->reason = facts->reason;
+	copy_cut(audit->user, sizeof(audit->user), session ? session->subject.user : facts->user);
+	copy_cut(audit->client_id, sizeof(audit->client_id), session ? session->subject.client_id : facts->client_id);
+	copy_cut(audit->topic, sizeof(audit->topic), facts->topic);
+	audit->address = peer->facts.address;
+	audit->port = peer->facts.port;
+	audit->listener = peer->facts.listener;
+	mt_request_push(core, &(struct mt_request){.type = MT_REQUEST_AUDIT, .conn = peer->self, .audit = audit});
+}

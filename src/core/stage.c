@@ -1,0 +1,278 @@
+/*
+ * A PUBLISH from a client, step by step:
+ *
+ *   decode -> alias -> known QoS 2 id? -> quota -> route and verdict -> retain -> deliver to the route -> acknowledge
+ */
+#include "core/state.h"
+
+#include "topic/name.h"
+
+struct step {
+	struct mt_peer *peer;
+	struct mt_publish publish;
+	struct mt_route *route;
+	struct mt_msg *msg;
+	struct mt_ticket *ticket;
+};
+
+static bool violate(struct mt_core *core, struct mt_peer *peer, const char *statement, uint8_t reason)
+{
+	struct mt_violation why = {statement, reason, 0};
+	mt_peer_violated(core, peer, &why);
+	return false;
+}
+
+static enum mt_status set_alias(struct mt_core *core, struct mt_peer *peer, uint16_t alias, struct mt_bytes topic)
+{
+	uint16_t most = core->settings.limits.topic_aliases;
+	union {
+		const uint8_t *view;
+		void *owned;
+	} old;
+	uint8_t *copy = mt_mem_take(&core->mem, topic.len);
+	if (!copy)
+		return MT_MEMORY;
+	if (!peer->aliases)
+		peer->aliases = mt_mem_zero(&core->mem, most * sizeof(*peer->aliases));
+	if (!peer->aliases) {
+		mt_mem_give(&core->mem, copy, topic.len);
+		return MT_MEMORY;
+	}
+	memcpy(copy, topic.data, topic.len);
+	old.view = peer->aliases[alias - 1].data;
+	mt_mem_give(&core->mem, old.owned, peer->aliases[alias - 1].len);
+	peer->aliases[alias - 1] = mt_bytes_of(copy, topic.len);
+	return MT_OK;
+}
+
+/* Gives the topic its name, or the name its alias (section 3.3.2.3.4). False: the connection is closing. */
+static bool resolve_alias(struct mt_core *core, struct mt_peer *peer, struct mt_publish *publish)
+{
+	uint16_t alias = publish->props.topic_alias;
+	if (!(publish->props.present & MT_PROP_BIT(TOPIC_ALIAS)))
+		return true;
+	if (alias > core->settings.limits.topic_aliases)
+		return violate(core, peer, "MQTT-3.3.2-9", MT_REASON_TOPIC_ALIAS_INVALID);
+	if (publish->topic.len > 0) {
+		if (set_alias(core, peer, alias, publish->topic) == MT_OK)
+			return true;
+		mt_peer_close(core, peer, MT_REASON_QUOTA_EXCEEDED, true, "out of memory");
+		return false;
+	}
+	if (!peer->aliases || peer->aliases[alias - 1].len == 0)
+		return violate(core, peer, "section 3.3.2.3.4", MT_REASON_PROTOCOL_ERROR);
+	publish->topic = peer->aliases[alias - 1];
+	return true;
+}
+
+/* More unacknowledged PUBLISHes than were announced ([MQTT-3.3.4-8]); 3.1.1 has no number, the same bound holds. */
+static bool is_over_quota(const struct mt_core *core, const struct mt_peer *peer)
+{
+	return peer->acks.count + peer->session->in.count >= core->settings.limits.inflight;
+}
+
+/* A QoS 2 message that came before is not passed on again ([MQTT-4.3.3-10]); it is only answered again. */
+static bool is_repeated(const struct mt_peer *peer, const struct mt_publish *publish)
+{
+	return publish->qos == 2 && mt_flow_in_has(&peer->session->in, publish->packet_id);
+}
+
+static void audit_denial(struct mt_core *core, struct mt_peer *peer, const struct mt_publish *publish)
+{
+	struct mt_verdict verdict = mt_decide_publish(core->policy, &peer->session->subject, publish->topic, publish->qos,
+						      publish->is_retain, mt_core_wall_s(core));
+	core->counts.publishes_denied++;
+	mt_audit(core, peer, &(struct mt_audit_facts){.event = MT_AUDIT_DENY,
+						     .what = "publish",
+						     .reason = MT_REASON_NOT_AUTHORIZED,
+						     .rule_id = verdict.why == MT_WHY_RULE ? verdict.rule_id : 0,
+						     .topic = publish->topic});
+}
+
+/*
+ * 5 says no in the acknowledgement. Otherwise a denial is acknowledged and dropped, or ends the connection where that is wanted; what
+ * failed for want of room is never acknowledged: 3.1.1 closes, QoS 0 is counted as dropped.
+ */
+static void refuse(struct mt_core *core, struct mt_peer *peer, const struct mt_publish *publish, uint8_t reason)
+{
+	bool is_denial = reason == MT_REASON_NOT_AUTHORIZED;
+	if (publish->qos > 0 && peer->version == MT_VERSION_5)
+		mt_ticket_answer(core, peer, NULL, publish, reason);
+	else if (is_denial ? core->settings.is_denial_closing : publish->qos > 0)
+		mt_peer_close(core, peer, reason, true, is_denial ? "denied publish" : "no room for a publish");
+	else if (publish->qos > 0)
+		mt_ticket_answer(core, peer, NULL, publish, MT_REASON_SUCCESS);
+	else
+		core->counts.publishes_dropped += !is_denial;
+}
+
+/* Sets or clears the topic's retained message; keeps the former one in the ticket, for undoing. */
+static enum mt_status retain(struct mt_core *core, struct mt_msg *msg, struct mt_ticket *ticket)
+{
+	struct mt_bytes topic = mt_msg_topic(msg);
+	struct mt_msg *former = mt_retained_find(core->retained, topic);
+	if (ticket) {
+		ticket->replaced = former ? mt_msg_ref(former) : NULL;
+		ticket->is_retained_changed = true;
+	}
+	if (msg->payload_len > 0)
+		return mt_retained_set(core->retained, msg);
+	mt_retained_clear(core->retained, topic);
+	return MT_OK;
+}
+
+static bool is_reachable(const struct mt_receiver *receiver, uint8_t qos, bool is_live_wanted)
+{
+	bool is_live = receiver->session->conn != MT_HANDLE_NONE;
+	return is_live || (!is_live_wanted && qos > 0 && receiver->qos > 0);
+}
+
+/* Of one shared group, whose turn is it: a connected member before one that is away ([MQTT-4.8.2-4] leaves the choice to us). */
+static const struct mt_receiver *choose(const struct mt_receiver *members, uint32_t count, uint8_t qos)
+{
+	uint32_t turn = members[0].group->turn++;
+	for (int is_live_wanted = 1; is_live_wanted >= 0; is_live_wanted--)
+		for (uint32_t i = 0; i < count; i++) {
+			const struct mt_receiver *member = &members[(turn + i) % count];
+			if (is_reachable(member, qos, is_live_wanted))
+				return member;
+		}
+	return NULL;
+}
+
+static void hand_over(struct mt_core *core, const struct mt_receiver *receiver, struct mt_msg *msg, struct mt_list *held)
+{
+	struct mt_outgoing outgoing = {.msg = msg,
+				       .ids = receiver->session->version == MT_VERSION_5 ? receiver->ids : NULL,
+				       .qos = msg->qos < receiver->qos ? msg->qos : receiver->qos,
+				       .is_retain = receiver->is_retain_as_published && msg->is_retain,
+				       .is_cacheable = true};
+	mt_deliver(core, receiver->session, &outgoing, held);
+}
+
+static void distribute(struct mt_core *core, const struct mt_route *route, struct mt_msg *msg, struct mt_list *held)
+{
+	uint32_t end;
+	mt_encoding_begin(core);
+	for (uint32_t i = 0; i < route->receiver_count; i = end) {
+		const struct mt_receiver *receiver = &route->receivers[i];
+		end = i + 1;
+		if (receiver->group) {
+			while (end < route->receiver_count && route->receivers[end].group == receiver->group)
+				end++;
+			receiver = choose(receiver, end - i, msg->qos);
+		}
+		if (receiver)
+			hand_over(core, receiver, msg, held);
+	}
+}
+
+static struct mt_msg *make_msg(struct mt_core *core, const struct mt_peer *peer, const struct mt_publish *publish)
+{
+	struct mt_msg_facts facts = {.topic = publish->topic,
+				     .payload = publish->payload,
+				     .expires_ns = MT_TIME_NEVER,
+				     .author_id = peer->session->subject.user_id,
+				     .qos = publish->qos,
+				     .is_retain = publish->is_retain};
+	size_t props_bytes = publish->props.raw.len;
+	uint8_t *scratch;
+	struct mt_buf forwarded;
+	struct mt_msg *msg;
+	if (props_bytes == 0)
+		return mt_msg_create(&facts);
+	scratch = mt_mem_take(&core->mem, props_bytes);
+	if (!scratch)
+		return NULL;
+	forwarded = mt_buf_of(scratch, props_bytes);
+	mt_props_forward(&publish->props, &forwarded);
+	facts.props = mt_buf_view(&forwarded);
+	if (publish->props.present & MT_PROP_BIT(MESSAGE_EXPIRY_INTERVAL))
+		facts.expires_ns = core->now.mono_ns + publish->props.message_expiry_s * MT_SECOND;
+	msg = mt_msg_create(&facts);
+	mt_mem_give(&core->mem, scratch, props_bytes);
+	return msg;
+}
+
+/* A message that must outlive us and is acknowledged waits for the store. */
+static bool needs_store(const struct mt_publish *publish, const struct mt_route *route)
+{
+	return publish->qos > 0 && (publish->is_retain || route->has_keepers);
+}
+
+/* From here on the message is accepted. 0, or the reason why it is not after all; then nothing has changed. */
+static uint8_t accept(struct mt_core *core, struct step *step)
+{
+	const struct mt_publish *publish = &step->publish;
+	uint8_t nobody = step->peer->version == MT_VERSION_5 ? MT_REASON_NO_MATCHING_SUBSCRIBERS : MT_REASON_SUCCESS;
+	step->msg = make_msg(core, step->peer, publish);
+	if (!step->msg)
+		return MT_REASON_QUOTA_EXCEEDED;
+	if (needs_store(publish, step->route)) {
+		step->ticket = mt_ticket_open(core, step->peer, step->msg, publish->packet_id);
+		if (!step->ticket)
+			return MT_REASON_QUOTA_EXCEEDED;
+	}
+	if (publish->is_retain && retain(core, step->msg, step->ticket) != MT_OK && publish->qos > 0) {
+		if (step->ticket)
+			step->ticket->is_retained_changed = false;
+		return MT_REASON_QUOTA_EXCEEDED;
+	}
+	distribute(core, step->route, step->msg, step->ticket ? &step->ticket->held : NULL);
+	return step->route->receiver_count > 0 ? MT_REASON_SUCCESS : nobody;
+}
+
+static void pass_on(struct mt_core *core, struct step *step)
+{
+	uint8_t reason = accept(core, step);
+	if (reason >= MT_REASON_UNSPECIFIED_ERROR && !step->ticket)
+		refuse(core, step->peer, &step->publish, reason);
+	else if (step->publish.qos > 0)
+		mt_ticket_answer(core, step->peer, step->ticket, &step->publish, reason);
+	mt_msg_unref(&step->msg);
+}
+
+void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
+{
+	struct step step = {.peer = peer};
+	struct mt_publish *publish = &step.publish;
+	struct mt_violation why;
+	if (mt_publish_decode(frame, peer->version, MT_SIDE_CLIENT, publish, &why) != MT_OK) {
+		mt_peer_violated(core, peer, &why);
+		return;
+	}
+	core->counts.publishes_received++;
+	if (!resolve_alias(core, peer, publish))
+		return;
+	if (is_repeated(peer, publish)) {
+		mt_ticket_answer_again(core, peer, publish);
+		return;
+	}
+	if (publish->qos > 0 && is_over_quota(core, peer)) {
+		violate(core, peer, "MQTT-3.3.4-8", MT_REASON_RECEIVE_MAXIMUM_EXCEEDED);
+		return;
+	}
+	step.route = mt_topic_level_count(publish->topic) <= core->settings.limits.topic_levels
+			     ? mt_route_find(core, peer, publish->topic)
+			     : NULL;
+	if (!step.route) {
+		refuse(core, peer, publish, MT_REASON_QUOTA_EXCEEDED);
+		return;
+	}
+	if (!mt_route_permits(core, peer, step.route, publish->qos, publish->is_retain)) {
+		audit_denial(core, peer, publish);
+		refuse(core, peer, publish, MT_REASON_NOT_AUTHORIZED);
+		return;
+	}
+	pass_on(core, &step);
+}
+
+void mt_stage_release(struct mt_core *core, struct mt_msg *msg)
+{
+	struct mt_route *route = mt_route_find(core, NULL, mt_msg_topic(msg));
+	/* Nobody can be told that a will found no room among the retained ones; it still reaches those who listen. */
+	if (msg->is_retain && retain(core, msg, NULL) != MT_OK)
+		core->counts.publishes_dropped++;
+	if (route)
+		distribute(core, route, msg, NULL);
+}

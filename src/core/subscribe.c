@@ -1,0 +1,187 @@
+/* SUBSCRIBE and UNSUBSCRIBE (sections 3.8 to 3.11): permission by filter containment, retained messages after SUBACK. */
+#include "core/state.h"
+
+#include "topic/name.h"
+
+/* One SUBSCRIBE at work: its answer, and what is to follow it. */
+struct round {
+	struct mt_peer *peer;
+	struct mt_subscribe packet;
+	struct mt_buf reasons;
+};
+
+static uint8_t reason_of_failure(enum mt_version version, uint8_t reason)
+{
+	return version == MT_VERSION_5 ? reason : MT_REASON_UNSPECIFIED_ERROR;
+}
+
+static void audit_denial(struct mt_core *core, struct mt_peer *peer, struct mt_bytes filter, uint32_t rule_id)
+{
+	core->counts.subscribes_denied++;
+	mt_audit(core, peer, &(struct mt_audit_facts){.event = MT_AUDIT_DENY,
+						     .what = "subscribe",
+						     .reason = MT_REASON_NOT_AUTHORIZED,
+						     .rule_id = rule_id,
+						     .topic = filter});
+}
+
+static struct mt_grant decide(struct mt_core *core, const struct mt_session *session, struct mt_bytes filter,
+			      const struct mt_sub_options *options)
+{
+	struct mt_bytes group = {NULL, 0}, plain = filter;
+	mt_topic_share_split(filter, &group, &plain);
+	return mt_decide_subscribe(core->policy, &session->subject, plain, group, options->qos, mt_core_wall_s(core));
+}
+
+static uint8_t check(struct mt_core *core, struct mt_peer *peer, struct mt_bytes filter, struct mt_grant *grant,
+		     const struct mt_sub_options *options)
+{
+	const struct mt_core_limits *limits = &core->settings.limits;
+	bool is_known = mt_subscriptions_find(&core->subscriptions, peer->session, filter) != NULL;
+	if (mt_topic_level_count(filter) > limits->topic_levels)
+		return MT_REASON_TOPIC_FILTER_INVALID;
+	if (!is_known && peer->session->sub_count >= limits->filters_per_session)
+		return MT_REASON_QUOTA_EXCEEDED;
+	*grant = decide(core, peer->session, filter, options);
+	if (grant->is_allowed)
+		return MT_REASON_SUCCESS;
+	audit_denial(core, peer, filter, grant->why == MT_WHY_RULE ? grant->rule_id : 0);
+	return MT_REASON_NOT_AUTHORIZED;
+}
+
+static void fill(struct mt_core *core, struct mt_sub *sub, const struct mt_grant *grant,
+		 const struct mt_sub_options *options, uint32_t identifier)
+{
+	sub->options = *options;
+	sub->identifier = identifier;
+	sub->qos = grant->qos;
+	sub->is_allowed = true;
+	sub->is_crossed = grant->is_crossed;
+	sub->epoch = core->epoch;
+}
+
+static struct mt_sub_ids *ids_of(struct mt_core *core, const struct mt_sub *sub)
+{
+	struct mt_sub_ids *ids;
+	if (sub->identifier == 0)
+		return NULL;
+	ids = mt_mem_take(&core->mem, sizeof(*ids) + sizeof(ids->ids[0]));
+	if (!ids)
+		return NULL;
+	ids->ref_count = 1;
+	ids->count = 1;
+	ids->ids[0] = sub->identifier;
+	return ids;
+}
+
+/* Puts the retained messages of a filter into the backlog; they leave after SUBACK, as fast as the client takes them. */
+static void gather_retained(struct mt_core *core, struct mt_peer *peer, struct mt_sub *sub)
+{
+	struct mt_msg_list found = {.mem = &core->mem};
+	struct mt_sub_ids *ids = ids_of(core, sub);
+	enum mt_status status = mt_retained_match(core->retained, mt_sub_filter(sub), &found);
+	for (size_t i = 0; i < found.count && status == MT_OK; i++) {
+		struct mt_msg *msg = found.items[i];
+		struct mt_backlog_item item = {.msg = msg, .ids = ids, .qos = msg->qos < sub->qos ? msg->qos : sub->qos};
+		if (mt_sub_delivers(core, sub, mt_msg_topic(msg)))
+			status = mt_backlog_push(core, peer, item);
+	}
+	if (status != MT_OK)
+		mt_peer_abandon(core, peer);
+	mt_sub_ids_unref(&core->mem, &ids);
+	mt_msg_list_finish(&found);
+}
+
+static uint8_t subscribe_one(struct mt_core *core, struct round *round, struct mt_bytes filter,
+			     const struct mt_sub_options *options)
+{
+	struct mt_peer *peer = round->peer;
+	struct mt_grant grant = {0};
+	struct mt_sub *sub;
+	bool is_new;
+	uint8_t reason = check(core, peer, filter, &grant, options);
+	if (reason != MT_REASON_SUCCESS)
+		return reason_of_failure(peer->version, reason);
+	if (mt_subscriptions_set(&core->subscriptions, peer->session, filter, &sub, &is_new) != MT_OK)
+		return reason_of_failure(peer->version, MT_REASON_QUOTA_EXCEEDED);
+	fill(core, sub, &grant, options, round->packet.props.subscription_id);
+	/* Section 3.3.1.3: retained messages by retain handling; none for a shared subscription. */
+	if (!sub->group && (options->retain_handling == 0 || (options->retain_handling == 1 && is_new)))
+		gather_retained(core, peer, sub);
+	return grant.qos;
+}
+
+static void send_suback(struct mt_core *core, const struct round *round, uint8_t type)
+{
+	struct mt_suback suback = {.type = type,
+				   .packet_id = round->packet.packet_id,
+				   .reasons = mt_buf_view(&round->reasons)};
+	size_t cap = round->reasons.pos + 16;
+	uint8_t *data = mt_mem_take(&core->mem, cap);
+	struct mt_buf buf = mt_buf_of(data, cap);
+	if (!data) {
+		mt_peer_abandon(core, round->peer);
+		return;
+	}
+	MT_CHECK(mt_suback_encode(&suback, round->peer->version, &buf) == MT_OK);
+	mt_peer_send(core, round->peer, mt_buf_view(&buf));
+	mt_mem_give(&core->mem, data, cap);
+}
+
+/* Decodes and makes room for the answer. False: the connection is closing. */
+static bool begin(struct mt_core *core, struct round *round, const struct mt_frame *frame)
+{
+	struct mt_violation why;
+	uint8_t *reasons;
+	if (mt_subscribe_decode(frame, round->peer->version, &round->packet, &why) != MT_OK) {
+		mt_peer_violated(core, round->peer, &why);
+		return false;
+	}
+	if (round->packet.filter_count > core->settings.limits.filters_per_subscribe) {
+		mt_peer_close(core, round->peer, MT_REASON_QUOTA_EXCEEDED, true, "too many filters in one packet");
+		return false;
+	}
+	reasons = mt_mem_take(&core->mem, round->packet.filter_count);
+	if (!reasons) {
+		mt_peer_abandon(core, round->peer);
+		return false;
+	}
+	round->reasons = mt_buf_of(reasons, round->packet.filter_count);
+	return true;
+}
+
+void mt_subscribe_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
+{
+	struct round round = {.peer = peer};
+	struct mt_bytes filter;
+	struct mt_sub_options options;
+	size_t pos = 0;
+	if (!begin(core, &round, frame))
+		return;
+	while (mt_subscribe_next(&round.packet, &pos, &filter, &options)) {
+		if (peer->version != MT_VERSION_5)
+			options.is_no_local = options.is_retain_as_published = false;
+		mt_buf_put_u8(&round.reasons, subscribe_one(core, &round, filter, &options));
+	}
+	send_suback(core, &round, MT_PACKET_SUBACK);
+	mt_mem_give(&core->mem, round.reasons.data, round.reasons.cap);
+	mt_deliver_pump(core, peer->session);
+}
+
+void mt_unsubscribe_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
+{
+	struct round round = {.peer = peer};
+	struct mt_bytes filter;
+	struct mt_sub_options options;
+	size_t pos = 0;
+	if (!begin(core, &round, frame))
+		return;
+	while (mt_subscribe_next(&round.packet, &pos, &filter, &options)) {
+		struct mt_sub *sub = mt_subscriptions_find(&core->subscriptions, peer->session, filter);
+		mt_buf_put_u8(&round.reasons, sub ? MT_REASON_SUCCESS : MT_REASON_NO_SUBSCRIPTION_EXISTED);
+		if (sub)
+			mt_subscriptions_remove(&core->subscriptions, &sub);
+	}
+	send_suback(core, &round, MT_PACKET_UNSUBACK);
+	mt_mem_give(&core->mem, round.reasons.data, round.reasons.cap);
+}

@@ -1,0 +1,123 @@
+/*
+ * Acknowledgements and the store: a ticket per message that must be durable before its PUBACK or PUBREC leaves.
+ *
+ *   stage: open -> STORE request ... stored -> settle -> the held acknowledgement leaves, in order
+ *   not stored: waiting deliveries of the message are taken back, the former retained message returns, the answer is 0x97
+ */
+#include "core/state.h"
+
+struct mt_ticket *mt_ticket_open(struct mt_core *core, struct mt_peer *peer, struct mt_msg *msg, uint16_t packet_id)
+{
+	struct mt_ticket *ticket = mt_mem_zero(&core->mem, sizeof(*ticket));
+	if (!ticket)
+		return NULL;
+	ticket->number = ++core->next_ticket;
+	ticket->msg = mt_msg_ref(msg);
+	ticket->conn = peer->self;
+	ticket->session = peer->session->self;
+	ticket->packet_id = packet_id;
+	ticket->qos = msg->qos;
+	mt_list_init(&ticket->held);
+	mt_list_push_back(&core->tickets, &ticket->link);
+	mt_request_push(core, &(struct mt_request){.type = MT_REQUEST_STORE,
+						  .conn = peer->self,
+						  .ticket = ticket->number,
+						  .msg = ticket->msg});
+	return ticket;
+}
+
+static uint8_t answer_type(uint8_t qos)
+{
+	return qos == 1 ? MT_PACKET_PUBACK : MT_PACKET_PUBREC;
+}
+
+static void hold(struct mt_core *core, struct mt_peer *peer, const struct mt_held_ack *ack)
+{
+	if (ack->ticket == 0 && peer->acks.count == 0) {
+		mt_ack_send(core, peer, ack->type, ack->packet_id, ack->reason);
+		return;
+	}
+	if (mt_acks_push(&peer->acks, *ack) != MT_OK)
+		mt_peer_abandon(core, peer);
+}
+
+void mt_ticket_answer(struct mt_core *core, struct mt_peer *peer, struct mt_ticket *ticket,
+		      const struct mt_publish *publish, uint8_t reason)
+{
+	struct mt_held_ack ack = {.ticket = ticket ? ticket->number : 0,
+				  .packet_id = publish->packet_id,
+				  .type = answer_type(publish->qos),
+				  .reason = reason};
+	/* From PUBREC to PUBREL the id is taken, but not when the PUBREC says no ([MQTT-4.3.3-9]). */
+	if (publish->qos == 2 && reason < MT_REASON_UNSPECIFIED_ERROR &&
+	    mt_flow_in_add(&peer->session->in, publish->packet_id) != MT_OK) {
+		mt_peer_abandon(core, peer);
+		return;
+	}
+	hold(core, peer, &ack);
+}
+
+void mt_ticket_answer_again(struct mt_core *core, struct mt_peer *peer, const struct mt_publish *publish)
+{
+	struct mt_held_ack ack = {.packet_id = publish->packet_id, .type = answer_type(publish->qos)};
+	for (struct mt_list *link = core->tickets.next; link != &core->tickets; link = link->next) {
+		struct mt_ticket *ticket = MT_LIST_ITEM(link, struct mt_ticket, link);
+		if (ticket->session != peer->session->self || ticket->packet_id != publish->packet_id || ticket->qos != 2)
+			continue;
+		ticket->conn = peer->self;
+		ack.ticket = ticket->number;
+	}
+	hold(core, peer, &ack);
+}
+
+void mt_ticket_flush(struct mt_core *core, struct mt_peer *peer)
+{
+	struct mt_held_ack ack;
+	while (mt_acks_pop(&peer->acks, &ack))
+		mt_ack_send(core, peer, ack.type, ack.packet_id, ack.reason);
+}
+
+/* What has not gone out yet is taken back; what has is at least once, as QoS 1 may be. */
+static void take_back(struct mt_core *core, struct mt_ticket *ticket)
+{
+	struct mt_session *author = mt_pool_get(&core->sessions.pool, ticket->session);
+	struct mt_list *link;
+	while ((link = mt_list_first(&ticket->held))) {
+		struct mt_delivery *delivery = MT_LIST_ITEM(link, struct mt_delivery, hold);
+		mt_list_remove(link);
+		if (delivery->state != MT_DELIVERY_WAITING)
+			continue;
+		mt_flow_out_drop(delivery->flow, &delivery);
+		core->queued_count--;
+	}
+	if (ticket->is_retained_changed) {
+		mt_retained_clear(core->retained, mt_msg_topic(ticket->msg));
+		if (ticket->replaced && mt_retained_set(core->retained, ticket->replaced) != MT_OK)
+			core->counts.publishes_dropped++;
+	}
+	if (author && ticket->qos == 2)
+		mt_flow_in_remove(&author->in, ticket->packet_id);
+}
+
+static void free_ticket(struct mt_core *core, struct mt_ticket *ticket)
+{
+	struct mt_list *link;
+	while ((link = mt_list_first(&ticket->held)))
+		mt_list_remove(link);
+	mt_list_remove(&ticket->link);
+	mt_msg_unref(&ticket->msg);
+	mt_msg_unref(&ticket->replaced);
+	mt_mem_give(&core->mem, ticket, sizeof(*ticket));
+}
+
+void mt_ticket_settle(struct mt_core *core, struct mt_ticket *ticket, bool is_stored)
+{
+	struct mt_peer *peer = mt_peer_get(core, ticket->conn);
+	if (!is_stored)
+		take_back(core, ticket);
+	if (peer && peer->phase == MT_PHASE_OPEN) {
+		mt_acks_settle(&peer->acks, ticket->number, is_stored ? 0 : MT_REASON_QUOTA_EXCEEDED);
+		mt_ticket_flush(core, peer);
+	}
+	free_ticket(core, ticket);
+}
