@@ -20,6 +20,12 @@ struct mt_profile {
 	char *key_pem;
 };
 
+#define MT_PROFILE_FILE_BYTES_MAX 65536u
+
+/* A profile from the content of its file. Unknown, repeated or missing keys, and values that are no plain text, are faults. */
+MT_MUST_USE enum mt_status mt_profile_parse(struct mt_bytes content, struct mt_profile *out, char *fault, size_t cap);
+/* The content of its file, malloc'ed (to be wiped). MT_INVALID: it would not be read back. MT_LIMIT: too long. */
+MT_MUST_USE enum mt_status mt_profile_print(const struct mt_profile *profile, uint8_t **content, size_t *len);
 /* fault: what is wrong, with the line. MT_NOT_FOUND, MT_DENIED (others may read it), MT_INVALID. */
 MT_MUST_USE enum mt_status mt_profile_read(const char *path, struct mt_profile *out, char *fault, size_t cap);
 MT_MUST_USE enum mt_status mt_profile_write(const char *path, const struct mt_profile *profile);
