@@ -1,0 +1,213 @@
+/* A pool of threads for password checks, between a bounded queue and a mailbox. */
+#include "shell/auth.h"
+
+#include "crypto/password.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#define THREADS_MAX 8u
+
+struct mt_auth {
+	struct mt_mailbox answers;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t is_wanted;
+	struct mt_list queue; /* of letters, oldest first */
+	uint32_t queue_count;
+	bool is_closing;
+	/* Constant while the pool is open. */
+	uint32_t queue_max;
+	uint32_t thread_count;
+	pthread_t threads[THREADS_MAX];
+};
+
+static struct mt_auth_job *job_of(struct mt_letter *letter)
+{
+	return (struct mt_auth_job *)(void *)letter;
+}
+
+_Static_assert(offsetof(struct mt_auth_job, letter) == 0 && offsetof(struct mt_letter, link) == 0,
+	       "job, letter and link have one address");
+
+/* A token was drawn at random: its plain hash tells nothing to guess with, and costs next to nothing. */
+static bool holds_token(const struct mt_user *user, struct mt_bytes secret)
+{
+	static const uint8_t nobody[32];
+	uint8_t hash[32];
+	bool has_token = user && user->token_hash.len == sizeof(hash);
+	bool is_equal;
+	mt_token_hash(secret, hash);
+	is_equal = mt_bytes_equal_secret(mt_bytes_of(hash, sizeof(hash)),
+					 has_token ? user->token_hash : mt_bytes_of(nobody, sizeof(nobody)));
+	mt_bytes_wipe(hash, sizeof(hash));
+	return has_token && is_equal;
+}
+
+/* One Argon2id whatever the case: no password, no user and no valid hash are run against the dummy. */
+static bool holds_password(const struct mt_user *user, struct mt_bytes secret)
+{
+	return mt_password_verify(secret, user ? user->password_hash : mt_bytes_of(NULL, 0)) == MT_OK;
+}
+
+static void check(struct mt_auth_job *job)
+{
+	struct mt_bytes secret = mt_bytes_of(job->secret, job->secret_len);
+	const struct mt_user *user = NULL;
+	bool is_proven;
+	if (!job->is_too_long)
+		user = mt_policy_user_by_name(job->policy, mt_bytes_of(job->user, job->user_len));
+	if (!job->is_too_long && mt_token_has_form(secret))
+		is_proven = holds_token(user, secret);
+	else
+		is_proven = holds_password(user, secret);
+	if (is_proven && user->is_enabled) {
+		job->is_accepted = true;
+		job->user_id = user->id;
+	}
+	mt_bytes_wipe(job->secret, sizeof(job->secret));
+	job->secret_len = 0;
+}
+
+/* The oldest job, waited for; NULL: the pool closes. */
+static struct mt_auth_job *next_job(struct mt_auth *auth)
+{
+	struct mt_list *link = NULL;
+	pthread_mutex_lock(&auth->lock);
+	while (!auth->is_closing && mt_list_is_empty(&auth->queue))
+		pthread_cond_wait(&auth->is_wanted, &auth->lock);
+	if (!auth->is_closing) {
+		link = mt_list_first(&auth->queue);
+		mt_list_remove(link);
+		auth->queue_count--;
+	}
+	pthread_mutex_unlock(&auth->lock);
+	return link ? job_of(MT_LIST_ITEM(link, struct mt_letter, link)) : NULL;
+}
+
+static void *work(void *context)
+{
+	struct mt_auth *auth = context;
+	struct mt_auth_job *job;
+	while ((job = next_job(auth)) != NULL) {
+		check(job);
+		mt_mailbox_post(&auth->answers, &job->letter);
+	}
+	return NULL;
+}
+
+/* Workers take no signals: those are for the thread of the loop. */
+static enum mt_status start_threads(struct mt_auth *auth, uint32_t count)
+{
+	sigset_t all, before;
+	int error = 0;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (error == 0 && auth->thread_count < count) {
+		error = pthread_create(&auth->threads[auth->thread_count], NULL, work, auth);
+		if (error == 0)
+			auth->thread_count++;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error == 0 ? MT_OK : MT_SYSTEM;
+}
+
+enum mt_status mt_auth_open(uint32_t thread_count, uint32_t queue_max, struct mt_auth **out)
+{
+	struct mt_auth *auth;
+	enum mt_status status;
+	MT_CHECK(thread_count >= 1 && thread_count <= THREADS_MAX);
+	MT_CHECK(queue_max >= 1);
+	auth = calloc(1, sizeof(*auth));
+	if (!auth)
+		return MT_MEMORY;
+	status = mt_mailbox_open(&auth->answers);
+	if (status != MT_OK) {
+		free(auth);
+		return status;
+	}
+	pthread_mutex_init(&auth->lock, NULL);
+	pthread_cond_init(&auth->is_wanted, NULL);
+	mt_list_init(&auth->queue);
+	auth->queue_max = queue_max;
+	status = start_threads(auth, thread_count);
+	if (status != MT_OK)
+		mt_auth_close(&auth);
+	else
+		*out = auth;
+	return status;
+}
+
+static void stop_threads(struct mt_auth *auth)
+{
+	pthread_mutex_lock(&auth->lock);
+	auth->is_closing = true;
+	pthread_cond_broadcast(&auth->is_wanted);
+	pthread_mutex_unlock(&auth->lock);
+	for (uint32_t i = 0; i < auth->thread_count; i++)
+		MT_CHECK(pthread_join(auth->threads[i], NULL) == 0);
+}
+
+void mt_auth_close(struct mt_auth **auth)
+{
+	struct mt_auth *pool = *auth;
+	struct mt_auth_job *job;
+	struct mt_list *link;
+	if (!pool)
+		return;
+	*auth = NULL;
+	stop_threads(pool);
+	while ((link = mt_list_first(&pool->queue)) != NULL) {
+		mt_list_remove(link);
+		job = job_of(MT_LIST_ITEM(link, struct mt_letter, link));
+		mt_auth_job_destroy(&job);
+	}
+	while ((job = mt_auth_take(pool)) != NULL)
+		mt_auth_job_destroy(&job);
+	mt_mailbox_close(&pool->answers);
+	pthread_cond_destroy(&pool->is_wanted);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool);
+}
+
+struct mt_auth_job *mt_auth_job_create(void)
+{
+	return calloc(1, sizeof(struct mt_auth_job));
+}
+
+void mt_auth_job_destroy(struct mt_auth_job **job)
+{
+	if (!*job)
+		return;
+	if ((*job)->policy)
+		mt_policy_unref(&(*job)->policy);
+	mt_bytes_wipe(*job, sizeof(**job));
+	free(*job);
+	*job = NULL;
+}
+
+enum mt_status mt_auth_submit(struct mt_auth *auth, struct mt_auth_job *job)
+{
+	bool has_room;
+	MT_CHECK(job->policy && job->user_len <= sizeof(job->user) && job->secret_len <= sizeof(job->secret));
+	MT_CHECK(!job->is_accepted && !mt_list_is_linked(&job->letter.link));
+	pthread_mutex_lock(&auth->lock);
+	has_room = auth->queue_count < auth->queue_max;
+	if (has_room) {
+		mt_list_push_back(&auth->queue, &job->letter.link);
+		auth->queue_count++;
+		pthread_cond_signal(&auth->is_wanted);
+	}
+	pthread_mutex_unlock(&auth->lock);
+	return has_room ? MT_OK : MT_LIMIT;
+}
+
+int mt_auth_fd(const struct mt_auth *auth)
+{
+	return auth->answers.event_fd;
+}
+
+struct mt_auth_job *mt_auth_take(struct mt_auth *auth)
+{
+	struct mt_letter *letter = mt_mailbox_take(&auth->answers);
+	return letter ? job_of(letter) : NULL;
+}

@@ -1,0 +1,158 @@
+/* Loading the policy from the state database: every row is checked, and one bad row refuses all. */
+#include "shell/directory.h"
+
+#include "io/clock.h"
+
+#include <stdio.h>
+
+struct loading {
+	struct mt_state *state;
+	struct mt_policy_builder *builder;
+	enum mt_status status; /* of the first bad row */
+	char *fault;
+	size_t cap;
+};
+
+/* One role while its rules are read. */
+struct role_rules {
+	struct loading *load;
+	const char *name;
+	uint32_t id;
+};
+
+/* Names of one user's roles, kept beyond their rows. */
+struct role_names {
+	struct mt_arena arena;
+	struct mt_bytes names[MT_USER_ROLES_MAX];
+	size_t count;
+	enum mt_status status;
+};
+
+/* Always false: the visitor stops. */
+static bool stop(struct loading *load, enum mt_status status, const char *kind, const char *name, const char *why)
+{
+	load->status = status;
+	snprintf(load->fault, load->cap, "%s %.64s: %s", kind, name, why);
+	return false;
+}
+
+static bool stop_at_rule(const struct role_rules *role, enum mt_status status, uint32_t id, const char *why)
+{
+	role->load->status = status;
+	snprintf(role->load->fault, role->load->cap, "role %.64s, rule %u: %s", role->name, id, why);
+	return false;
+}
+
+static bool load_rule(void *context, const struct mt_state_rule *row)
+{
+	const struct role_rules *role = context;
+	enum mt_status status;
+	const char *why;
+	struct mt_rule rule = {
+		.id = row->id,
+		.is_deny = row->is_deny,
+		.operation = row->operation,
+		.qos_mask = row->qos_mask,
+		.retain = row->retain,
+		.has_network = row->network[0] != '\0',
+		.until_s = row->until_s,
+		.filter = mt_bytes_str(row->filter),
+		.share = mt_bytes_str(row->share),
+	};
+	if (rule.has_network && !mt_network_parse(mt_bytes_str(row->network), &rule.network))
+		return stop_at_rule(role, MT_INVALID, row->id, "its network is no address and prefix");
+	why = mt_rule_fault(&rule);
+	if (why)
+		return stop_at_rule(role, MT_INVALID, row->id, why);
+	status = mt_policy_builder_rule(role->load->builder, role->id, &rule);
+	if (status != MT_OK)
+		return stop_at_rule(role, status, row->id, mt_status_text(status));
+	return true;
+}
+
+static bool load_role(void *context, const char *name)
+{
+	struct loading *load = context;
+	struct role_rules role = {.load = load, .name = name};
+	enum mt_status status = mt_policy_builder_role(load->builder, mt_bytes_str(name), &role.id);
+	if (status != MT_OK)
+		return stop(load, status, "role", name, mt_status_text(status));
+	status = mt_state_rules(load->state, name, load_rule, &role);
+	if (status != MT_OK)
+		return stop(load, status, "role", name, mt_state_fault(load->state));
+	return load->status == MT_OK;
+}
+
+static bool keep_name(void *context, const char *name)
+{
+	struct role_names *roles = context;
+	roles->status = MT_LIMIT;
+	if (roles->count < MT_COUNT_OF(roles->names))
+		roles->status = mt_arena_copy(&roles->arena, mt_bytes_str(name), &roles->names[roles->count++]);
+	return roles->status == MT_OK;
+}
+
+static enum mt_status add_user(struct loading *load, const struct mt_state_user *row, struct role_names *roles)
+{
+	const struct mt_user user = {
+		.id = row->id,
+		.name = mt_bytes_str(row->name),
+		.is_enabled = row->is_enabled,
+		.password_hash = mt_bytes_str(row->password_hash),
+		.token_hash = row->token_hash,
+		.client_id_rule = mt_bytes_str(row->client_id_rule),
+	};
+	MT_TRY(mt_state_user_roles(load->state, row->id, keep_name, roles));
+	MT_TRY(roles->status);
+	return mt_policy_builder_user(load->builder, &user, roles->names, roles->count);
+}
+
+static bool load_user(void *context, const struct mt_state_user *row)
+{
+	struct loading *load = context;
+	struct role_names roles = {.count = 0};
+	struct mt_mem mem;
+	enum mt_status status;
+	const char *why = mt_user_name_fault(mt_bytes_str(row->name));
+	if (why)
+		return stop(load, MT_INVALID, "user", row->name, why);
+	mt_mem_init(&mem, SIZE_MAX);
+	mt_arena_init(&roles.arena, &mem);
+	status = add_user(load, row, &roles);
+	mt_arena_finish(&roles.arena);
+	if (status == MT_NOT_FOUND)
+		return stop(load, status, "user", row->name, "it holds a role that does not exist");
+	if (status != MT_OK)
+		return stop(load, status, "user", row->name, mt_status_text(status));
+	return true;
+}
+
+static enum mt_status load_all(struct loading *load)
+{
+	enum mt_status status = mt_state_roles(load->state, load_role, load);
+	if (status == MT_OK && load->status == MT_OK)
+		status = mt_state_users(load->state, load_user, load);
+	if (status != MT_OK)
+		snprintf(load->fault, load->cap, "state database: %s", mt_state_fault(load->state));
+	return status != MT_OK ? status : load->status;
+}
+
+enum mt_status mt_directory_load(struct mt_state *state, struct mt_policy **out, char *fault, size_t cap)
+{
+	struct loading load = {.state = state, .fault = fault, .cap = cap};
+	enum mt_status status;
+	load.builder = mt_policy_builder_create(mt_state_revision(state), mt_random_seed());
+	if (!load.builder) {
+		snprintf(fault, cap, "out of memory");
+		return MT_MEMORY;
+	}
+	status = load_all(&load);
+	if (status != MT_OK) {
+		mt_policy_builder_destroy(&load.builder);
+		return status;
+	}
+	status = mt_policy_build(&load.builder, out);
+	if (status != MT_OK)
+		snprintf(fault, cap, "policy: %s", mt_status_text(status));
+	return status;
+}
