@@ -15,7 +15,8 @@ static mt_time read_clock(clockid_t id)
 
 struct mt_now mt_clock_now(void)
 {
-	return (struct mt_now){.mono_ns = read_clock(CLOCK_MONOTONIC), .wall_ns = read_clock(CLOCK_REALTIME)};
+	return (struct mt_now){.mono_ns = read_clock(CLOCK_MONOTONIC),
+			       .wall_ns = read_clock(CLOCK_REALTIME)};
 }
 
 void mt_random_bytes(void *to, size_t len)

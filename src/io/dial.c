@@ -51,7 +51,8 @@ static int connect_to(const struct addrinfo *to)
 	return -1;
 }
 
-enum mt_status mt_dial_start(const char *host, uint16_t port, unsigned *attempt, int *fd, const char **reason)
+enum mt_status mt_dial_start(const char *host, uint16_t port, unsigned *attempt, int *fd,
+			     const char **reason)
 {
 	const char *why = "none of its addresses answers";
 	struct addrinfo *list = resolve(host, port, reason);

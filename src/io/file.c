@@ -78,7 +78,8 @@ static enum mt_status read_rest(int fd, size_t bytes_max, struct content *conten
 		ssize_t got;
 		if (content->len > bytes_max)
 			return MT_LIMIT;
-		if (content->len + 1 >= content->cap && !content_grow(content, content->cap + GROWTH_BYTES))
+		if (content->len + 1 >= content->cap &&
+		    !content_grow(content, content->cap + GROWTH_BYTES))
 			return MT_MEMORY;
 		got = read(fd, content->data + content->len, content->cap - content->len - 1);
 		if (got == 0)
@@ -99,7 +100,7 @@ enum mt_status mt_file_read(const char *path, size_t bytes_max, uint8_t **data, 
 
 	MT_TRY(open_regular(path, &fd, &bytes));
 	status = bytes > bytes_max ? MT_LIMIT : MT_OK;
-	/* Room for the end to show without growing: a byte more than the file has, and the terminator. */
+	/* Room for the end to show without growing: one byte more, and the terminator. */
 	if (status == MT_OK && !content_grow(&content, bytes + 2))
 		status = MT_MEMORY;
 	if (status == MT_OK)
@@ -139,7 +140,7 @@ static enum mt_status open_parent(const char *path, int *fd, const char **name)
 	return MT_OK;
 }
 
-/* A fresh file at the temporary name; what a crash left there is removed, a symlink is an attack. */
+/* A fresh file at the temporary name: what a crash left is removed, a symlink is an attack. */
 static enum mt_status create_temporary(int folder, const char *name, int *fd)
 {
 	struct stat facts;

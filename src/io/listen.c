@@ -83,7 +83,9 @@ static const char *check_host(struct mt_bytes *host)
 		if (host->data[host->len - 1] != ']')
 			return "expected a closing bracket, as in [::1]:8883";
 		*host = mt_bytes_of(host->data + 1, host->len - 2);
-		return is_ipv6_text(*host) ? NULL : "expected an IPv6 address in the brackets, as in [::1]:8883";
+		return is_ipv6_text(*host)
+			       ? NULL
+			       : "expected an IPv6 address in the brackets, as in [::1]:8883";
 	}
 	if (host->len > 0 && memchr(host->data, ':', host->len))
 		return "an IPv6 address stands in brackets, as in [::1]:8883";
@@ -155,7 +157,8 @@ static int listen_at(const struct addrinfo *at)
 
 static int listen_by_name(const char *host, uint16_t port)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+				 .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
 	struct addrinfo *list = NULL;
 	char service[8];
 	int fd, error;
@@ -236,7 +239,7 @@ static enum mt_status accept_status(void)
 	case EOPNOTSUPP:
 		return MT_SYSTEM;
 	default:
-		/* accept(2) also reports what happened to the waiting connection: that one is gone, no more. */
+		/* accept(2) also reports the fate of the connection that waited: it is gone. */
 		return MT_AGAIN;
 	}
 }
@@ -248,7 +251,8 @@ enum mt_status mt_listen_accept(int listen_fd, int *fd, struct mt_peer_address *
 	int accepted;
 
 	do
-		accepted = accept4(listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		accepted = accept4(listen_fd, (struct sockaddr *)&from, &len,
+				   SOCK_NONBLOCK | SOCK_CLOEXEC);
 	while (accepted < 0 && errno == EINTR);
 	if (accepted < 0)
 		return accept_status();

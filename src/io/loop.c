@@ -62,8 +62,8 @@ void mt_loop_remove(struct mt_loop *loop, int fd)
 	(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-enum mt_status mt_loop_wait(struct mt_loop *loop, int timeout_ms, struct mt_event *events, int event_max,
-			    int *count)
+enum mt_status mt_loop_wait(struct mt_loop *loop, int timeout_ms, struct mt_event *events,
+			    int event_max, int *count)
 {
 	struct epoll_event ready[EVENTS_MAX];
 	int found;

@@ -1,8 +1,9 @@
 /*
  * Mailbox: letters from other threads, fetched in one go.
  *
- * A letter never waits without a wake-up: who posts into an empty box raises the event after that, and the owner quiets the
- * event before it fetches. The worst outcome of a race is one wake-up for nothing.
+ * A letter never waits without a wake-up: who posts into an empty box raises the event after that,
+ * and the owner quiets the event before it fetches. The worst outcome of a race is one wake-up for
+ * nothing.
  */
 #include "io/mailbox.h"
 

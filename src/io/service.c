@@ -23,7 +23,8 @@ void mt_service_notify(const char *text)
 	if (fd < 0)
 		return;
 	/* Nobody to tell when this fails: the manager notices by itself that we did not report. */
-	(void)sendto(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&to,
+	(void)sendto(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT,
+		     (const struct sockaddr *)&to,
 		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(fd);
 }

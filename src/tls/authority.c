@@ -29,9 +29,12 @@ struct kind {
 	const char *extended_key_usage; /* NULL: any */
 };
 
-static const struct kind kind_root = {"critical,CA:TRUE,pathlen:1", "critical,keyCertSign,cRLSign", NULL};
-static const struct kind kind_issuer = {"critical,CA:TRUE,pathlen:0", "critical,keyCertSign,cRLSign", "serverAuth"};
-static const struct kind kind_server = {"critical,CA:FALSE", "critical,digitalSignature", "serverAuth"};
+static const struct kind kind_root = {"critical,CA:TRUE,pathlen:1", "critical,keyCertSign,cRLSign",
+				      NULL};
+static const struct kind kind_issuer = {"critical,CA:TRUE,pathlen:0",
+					"critical,keyCertSign,cRLSign", "serverAuth"};
+static const struct kind kind_server = {"critical,CA:FALSE", "critical,digitalSignature",
+					"serverAuth"};
 
 static void finish(struct identity *identity)
 {
@@ -72,8 +75,8 @@ static enum mt_status take_pem(BIO *bio, bool is_written, struct mt_pem *out)
 	return pem.text ? MT_OK : MT_MEMORY;
 }
 
-static enum mt_status write_pems(const struct identity *identity, X509 *issuer, struct mt_pem *certificate,
-				 struct mt_pem *key)
+static enum mt_status write_pems(const struct identity *identity, X509 *issuer,
+				 struct mt_pem *certificate, struct mt_pem *key)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	struct mt_pem chain = {NULL, 0};
@@ -82,7 +85,8 @@ static enum mt_status write_pems(const struct identity *identity, X509 *issuer, 
 
 	MT_TRY(take_pem(bio, is_written, &chain));
 	bio = BIO_new(BIO_s_mem());
-	is_written = bio && PEM_write_bio_PKCS8PrivateKey(bio, identity->key, NULL, NULL, 0, NULL, NULL) == 1;
+	is_written = bio && PEM_write_bio_PKCS8PrivateKey(bio, identity->key, NULL, NULL, 0, NULL,
+							  NULL) == 1;
 	if (take_pem(bio, is_written, key) != MT_OK) {
 		mt_pem_finish(&chain);
 		return MT_MEMORY;
@@ -119,11 +123,13 @@ static EVP_PKEY *read_key(const struct mt_pem *pem)
 }
 
 /* An issuer must be a CA and own the key. */
-static enum mt_status read_issuer(const struct mt_pem *certificate, const struct mt_pem *key, struct identity *out)
+static enum mt_status read_issuer(const struct mt_pem *certificate, const struct mt_pem *key,
+				  struct identity *out)
 {
 	struct identity issuer = {read_certificate(certificate), read_key(key)};
 
-	if (!issuer.certificate || !issuer.key || X509_check_private_key(issuer.certificate, issuer.key) != 1 ||
+	if (!issuer.certificate || !issuer.key ||
+	    X509_check_private_key(issuer.certificate, issuer.key) != 1 ||
 	    X509_check_ca(issuer.certificate) != 1) {
 		finish(&issuer);
 		return MT_INVALID;
@@ -135,8 +141,10 @@ static enum mt_status read_issuer(const struct mt_pem *certificate, const struct
 static bool set_serial(X509 *certificate)
 {
 	BIGNUM *serial = BN_new();
-	bool is_set = serial && BN_rand(serial, SERIAL_BITS, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1 &&
-		      !BN_is_zero(serial) && BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(certificate)) != NULL;
+	bool is_set = serial &&
+		      BN_rand(serial, SERIAL_BITS, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1 &&
+		      !BN_is_zero(serial) &&
+		      BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(certificate)) != NULL;
 
 	BN_free(serial);
 	return is_set;
@@ -159,10 +167,11 @@ static bool set_validity(X509 *certificate, const X509 *issuer, int64_t now_s, i
 static bool set_subject(X509 *certificate, const char *common_name)
 {
 	X509_NAME *name = X509_NAME_new();
-	bool is_set = name &&
-		      X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1, -1,
-						 0) == 1 &&
-		      X509_set_subject_name(certificate, name) == 1;
+	bool is_set =
+		name &&
+		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+					   (const unsigned char *)common_name, -1, -1, 0) == 1 &&
+		X509_set_subject_name(certificate, name) == 1;
 
 	X509_NAME_free(name);
 	return is_set;
@@ -193,8 +202,8 @@ static bool add_kind(X509 *certificate, X509 *issuer, const struct kind *kind)
 }
 
 /* A new key and an unsigned certificate for it; issuer is NULL for a root. */
-static enum mt_status draft(const char *common_name, const struct kind *kind, X509 *issuer, int64_t now_s, int days,
-			    struct identity *out)
+static enum mt_status draft(const char *common_name, const struct kind *kind, X509 *issuer,
+			    int64_t now_s, int days, struct identity *out)
 {
 	struct identity made = {NULL, NULL};
 	X509 *x;
@@ -221,8 +230,8 @@ static bool is_common_name(const char *text)
 	return len > 0 && len <= CN_BYTES_MAX;
 }
 
-enum mt_status mt_authority_create(const char *common_name, int64_t now_s, int days, struct mt_pem *certificate,
-				   struct mt_pem *key)
+enum mt_status mt_authority_create(const char *common_name, int64_t now_s, int days,
+				   struct mt_pem *certificate, struct mt_pem *key)
 {
 	struct identity root;
 	enum mt_status status;
@@ -240,7 +249,8 @@ enum mt_status mt_authority_create(const char *common_name, int64_t now_s, int d
 	return conclude(status);
 }
 
-static enum mt_status make_intermediate(const struct identity *ca, const struct mt_server_names *names, int64_t now_s,
+static enum mt_status make_intermediate(const struct identity *ca,
+					const struct mt_server_names *names, int64_t now_s,
 					int days, struct identity *out)
 {
 	NAME_CONSTRAINTS *constraints = mt_names_make_constraints(names);
@@ -248,14 +258,15 @@ static enum mt_status make_intermediate(const struct identity *ca, const struct 
 	enum mt_status status = constraints ? MT_OK : MT_MEMORY;
 
 	if (status == MT_OK)
-		status = draft("Mortise server issuer", &kind_issuer, ca->certificate, now_s, days, &made);
+		status = draft("Mortise server issuer", &kind_issuer, ca->certificate, now_s, days,
+			       &made);
 	/*
-	 * Not critical, against the letter of RFC 5280: mbedTLS, on most small devices, knows no constraints and would
-	 * refuse the chain. Who knows them obeys them either way.
+	 * Not critical, against the letter of RFC 5280: mbedTLS, on most small devices, knows no
+	 * constraints and would refuse the chain. Who knows them obeys them either way.
 	 */
-	if (status == MT_OK &&
-	    (X509_add1_ext_i2d(made.certificate, NID_name_constraints, constraints, 0, X509V3_ADD_DEFAULT) != 1 ||
-	     X509_sign(made.certificate, ca->key, EVP_sha256()) <= 0))
+	if (status == MT_OK && (X509_add1_ext_i2d(made.certificate, NID_name_constraints,
+						  constraints, 0, X509V3_ADD_DEFAULT) != 1 ||
+				X509_sign(made.certificate, ca->key, EVP_sha256()) <= 0))
 		status = MT_TLS;
 	NAME_CONSTRAINTS_free(constraints);
 	if (status != MT_OK) {
@@ -267,8 +278,8 @@ static enum mt_status make_intermediate(const struct identity *ca, const struct 
 }
 
 enum mt_status mt_authority_intermediate(const struct mt_pem *ca, const struct mt_pem *ca_key,
-					 const struct mt_server_names *names, int64_t now_s, int days,
-					 struct mt_pem *certificate, struct mt_pem *key)
+					 const struct mt_server_names *names, int64_t now_s,
+					 int days, struct mt_pem *certificate, struct mt_pem *key)
 {
 	struct identity root, made;
 	enum mt_status status;
@@ -290,7 +301,8 @@ enum mt_status mt_authority_intermediate(const struct mt_pem *ca, const struct m
 /* The first name, when it fits; the space keeps the other text from being taken for a name. */
 static const char *server_common_name(const struct mt_server_names *names)
 {
-	return names->dns_count > 0 && is_common_name(names->dns[0]) ? names->dns[0] : "Mortise server";
+	return names->dns_count > 0 && is_common_name(names->dns[0]) ? names->dns[0]
+								     : "Mortise server";
 }
 
 /* Does the issuer's own constraint allow the names? An issuer without constraints allows all. */
@@ -299,27 +311,30 @@ static enum mt_status check_constraints(X509 *issuer, X509 *server)
 	NAME_CONSTRAINTS *constraints = X509_get_ext_d2i(issuer, NID_name_constraints, NULL, NULL);
 	int verdict = X509_V_OK;
 
-	/* Makes the library parse the extensions of the new certificate, which the check relies on. */
+	/* Makes the library parse the extensions that the check relies on. */
 	if (constraints)
-		verdict = X509_check_purpose(server, -1, 0) == 1 ? NAME_CONSTRAINTS_check(server, constraints)
-								  : X509_V_ERR_UNSPECIFIED;
+		verdict = X509_check_purpose(server, -1, 0) == 1
+				  ? NAME_CONSTRAINTS_check(server, constraints)
+				  : X509_V_ERR_UNSPECIFIED;
 
 	NAME_CONSTRAINTS_free(constraints);
 	return verdict == X509_V_OK ? MT_OK : MT_DENIED;
 }
 
-static enum mt_status make_server(const struct identity *issuer, const struct mt_server_names *names, int64_t now_s,
-				  int days, struct identity *out)
+static enum mt_status make_server(const struct identity *issuer,
+				  const struct mt_server_names *names, int64_t now_s, int days,
+				  struct identity *out)
 {
 	GENERAL_NAMES *san = mt_names_make_san(names);
 	struct identity made = {NULL, NULL};
 	enum mt_status status = san ? MT_OK : MT_MEMORY;
 
 	if (status == MT_OK)
-		status = draft(server_common_name(names), &kind_server, issuer->certificate, now_s, days, &made);
-	if (status == MT_OK &&
-	    (X509_add1_ext_i2d(made.certificate, NID_subject_alt_name, san, 0, X509V3_ADD_DEFAULT) != 1 ||
-	     X509_sign(made.certificate, issuer->key, EVP_sha256()) <= 0))
+		status = draft(server_common_name(names), &kind_server, issuer->certificate, now_s,
+			       days, &made);
+	if (status == MT_OK && (X509_add1_ext_i2d(made.certificate, NID_subject_alt_name, san, 0,
+						  X509V3_ADD_DEFAULT) != 1 ||
+				X509_sign(made.certificate, issuer->key, EVP_sha256()) <= 0))
 		status = MT_TLS;
 	GENERAL_NAMES_free(san);
 	if (status == MT_OK)
@@ -333,8 +348,8 @@ static enum mt_status make_server(const struct identity *issuer, const struct mt
 }
 
 enum mt_status mt_authority_server(const struct mt_pem *issuer, const struct mt_pem *issuer_key,
-				   const struct mt_server_names *names, int64_t now_s, int days, struct mt_pem *chain,
-				   struct mt_pem *key)
+				   const struct mt_server_names *names, int64_t now_s, int days,
+				   struct mt_pem *chain, struct mt_pem *key)
 {
 	struct identity signer, made;
 	enum mt_status status;

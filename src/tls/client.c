@@ -49,7 +49,8 @@ static enum mt_status trust_pem(SSL_CTX *ctx, BIO *pem, const char *name, char *
 	return MT_INVALID;
 }
 
-static enum mt_status load_trust(SSL_CTX *ctx, const struct mt_tls_client_settings *settings, char *fault, size_t cap)
+static enum mt_status load_trust(SSL_CTX *ctx, const struct mt_tls_client_settings *settings,
+				 char *fault, size_t cap)
 {
 	BIO *pem;
 
@@ -67,11 +68,13 @@ static enum mt_status load_trust(SSL_CTX *ctx, const struct mt_tls_client_settin
 	}
 	if (SSL_CTX_set_default_verify_paths(ctx) == 1)
 		return MT_OK;
-	mt_tls_fault_say(fault, cap, "cannot load the system's CA certificates: %s", mt_tls_fault_reason());
+	mt_tls_fault_say(fault, cap, "cannot load the system's CA certificates: %s",
+			 mt_tls_fault_reason());
 	return MT_TLS;
 }
 
-static enum mt_status load(SSL_CTX *ctx, const struct mt_tls_client_settings *settings, char *fault, size_t cap)
+static enum mt_status load(SSL_CTX *ctx, const struct mt_tls_client_settings *settings, char *fault,
+			   size_t cap)
 {
 	static const uint8_t offer[] = {4, 'm', 'q', 't', 't'};
 
@@ -85,14 +88,16 @@ static enum mt_status load(SSL_CTX *ctx, const struct mt_tls_client_settings *se
 	if (!settings->certificate_path)
 		return MT_OK;
 	if (!settings->key_path) {
-		mt_tls_fault_say(fault, cap, "the certificate %s needs its key", settings->certificate_path);
+		mt_tls_fault_say(fault, cap, "the certificate %s needs its key",
+				 settings->certificate_path);
 		return MT_INVALID;
 	}
-	return mt_tls_identity_load(ctx, settings->certificate_path, settings->key_path, fault, cap);
+	return mt_tls_identity_load(ctx, settings->certificate_path, settings->key_path, fault,
+				    cap);
 }
 
-enum mt_status mt_tls_context_create_client(const struct mt_tls_client_settings *settings, struct mt_tls_context **out,
-					    char *fault, size_t cap)
+enum mt_status mt_tls_context_create_client(const struct mt_tls_client_settings *settings,
+					    struct mt_tls_context **out, char *fault, size_t cap)
 {
 	struct mt_tls_context *context;
 	enum mt_status status;
@@ -114,7 +119,7 @@ static bool is_address(const char *host)
 	return inet_pton(AF_INET, host, parsed) == 1 || inet_pton(AF_INET6, host, parsed) == 1;
 }
 
-/* "broker.example." is asked of DNS, but certificates and SNI bear the name without its last dot. */
+/* "broker.example." is asked of DNS; certificates and SNI bear no last dot. */
 static bool copy_name(const char *host, char out[HOST_BYTES_MAX + 1])
 {
 	size_t len = strlen(host);
@@ -137,12 +142,14 @@ static bool expect_host(SSL *ssl, const char *host)
 		return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
 	if (!copy_name(host, name))
 		return false;
-	X509_VERIFY_PARAM_set_hostflags(param,
-					X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-	return X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+						       X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	return X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 &&
+	       SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
-struct mt_tls_session *mt_tls_session_create_client(struct mt_tls_context *context, const char *host)
+struct mt_tls_session *mt_tls_session_create_client(struct mt_tls_context *context,
+						    const char *host)
 {
 	struct mt_tls_session *session = mt_tls_session_create(context);
 

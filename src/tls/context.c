@@ -7,21 +7,23 @@
 /* The largest chain of a peer that is read, in bytes. */
 #define PEER_CHAIN_BYTES_MAX (16 * 1024)
 
-#define SUITES_12                                                                                                      \
-	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                                   \
-	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"                                                   \
+#define SUITES_12                                                                                  \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                               \
+	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"                               \
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 #define SUITES_13 "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
-#define SIGNATURES                                                                                                     \
-	"ecdsa_secp256r1_sha256:ed25519:rsa_pss_rsae_sha256:ecdsa_secp384r1_sha384:rsa_pss_rsae_sha384:"               \
+#define SIGNATURES                                                                                 \
+	"ecdsa_secp256r1_sha256:ed25519:rsa_pss_rsae_sha256:ecdsa_secp384r1_sha384:rsa_pss_rsae_"  \
+	"sha384:"                                                                                  \
 	"rsa_pss_rsae_sha512:rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512"
 
 static bool apply_rules(SSL_CTX *ctx)
 {
 	/* 112 bits: no RSA below 2048, no SHA-1, whatever the system's configuration says. */
 	SSL_CTX_set_security_level(ctx, 2);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
-					 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+					 SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE |
+					 SSL_OP_PRIORITIZE_CHACHA);
 	/* Without NO_AUTO_CHAIN a lone certificate is searched for its chain in every handshake. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -29,12 +31,15 @@ static bool apply_rules(SSL_CTX *ctx)
 	SSL_CTX_set_default_passwd_cb(ctx, mt_tls_pem_no_passphrase);
 	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
 	       SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-	       SSL_CTX_set_cipher_list(ctx, SUITES_12) == 1 && SSL_CTX_set_ciphersuites(ctx, SUITES_13) == 1 &&
+	       SSL_CTX_set_cipher_list(ctx, SUITES_12) == 1 &&
+	       SSL_CTX_set_ciphersuites(ctx, SUITES_13) == 1 &&
 	       SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1 &&
-	       SSL_CTX_set1_sigalgs_list(ctx, SIGNATURES) == 1 && SSL_CTX_set_num_tickets(ctx, 0) == 1;
+	       SSL_CTX_set1_sigalgs_list(ctx, SIGNATURES) == 1 &&
+	       SSL_CTX_set_num_tickets(ctx, 0) == 1;
 }
 
-enum mt_status mt_tls_context_create(const SSL_METHOD *method, struct mt_tls_context **out, char *fault, size_t cap)
+enum mt_status mt_tls_context_create(const SSL_METHOD *method, struct mt_tls_context **out,
+				     char *fault, size_t cap)
 {
 	struct mt_tls_context *context = calloc(1, sizeof(*context));
 
@@ -45,7 +50,8 @@ enum mt_status mt_tls_context_create(const SSL_METHOD *method, struct mt_tls_con
 	ERR_clear_error();
 	context->ctx = SSL_CTX_new(method);
 	if (!context->ctx || !apply_rules(context->ctx)) {
-		mt_tls_fault_say(fault, cap, "the TLS library cannot do what is needed: %s", mt_tls_fault_reason());
+		mt_tls_fault_say(fault, cap, "the TLS library cannot do what is needed: %s",
+				 mt_tls_fault_reason());
 		mt_tls_context_destroy(&context);
 		return MT_TLS;
 	}

@@ -26,7 +26,8 @@ static const char *use_chain(SSL_CTX *ctx, BIO *pem)
 		if (!certificate)
 			break;
 		bytes += i2d_X509(certificate, NULL);
-		is_used = count < CHAIN_COUNT_MAX && bytes <= CHAIN_BYTES_MAX && use_certificate(ctx, certificate, count);
+		is_used = count < CHAIN_COUNT_MAX && bytes <= CHAIN_BYTES_MAX &&
+			  use_certificate(ctx, certificate, count);
 		X509_free(certificate);
 		if (count++ >= CHAIN_COUNT_MAX || bytes > CHAIN_BYTES_MAX)
 			return "the chain has more than 8 certificates or 16 KiB";
@@ -76,12 +77,13 @@ static enum mt_status load_key(SSL_CTX *ctx, const char *path, char *fault, size
 	EVP_PKEY_free(key);
 	if (is_used && SSL_CTX_check_private_key(ctx) == 1)
 		return MT_OK;
-	mt_tls_fault_say(fault, cap, "the key %s does not belong to the certificate: %s", path, mt_tls_fault_reason());
+	mt_tls_fault_say(fault, cap, "the key %s does not belong to the certificate: %s", path,
+			 mt_tls_fault_reason());
 	return MT_INVALID;
 }
 
-enum mt_status mt_tls_identity_load(SSL_CTX *ctx, const char *certificate_path, const char *key_path, char *fault,
-				    size_t cap)
+enum mt_status mt_tls_identity_load(SSL_CTX *ctx, const char *certificate_path,
+				    const char *key_path, char *fault, size_t cap)
 {
 	MT_TRY(load_chain(ctx, certificate_path, fault, cap));
 	return load_key(ctx, key_path, fault, cap);

@@ -16,14 +16,10 @@ struct range {
 
 /* Where brokers of homes and sites live: loopback, RFC 1918, link-local, RFC 4193. */
 static const struct range private_ranges[] = {
-	{{127}, 4, 8},
-	{{10}, 4, 8},
-	{{172, 16}, 4, 12},
-	{{192, 168}, 4, 16},
-	{{169, 254}, 4, 16},
-	{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 16, 128},
-	{{0xfc}, 16, 7},
-	{{0xfe, 0x80}, 16, 10},
+	{{127}, 4, 8},	     {{10}, 4, 8},
+	{{172, 16}, 4, 12},  {{192, 168}, 4, 16},
+	{{169, 254}, 4, 16}, {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 16, 128},
+	{{0xfc}, 16, 7},     {{0xfe, 0x80}, 16, 10},
 };
 
 static bool parse_address(const char *text, struct range *out)
@@ -68,7 +64,8 @@ static bool is_private(const struct range *address)
 
 static bool is_label_byte(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '_';
 }
 
 static bool is_dns_name(const char *name)
@@ -186,11 +183,11 @@ static bool permit_range(NAME_CONSTRAINTS *constraints, const struct range *rang
 	for (size_t i = 0; i < range->len; i++)
 		content[range->len + i] = mask_byte(range->bits, i);
 	return add_subtree(constraints, subtree,
-			   subtree && fill(subtree->base, GEN_IPADD, ASN1_OCTET_STRING_new(), content,
-					   2 * range->len));
+			   subtree && fill(subtree->base, GEN_IPADD, ASN1_OCTET_STRING_new(),
+					   content, 2 * range->len));
 }
 
-/* "co.uk" and its like belong to nobody: two labels, the last of 2 letters, the first of at most 3. */
+/* "co.uk" and its like belong to nobody: at most 3 letters, a dot, 2 letters. */
 static bool is_shared_suffix(const char *domain)
 {
 	const char *dot = strchr(domain, '.');
@@ -198,7 +195,7 @@ static bool is_shared_suffix(const char *domain)
 	return !dot || (strlen(dot + 1) == 2 && dot - domain <= 3);
 }
 
-/* The name, and its domain, so that a sibling needs no new intermediate; never a whole top-level domain. */
+/* The name and its domain, for siblings to come; never a whole top-level domain. */
 static bool permit_name(NAME_CONSTRAINTS *constraints, const char *name)
 {
 	const char *domain;
@@ -225,7 +222,8 @@ static bool permit_address(NAME_CONSTRAINTS *constraints, const char *text)
 {
 	struct range address;
 
-	return parse_address(text, &address) && (is_private(&address) || permit_range(constraints, &address));
+	return parse_address(text, &address) &&
+	       (is_private(&address) || permit_range(constraints, &address));
 }
 
 NAME_CONSTRAINTS *mt_names_make_constraints(const struct mt_server_names *names)

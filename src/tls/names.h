@@ -1,4 +1,4 @@
-/* Names and addresses in certificates: as SAN, and as constraints of an issuer. Inside this folder only. */
+/* Names and addresses in certificates: as SAN, and as constraints of an issuer. */
 #pragma once
 
 #include "tls/authority.h"

@@ -11,17 +11,20 @@ struct mt_tls_context {
 };
 
 /* A context with the rules that clients and servers have in common. MT_TLS with *fault. */
-MT_MUST_USE enum mt_status mt_tls_context_create(const SSL_METHOD *method, struct mt_tls_context **out, char *fault,
+MT_MUST_USE enum mt_status mt_tls_context_create(const SSL_METHOD *method,
+						 struct mt_tls_context **out, char *fault,
 						 size_t cap);
-/* Loads a PEM chain (leaf first) and its key. MT_NOT_FOUND, MT_DENIED, MT_LIMIT, MT_INVALID, MT_MEMORY with *fault. */
-MT_MUST_USE enum mt_status mt_tls_identity_load(SSL_CTX *ctx, const char *certificate_path, const char *key_path,
-						char *fault, size_t cap);
-/* A PEM file in a memory BIO that is wiped when freed. is_secret: refused when others than the owner have any right to it. */
-MT_MUST_USE enum mt_status mt_tls_pem_read(const char *path, bool is_secret, BIO **out, char *fault, size_t cap);
+/* Loads a PEM chain (leaf first) and its key. MT_NOT_FOUND, MT_DENIED, MT_LIMIT, MT_INVALID,
+ * MT_MEMORY with *fault. */
+MT_MUST_USE enum mt_status mt_tls_identity_load(SSL_CTX *ctx, const char *certificate_path,
+						const char *key_path, char *fault, size_t cap);
+/* A PEM file in a memory BIO, wiped when freed. is_secret: only its owner may have rights to it. */
+MT_MUST_USE enum mt_status mt_tls_pem_read(const char *path, bool is_secret, BIO **out, char *fault,
+					   size_t cap);
 /* Never asks on the terminal: an encrypted key is refused. */
 int mt_tls_pem_no_passphrase(char *to, int cap, int is_writing, void *unused);
 
-/* A session around a new SSL object of the context; the caller sets its role. NULL without memory. */
+/* A session around a new SSL object; the caller sets its role. NULL without memory. */
 MT_MUST_USE struct mt_tls_session *mt_tls_session_create(struct mt_tls_context *context);
 SSL *mt_tls_session_ssl(struct mt_tls_session *session);
 

@@ -26,8 +26,10 @@ static enum mt_status check_facts(int fd, const char *path, bool is_secret, char
 		return MT_INVALID;
 	}
 	if (is_secret && (facts.st_mode & 077) != 0) {
-		mt_tls_fault_say(fault, cap, "%s holds a key and is open to others than its owner: chmod 600 %s", path,
-				 path);
+		mt_tls_fault_say(
+			fault, cap,
+			"%s holds a key and is open to others than its owner: chmod 600 %s", path,
+			path);
 		return MT_DENIED;
 	}
 	if (facts.st_size > PEM_BYTES_MAX) {
@@ -61,7 +63,8 @@ static enum mt_status copy(int fd, BIO *to)
 	return status;
 }
 
-static enum mt_status read_open(int fd, const char *path, bool is_secret, BIO **out, char *fault, size_t cap)
+static enum mt_status read_open(int fd, const char *path, bool is_secret, BIO **out, char *fault,
+				size_t cap)
 {
 	enum mt_status status;
 	BIO *bio;
@@ -81,7 +84,7 @@ static enum mt_status read_open(int fd, const char *path, bool is_secret, BIO **
 
 enum mt_status mt_tls_pem_read(const char *path, bool is_secret, BIO **out, char *fault, size_t cap)
 {
-	/* Symlinks are followed: the tools that renew certificates use them. The checks are on what was opened. */
+	/* Symlinks are followed, as renewal tools use them; what was opened is checked. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	enum mt_status status;
 

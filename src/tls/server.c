@@ -3,14 +3,15 @@
 
 static const uint8_t protocol[] = {'m', 'q', 't', 't'};
 
-/* A client that offers only other protocols is served without a selection, like one that offers none. */
-static int select_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
-			   unsigned in_len, void *unused)
+/* Who offers only other protocols is served without a selection, like who offers none. */
+static int select_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+			   const unsigned char *in, unsigned in_len, void *unused)
 {
 	(void)ssl;
 	(void)unused;
 	for (size_t at = 0; at < in_len && in_len - at > in[at]; at += 1u + in[at]) {
-		if (!mt_bytes_equal(mt_bytes_of(in + at + 1, in[at]), mt_bytes_of(protocol, sizeof(protocol))))
+		if (!mt_bytes_equal(mt_bytes_of(in + at + 1, in[at]),
+				    mt_bytes_of(protocol, sizeof(protocol))))
 			continue;
 		*out = protocol;
 		*out_len = sizeof(protocol);
@@ -19,15 +20,16 @@ static int select_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 	return SSL_TLSEXT_ERR_NOACK;
 }
 
-enum mt_status mt_tls_context_create_server(const struct mt_tls_server_settings *settings, struct mt_tls_context **out,
-					    char *fault, size_t cap)
+enum mt_status mt_tls_context_create_server(const struct mt_tls_server_settings *settings,
+					    struct mt_tls_context **out, char *fault, size_t cap)
 {
 	struct mt_tls_context *context;
 	enum mt_status status;
 
 	MT_TRY(mt_tls_context_create(TLS_server_method(), &context, fault, cap));
 	SSL_CTX_set_alpn_select_cb(context->ctx, select_protocol, NULL);
-	status = mt_tls_identity_load(context->ctx, settings->certificate_path, settings->key_path, fault, cap);
+	status = mt_tls_identity_load(context->ctx, settings->certificate_path, settings->key_path,
+				      fault, cap);
 	if (status != MT_OK) {
 		mt_tls_context_destroy(&context);
 		return status;

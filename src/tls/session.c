@@ -20,7 +20,7 @@ struct mt_tls_session {
 	SSL *ssl;
 	struct mt_bytes in;   /* fed and not yet taken */
 	struct mt_buf *out;   /* of the call that runs, else NULL */
-	char *fault;          /* after a failure, or NULL */
+	char *fault;	      /* after a failure, or NULL */
 	const char *obstacle; /* why the BIO refused, or NULL */
 	uint32_t handshake_bytes;
 	uint8_t first_byte;
@@ -64,7 +64,7 @@ static int bio_give(BIO *bio, const char *from, int len)
 
 	BIO_clear_retry_flags(bio);
 	if (!at) {
-		/* A peer can ask for an answer with every record; what one turn may hold is the limit. */
+		/* A peer can ask for an answer with every record: the room is the limit. */
 		session->obstacle = "the peer causes more answers than one turn may hold";
 		return -1;
 	}
@@ -88,10 +88,12 @@ static int bio_create(BIO *bio)
 
 static void make_method(void)
 {
-	BIO_METHOD *made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "mortise session");
+	BIO_METHOD *made =
+		BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "mortise session");
 
-	if (made && BIO_meth_set_read(made, bio_take) == 1 && BIO_meth_set_write(made, bio_give) == 1 &&
-	    BIO_meth_set_ctrl(made, bio_control) == 1 && BIO_meth_set_create(made, bio_create) == 1)
+	if (made && BIO_meth_set_read(made, bio_take) == 1 &&
+	    BIO_meth_set_write(made, bio_give) == 1 && BIO_meth_set_ctrl(made, bio_control) == 1 &&
+	    BIO_meth_set_create(made, bio_create) == 1)
 		method = made;
 	else
 		BIO_meth_free(made);
@@ -160,7 +162,8 @@ static enum mt_status fail(struct mt_tls_session *session)
 	if (session->fault && session->obstacle)
 		mt_tls_fault_say(session->fault, FAULT_BYTES, "%s", session->obstacle);
 	else if (session->fault)
-		mt_tls_fault_describe(session->ssl, session->first_byte, session->fault, FAULT_BYTES);
+		mt_tls_fault_describe(session->ssl, session->first_byte, session->fault,
+				      FAULT_BYTES);
 	ERR_clear_error();
 	return MT_TLS;
 }
@@ -176,8 +179,8 @@ static enum mt_status conclude_read(struct mt_tls_session *session, int error)
 	return MT_CLOSED;
 }
 
-enum mt_status mt_tls_session_read(struct mt_tls_session *session, void *plain, size_t cap, size_t *len,
-				   struct mt_buf *cipher)
+enum mt_status mt_tls_session_read(struct mt_tls_session *session, void *plain, size_t cap,
+				   size_t *len, struct mt_buf *cipher)
 {
 	size_t got = 0;
 	int error;
@@ -189,7 +192,8 @@ enum mt_status mt_tls_session_read(struct mt_tls_session *session, void *plain, 
 		return MT_CLOSED;
 	ERR_clear_error();
 	session->out = cipher;
-	error = SSL_read_ex(session->ssl, plain, cap, &got) == 1 ? SSL_ERROR_NONE : SSL_get_error(session->ssl, 0);
+	error = SSL_read_ex(session->ssl, plain, cap, &got) == 1 ? SSL_ERROR_NONE
+								 : SSL_get_error(session->ssl, 0);
 	session->out = NULL;
 	if (!session->is_open)
 		session->is_open = SSL_is_init_finished(session->ssl) == 1;
@@ -199,7 +203,8 @@ enum mt_status mt_tls_session_read(struct mt_tls_session *session, void *plain, 
 	return MT_OK;
 }
 
-enum mt_status mt_tls_session_write(struct mt_tls_session *session, struct mt_bytes plain, struct mt_buf *cipher)
+enum mt_status mt_tls_session_write(struct mt_tls_session *session, struct mt_bytes plain,
+				    struct mt_buf *cipher)
 {
 	size_t sent = 0;
 	bool is_written;
@@ -242,8 +247,8 @@ bool mt_tls_session_is_open(const struct mt_tls_session *session)
 const char *mt_tls_session_summary(struct mt_tls_session *session)
 {
 	if (session->is_open && session->summary[0] == '\0')
-		snprintf(session->summary, sizeof(session->summary), "%s %s", SSL_get_version(session->ssl),
-			 SSL_get_cipher_name(session->ssl));
+		snprintf(session->summary, sizeof(session->summary), "%s %s",
+			 SSL_get_version(session->ssl), SSL_get_cipher_name(session->ssl));
 	return session->summary;
 }
 
@@ -254,7 +259,7 @@ const char *mt_tls_session_fault(const struct mt_tls_session *session)
 	return session->fault ? session->fault : "TLS failed, and there is no memory to say why";
 }
 
-/* The only CN of a name; NULL when there is none or more than one: which one would count is a matter of taste. */
+/* The only CN of a name; NULL when there is none, or two that could be confused. */
 static const ASN1_STRING *only_cn(const X509_NAME *name)
 {
 	int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);

@@ -2,7 +2,8 @@
  * TLS sessions under hostile bytes.
  *
  *   input = mode | piece | bytes     mode 0: to a fresh server   1: to a fresh client
- *                                    2: written by one open end, must arrive whole at the other; then fed raw as cipher
+ *                                    2: written by one open end, must arrive whole at the other;
+ * then fed raw as cipher
  */
 #include "tls/authority.h"
 #include "tls/context.h"
@@ -50,16 +51,20 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
 	(void)count;
 	(void)arguments;
 	MT_CHECK(mt_authority_create("Fuzz", now_s, 9, &ca, &ca_key) == MT_OK);
-	MT_CHECK(mt_authority_intermediate(&ca, &ca_key, &names, now_s, 9, &issuer, &issuer_key) == MT_OK);
-	MT_CHECK(mt_authority_server(&issuer, &issuer_key, &names, now_s, 9, &chain, &key) == MT_OK);
+	MT_CHECK(mt_authority_intermediate(&ca, &ca_key, &names, now_s, 9, &issuer, &issuer_key) ==
+		 MT_OK);
+	MT_CHECK(mt_authority_server(&issuer, &issuer_key, &names, now_s, 9, &chain, &key) ==
+		 MT_OK);
 	umask(0077);
 	snprintf(chain_path, sizeof(chain_path), "/tmp/mortise-fuzz-%d.pem", (int)getpid());
 	snprintf(key_path, sizeof(key_path), "/tmp/mortise-fuzz-%d.key", (int)getpid());
 	write_file(chain_path, &chain);
 	write_file(key_path, &key);
 	client.ca_pem = mt_bytes_of(ca.text, ca.len);
-	MT_CHECK(mt_tls_context_create_server(&server, &server_context, fault, sizeof(fault)) == MT_OK);
-	MT_CHECK(mt_tls_context_create_client(&client, &client_context, fault, sizeof(fault)) == MT_OK);
+	MT_CHECK(mt_tls_context_create_server(&server, &server_context, fault, sizeof(fault)) ==
+		 MT_OK);
+	MT_CHECK(mt_tls_context_create_client(&client, &client_context, fault, sizeof(fault)) ==
+		 MT_OK);
 	unlink(chain_path);
 	unlink(key_path);
 	for (size_t i = 0; i < MT_COUNT_OF(all); i++)
@@ -120,7 +125,8 @@ static void round_trip(struct end *client, struct end *server, struct mt_bytes b
 		MT_CHECK(feed(client, mt_buf_view(&server->out)) == MT_AGAIN);
 		server->out.pos = 0;
 	}
-	MT_CHECK(mt_tls_session_is_open(server->session) && mt_tls_session_is_open(client->session));
+	MT_CHECK(mt_tls_session_is_open(server->session) &&
+		 mt_tls_session_is_open(client->session));
 	MT_CHECK(mt_tls_session_write(client->session, bytes, &client->out) == MT_OK);
 	MT_CHECK(feed(server, mt_buf_view(&client->out)) == MT_AGAIN);
 	MT_CHECK(mt_bytes_equal(mt_bytes_of(server->plain, server->plain_len), bytes));

@@ -74,7 +74,8 @@ static void unknown_names_are_unreachable(void **state)
 		const char *reason = NULL;
 		unsigned attempt = 0;
 		int fd = -2;
-		assert_int_equal(mt_dial_start(hosts[i], 1, &attempt, &fd, &reason), MT_UNREACHABLE);
+		assert_int_equal(mt_dial_start(hosts[i], 1, &attempt, &fd, &reason),
+				 MT_UNREACHABLE);
 		assert_non_null(reason);
 		assert_int_equal(attempt, 0);
 		assert_int_equal(fd, -2);

@@ -208,9 +208,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(written_is_read, enter_folder, leave_folder),
 		cmocka_unit_test_setup_teardown(reading_has_a_limit, enter_folder, leave_folder),
 		cmocka_unit_test_setup_teardown(only_files_are_read, enter_folder, leave_folder),
-		cmocka_unit_test_setup_teardown(symlinks_are_not_followed, enter_folder, leave_folder),
+		cmocka_unit_test_setup_teardown(symlinks_are_not_followed, enter_folder,
+						leave_folder),
 		cmocka_unit_test_setup_teardown(leftovers_are_replaced, enter_folder, leave_folder),
-		cmocka_unit_test_setup_teardown(failures_leave_the_old_file, enter_folder, leave_folder),
+		cmocka_unit_test_setup_teardown(failures_leave_the_old_file, enter_folder,
+						leave_folder),
 		cmocka_unit_test_setup_teardown(folders_are_ours_alone, enter_folder, leave_folder),
 		cmocka_unit_test_setup_teardown(locks_have_one_holder, enter_folder, leave_folder),
 	};

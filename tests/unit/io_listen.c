@@ -26,20 +26,29 @@ static void endpoints_are_read(void **state)
 		uint16_t port;
 		bool is_loopback;
 	} cases[] = {
-		{"[::]:8883", "::", 8883, false},	    {"127.0.0.1:1883", "127.0.0.1", 1883, true},
-		{"localhost:0", "localhost", 0, true},	    {":8883", "", 8883, false},
-		{"[::1]:65535", "::1", 65535, true},	    {"127.9.9.9:1", "127.9.9.9", 1, true},
-		{"LOCALHOST:1", "LOCALHOST", 1, true},	    {"0.0.0.0:1", "0.0.0.0", 1, false},
-		{"10.0.0.1:1", "10.0.0.1", 1, false},	    {"[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1", 1, true},
-		{"[::ffff:10.0.0.1]:1", "::ffff:10.0.0.1", 1, false}, {"[fe80::1%eth0]:1", "fe80::1%eth0", 1, false},
-		{"a_b-c.example:1", "a_b-c.example", 1, false}, {"localhost.evil.example:1", "localhost.evil.example", 1, false},
-		{"127.0.0.1.example:1", "127.0.0.1.example", 1, false}, {"[::]:00001", "::", 1, false},
+		{"[::]:8883", "::", 8883, false},
+		{"127.0.0.1:1883", "127.0.0.1", 1883, true},
+		{"localhost:0", "localhost", 0, true},
+		{":8883", "", 8883, false},
+		{"[::1]:65535", "::1", 65535, true},
+		{"127.9.9.9:1", "127.9.9.9", 1, true},
+		{"LOCALHOST:1", "LOCALHOST", 1, true},
+		{"0.0.0.0:1", "0.0.0.0", 1, false},
+		{"10.0.0.1:1", "10.0.0.1", 1, false},
+		{"[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1", 1, true},
+		{"[::ffff:10.0.0.1]:1", "::ffff:10.0.0.1", 1, false},
+		{"[fe80::1%eth0]:1", "fe80::1%eth0", 1, false},
+		{"a_b-c.example:1", "a_b-c.example", 1, false},
+		{"localhost.evil.example:1", "localhost.evil.example", 1, false},
+		{"127.0.0.1.example:1", "127.0.0.1.example", 1, false},
+		{"[::]:00001", "::", 1, false},
 	};
 	(void)state;
 	for (size_t i = 0; i < MT_COUNT_OF(cases); i++) {
 		struct mt_endpoint endpoint;
 		const char *fault = NULL;
-		assert_int_equal(mt_endpoint_parse(mt_bytes_str(cases[i].text), &endpoint, &fault), MT_OK);
+		assert_int_equal(mt_endpoint_parse(mt_bytes_str(cases[i].text), &endpoint, &fault),
+				 MT_OK);
 		assert_null(fault);
 		assert_string_equal(endpoint.host, cases[i].host);
 		assert_int_equal(endpoint.port, cases[i].port);
@@ -50,10 +59,30 @@ static void endpoints_are_read(void **state)
 static void wrong_endpoints_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"",	       "8883",	  "localhost", "localhost:", "localhost:65536", "localhost:-1", "localhost:+1",
-		"localhost: 1", "::1:8883", "[::1]",	 "[::1:8883", "[]:1",		"[:1",		"[localhost]:1",
-		"[127.0.0.1]:1", "a b:1",  "a/b:1",	 "tcp://h:1", "h:123456",	"h:1x",		"[::1%]]:1:",
-		"[::1%a b]:1",	"]:1",	  "ä:1",
+		"",
+		"8883",
+		"localhost",
+		"localhost:",
+		"localhost:65536",
+		"localhost:-1",
+		"localhost:+1",
+		"localhost: 1",
+		"::1:8883",
+		"[::1]",
+		"[::1:8883",
+		"[]:1",
+		"[:1",
+		"[localhost]:1",
+		"[127.0.0.1]:1",
+		"a b:1",
+		"a/b:1",
+		"tcp://h:1",
+		"h:123456",
+		"h:1x",
+		"[::1%]]:1:",
+		"[::1%a b]:1",
+		"]:1",
+		"ä:1",
 	};
 	struct mt_endpoint endpoint = {.port = 7};
 	const char *fault;
@@ -71,7 +100,8 @@ static void wrong_endpoints_are_refused(void **state)
 	memcpy(text + 256, ":1", 3);
 	assert_int_equal(mt_endpoint_parse(mt_bytes_str(text), &endpoint, &fault), MT_INVALID);
 	assert_int_equal(mt_endpoint_parse(mt_bytes_str(text + 1), &endpoint, &fault), MT_OK);
-	assert_int_equal(mt_endpoint_parse(mt_bytes_of("a\0b:1", 5), &endpoint, &fault), MT_INVALID);
+	assert_int_equal(mt_endpoint_parse(mt_bytes_of("a\0b:1", 5), &endpoint, &fault),
+			 MT_INVALID);
 	assert_int_equal(mt_endpoint_parse(mt_bytes_of(NULL, 0), &endpoint, &fault), MT_INVALID);
 }
 
@@ -125,7 +155,8 @@ static int option(int fd, int level, int name)
 static void peers_are_accepted_and_named(void **state)
 {
 	struct mt_peer_address peer;
-	char name[MT_ENDPOINT_TEXT_BYTES], expected[MT_ENDPOINT_TEXT_BYTES], own[MT_ENDPOINT_TEXT_BYTES];
+	char name[MT_ENDPOINT_TEXT_BYTES], expected[MT_ENDPOINT_TEXT_BYTES],
+		own[MT_ENDPOINT_TEXT_BYTES];
 	int listener = listen_on("localhost:0"), client, fd = -1;
 	const char *reason;
 
@@ -145,7 +176,8 @@ static void peers_are_accepted_and_named(void **state)
 	assert_string_equal(name, own);
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
 	assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
-	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), option(client, IPPROTO_TCP, TCP_KEEPIDLE));
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE),
+			 option(client, IPPROTO_TCP, TCP_KEEPIDLE));
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 65536);
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
@@ -166,7 +198,8 @@ static void any_serves_ipv4(void **state)
 		char name[MT_ENDPOINT_TEXT_BYTES];
 		assert_true(listener >= 0);
 		client = dial("127.0.0.1", port_of(listener));
-		assert_int_equal(poll(&(struct pollfd){.fd = listener, .events = POLLIN}, 1, -1), 1);
+		assert_int_equal(poll(&(struct pollfd){.fd = listener, .events = POLLIN}, 1, -1),
+				 1);
 		assert_int_equal(mt_listen_accept(listener, &fd, &peer), MT_OK);
 		mt_peer_address_text(&peer, name);
 		assert_memory_equal(name, "127.0.0.1:", 10);
@@ -216,7 +249,8 @@ static void out_of_descriptors_is_a_limit(void **state)
 
 static void addresses_have_one_text(void **state)
 {
-	struct mt_peer_address v4 = {{[10] = 0xff, [11] = 0xff, [12] = 10, [13] = 1, [14] = 2, [15] = 3}, 4711};
+	struct mt_peer_address v4 = {
+		{[10] = 0xff, [11] = 0xff, [12] = 10, [13] = 1, [14] = 2, [15] = 3}, 4711};
 	struct mt_peer_address v6 = {{0xfe, 0x80, [15] = 1}, 65535};
 	char text[MT_ENDPOINT_TEXT_BYTES];
 

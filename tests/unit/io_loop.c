@@ -17,7 +17,8 @@ static int pair[2];
 static int open_loop(void **state)
 {
 	(void)state;
-	return mt_loop_open(&loop) != MT_OK || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair);
+	return mt_loop_open(&loop) != MT_OK ||
+	       socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair);
 }
 
 static int close_loop(void **state)

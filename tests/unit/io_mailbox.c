@@ -32,7 +32,8 @@ static struct note *take(struct mt_mailbox *box)
 {
 	struct mt_letter *letter = mt_mailbox_take(box);
 
-	return letter ? (struct note *)(void *)((char *)letter - offsetof(struct note, letter)) : NULL;
+	return letter ? (struct note *)(void *)((char *)letter - offsetof(struct note, letter))
+		      : NULL;
 }
 
 static void letters_keep_their_order(void **state)
@@ -91,7 +92,8 @@ static void threads_lose_nothing(void **state)
 	/* Sleeps until it is woken: a lost wake-up shows as a test that never ends. */
 	while (total < SENDERS * LETTERS) {
 		struct note *note;
-		assert_int_equal(poll(&(struct pollfd){.fd = box.event_fd, .events = POLLIN}, 1, -1), 1);
+		assert_int_equal(
+			poll(&(struct pollfd){.fd = box.event_fd, .events = POLLIN}, 1, -1), 1);
 		for (note = take(&box); note; note = take(&box), total++)
 			assert_int_equal(note->number, next[note->sender]++);
 	}

@@ -23,9 +23,10 @@ static void notify(const char *address)
 	memcpy(at.sun_path, address, strlen(address));
 	if (address[0] == '@')
 		at.sun_path[0] = '\0';
-	assert_int_equal(bind(fd, (struct sockaddr *)&at,
-			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(address))),
-			 0);
+	assert_int_equal(
+		bind(fd, (struct sockaddr *)&at,
+		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(address))),
+		0);
 	assert_int_equal(setenv("NOTIFY_SOCKET", address, 1), 0);
 	mt_service_notify("READY=1");
 	assert_int_equal(recv(fd, got, sizeof(got), 0), 7);

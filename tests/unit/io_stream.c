@@ -44,7 +44,8 @@ static void tuned_never_blocks(void **state)
 
 static void lists_arrive_in_order(void **state)
 {
-	const struct mt_bytes list[] = {mt_bytes_str("ab"), mt_bytes_of(NULL, 0), mt_bytes_str("cde")};
+	const struct mt_bytes list[] = {mt_bytes_str("ab"), mt_bytes_of(NULL, 0),
+					mt_bytes_str("cde")};
 	bool is_drained = true;
 	size_t len = 0;
 	char to[4];

@@ -1,4 +1,4 @@
-/* The local authority: chains that verify for its names and for no others, extensions, validity, pins. */
+/* The local authority: chains for its names and no others, extensions, validity, pins. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -24,8 +24,11 @@ static int open_authority(void **state)
 {
 	(void)state;
 	assert_int_equal(mt_authority_create("Test CA", NOW_S, 3650, &ca, &ca_key), MT_OK);
-	assert_int_equal(mt_authority_intermediate(&ca, &ca_key, &names, NOW_S, 1000, &issuer, &issuer_key), MT_OK);
-	assert_int_equal(mt_authority_server(&issuer, &issuer_key, &names, NOW_S, 100, &chain, &key), MT_OK);
+	assert_int_equal(
+		mt_authority_intermediate(&ca, &ca_key, &names, NOW_S, 1000, &issuer, &issuer_key),
+		MT_OK);
+	assert_int_equal(
+		mt_authority_server(&issuer, &issuer_key, &names, NOW_S, 100, &chain, &key), MT_OK);
 	return 0;
 }
 
@@ -59,7 +62,8 @@ static X509 *certificate_of(const struct mt_pem *pem, int index)
 }
 
 /* What a client finds that trusts only the root, is strict and looks at the given moment. */
-static int verify(const struct mt_pem *server_chain, const char *host, const char *address, int64_t at_s, int purpose)
+static int verify(const struct mt_pem *server_chain, const char *host, const char *address,
+		  int64_t at_s, int purpose)
 {
 	X509_STORE *store = X509_STORE_new();
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -97,9 +101,11 @@ static void chains_verify_for_their_names(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < MT_COUNT_OF(dns); i++)
-		assert_int_equal(verify(&chain, dns[i], NULL, NOW_S, X509_PURPOSE_SSL_SERVER), X509_V_OK);
+		assert_int_equal(verify(&chain, dns[i], NULL, NOW_S, X509_PURPOSE_SSL_SERVER),
+				 X509_V_OK);
 	for (size_t i = 0; i < MT_COUNT_OF(addresses); i++)
-		assert_int_equal(verify(&chain, NULL, addresses[i], NOW_S, X509_PURPOSE_SSL_SERVER), X509_V_OK);
+		assert_int_equal(verify(&chain, NULL, addresses[i], NOW_S, X509_PURPOSE_SSL_SERVER),
+				 X509_V_OK);
 	assert_int_equal(verify(&chain, "example.org", NULL, NOW_S, X509_PURPOSE_SSL_SERVER),
 			 X509_V_ERR_HOSTNAME_MISMATCH);
 	assert_int_equal(verify(&chain, NULL, "127.0.0.2", NOW_S, X509_PURPOSE_SSL_SERVER),
@@ -109,18 +115,23 @@ static void chains_verify_for_their_names(void **state)
 static void a_server_is_no_client(void **state)
 {
 	(void)state;
-	assert_int_equal(verify(&chain, NULL, NULL, NOW_S, X509_PURPOSE_SSL_CLIENT), X509_V_ERR_INVALID_PURPOSE);
+	assert_int_equal(verify(&chain, NULL, NULL, NOW_S, X509_PURPOSE_SSL_CLIENT),
+			 X509_V_ERR_INVALID_PURPOSE);
 }
 
 static void validity_has_two_ends(void **state)
 {
 	(void)state;
-	assert_int_equal(verify(&chain, NULL, NULL, NOW_S - 1800, X509_PURPOSE_SSL_SERVER), X509_V_OK);
+	assert_int_equal(verify(&chain, NULL, NULL, NOW_S - 1800, X509_PURPOSE_SSL_SERVER),
+			 X509_V_OK);
 	assert_int_equal(verify(&chain, NULL, NULL, NOW_S - DAY_S, X509_PURPOSE_SSL_SERVER),
 			 X509_V_ERR_CERT_NOT_YET_VALID);
-	assert_int_equal(verify(&chain, NULL, NULL, NOW_S + 100 * DAY_S - 1, X509_PURPOSE_SSL_SERVER), X509_V_OK);
-	assert_int_equal(verify(&chain, NULL, NULL, NOW_S + 100 * DAY_S + 1, X509_PURPOSE_SSL_SERVER),
-			 X509_V_ERR_CERT_HAS_EXPIRED);
+	assert_int_equal(
+		verify(&chain, NULL, NULL, NOW_S + 100 * DAY_S - 1, X509_PURPOSE_SSL_SERVER),
+		X509_V_OK);
+	assert_int_equal(
+		verify(&chain, NULL, NULL, NOW_S + 100 * DAY_S + 1, X509_PURPOSE_SSL_SERVER),
+		X509_V_ERR_CERT_HAS_EXPIRED);
 }
 
 /* A root that is valid beyond 2049 changes the form of its dates. */
@@ -131,13 +142,14 @@ static void nothing_outlives_its_issuer(void **state)
 
 	(void)state;
 	assert_int_equal(mt_authority_create("Long", NOW_S, 36500, &root, &root_key), MT_OK);
-	assert_int_equal(mt_authority_intermediate(&root, &root_key, &names, NOW_S + DAY_S, 36500, &middle,
-						   &middle_key),
+	assert_int_equal(mt_authority_intermediate(&root, &root_key, &names, NOW_S + DAY_S, 36500,
+						   &middle, &middle_key),
 			 MT_OK);
 	a = certificate_of(&root, 0);
 	b = certificate_of(&middle, 0);
 	assert_int_equal(ASN1_TIME_compare(X509_get0_notAfter(a), X509_get0_notAfter(b)), 0);
-	assert_int_equal(ASN1_TIME_cmp_time_t(X509_get0_notAfter(a), (time_t)(NOW_S + 36500 * DAY_S)), 0);
+	assert_int_equal(
+		ASN1_TIME_cmp_time_t(X509_get0_notAfter(a), (time_t)(NOW_S + 36500 * DAY_S)), 0);
 	X509_free(a);
 	X509_free(b);
 	mt_pem_finish(&root);
@@ -175,7 +187,8 @@ static void extensions_say_what_each_is(void **state)
 		/* 2^-63 of an honest 128-bit number to be shorter */
 		assert_in_range(BN_num_bits(serial), 65, 128);
 		assert_false(BN_is_negative(serial));
-		assert_int_equal(X509_get_ext_by_NID(x, NID_name_constraints, -1) >= 0, cases[i].pem == &issuer);
+		assert_int_equal(X509_get_ext_by_NID(x, NID_name_constraints, -1) >= 0,
+				 cases[i].pem == &issuer);
 		BN_free(serial);
 		X509_free(x);
 	}
@@ -185,7 +198,8 @@ static enum mt_status server_for(const char *name, const char *address, struct m
 {
 	const struct mt_server_names wanted = {&name, name ? 1 : 0, &address, address ? 1 : 0};
 	struct mt_pem its_key = {NULL, 0};
-	enum mt_status status = mt_authority_server(&issuer, &issuer_key, &wanted, NOW_S, 100, out, &its_key);
+	enum mt_status status =
+		mt_authority_server(&issuer, &issuer_key, &wanted, NOW_S, 100, out, &its_key);
 
 	mt_pem_finish(&its_key);
 	return status;
@@ -237,7 +251,8 @@ static void constraints_bound_the_intermediate(void **state)
 			fail_msg("%s%s: %d", cases[i].name ? cases[i].name : "",
 				 cases[i].address ? cases[i].address : "", status);
 		if (status == MT_OK)
-			assert_int_equal(verify(&made, NULL, NULL, NOW_S, X509_PURPOSE_SSL_SERVER), X509_V_OK);
+			assert_int_equal(verify(&made, NULL, NULL, NOW_S, X509_PURPOSE_SSL_SERVER),
+					 X509_V_OK);
 		else
 			assert_null(made.text);
 		mt_pem_finish(&made);
@@ -251,19 +266,25 @@ static void verifiers_enforce_the_constraints(void **state)
 	const struct mt_server_names wanted = {&name, 1, NULL, 0};
 	struct mt_pem middle, middle_key, forged, forged_key, whole = {NULL, 0};
 	X509 *leaf, *signer;
-	BIO *bio = BIO_new(BIO_s_mem()), *key_bio = BIO_new_mem_buf(issuer_key.text, (int)issuer_key.len);
+	BIO *bio = BIO_new(BIO_s_mem()),
+	    *key_bio = BIO_new_mem_buf(issuer_key.text, (int)issuer_key.len);
 	EVP_PKEY *signing = PEM_read_bio_PrivateKey(key_bio, NULL, NULL, NULL);
 	X509_EXTENSION *key_id;
 	X509V3_CTX ctx;
 	char *data;
 
 	(void)state;
-	assert_int_equal(mt_authority_intermediate(&ca, &ca_key, &wanted, NOW_S, 100, &middle, &middle_key), MT_OK);
-	assert_int_equal(mt_authority_server(&middle, &middle_key, &wanted, NOW_S, 100, &forged, &forged_key), MT_OK);
+	assert_int_equal(
+		mt_authority_intermediate(&ca, &ca_key, &wanted, NOW_S, 100, &middle, &middle_key),
+		MT_OK);
+	assert_int_equal(mt_authority_server(&middle, &middle_key, &wanted, NOW_S, 100, &forged,
+					     &forged_key),
+			 MT_OK);
 	leaf = certificate_of(&forged, 0);
 	signer = certificate_of(&issuer, 0);
 	X509_set_issuer_name(leaf, X509_get_subject_name(signer));
-	X509_EXTENSION_free(X509_delete_ext(leaf, X509_get_ext_by_NID(leaf, NID_authority_key_identifier, -1)));
+	X509_EXTENSION_free(
+		X509_delete_ext(leaf, X509_get_ext_by_NID(leaf, NID_authority_key_identifier, -1)));
 	X509V3_set_ctx(&ctx, signer, leaf, NULL, NULL, 0);
 	key_id = X509V3_EXT_conf_nid(NULL, &ctx, NID_authority_key_identifier, "keyid:always");
 	assert_int_equal(X509_add_ext(leaf, key_id, -1), 1);
@@ -292,9 +313,11 @@ static void verifiers_enforce_the_constraints(void **state)
 
 static void wrong_names_and_days_are_refused(void **state)
 {
-	static const char *const bad[] = {"",	 ".",	   "a..b", ".local", "a.",	  "a b",	  "a,IP:1.2.3.4",
-					  "*",	 "a.*.b",  "a/b",  "ä.de",	  "*.",	  "a\nb"};
-	static const char *const bad_addresses[] = {"", "1.2.3", "1.2.3.4/8", "::1%lo", "localhost", "1.2.3.4 "};
+	static const char *const bad[] = {
+		"",  ".",     "a..b", ".local", "a.", "a b", "a,IP:1.2.3.4",
+		"*", "a.*.b", "a/b",  "ä.de",	"*.", "a\nb"};
+	static const char *const bad_addresses[] = {"",	      "1.2.3",	   "1.2.3.4/8",
+						    "::1%lo", "localhost", "1.2.3.4 "};
 	struct mt_pem a = {NULL, 0}, b = {NULL, 0};
 	char label[70];
 
@@ -328,12 +351,16 @@ static void wrong_issuers_are_refused(void **state)
 	struct mt_pem junk = {garbage, sizeof(garbage) - 1};
 
 	(void)state;
-	assert_int_equal(mt_authority_server(&issuer, &ca_key, &names, NOW_S, 9, &a, &b), MT_INVALID);
+	assert_int_equal(mt_authority_server(&issuer, &ca_key, &names, NOW_S, 9, &a, &b),
+			 MT_INVALID);
 	assert_int_equal(mt_authority_server(&chain, &key, &names, NOW_S, 9, &a, &b), MT_INVALID);
-	assert_int_equal(mt_authority_server(&junk, &issuer_key, &names, NOW_S, 9, &a, &b), MT_INVALID);
+	assert_int_equal(mt_authority_server(&junk, &issuer_key, &names, NOW_S, 9, &a, &b),
+			 MT_INVALID);
 	assert_int_equal(mt_authority_server(&issuer, &junk, &names, NOW_S, 9, &a, &b), MT_INVALID);
-	assert_int_equal(mt_authority_intermediate(&ca, &issuer_key, &names, NOW_S, 9, &a, &b), MT_INVALID);
-	assert_int_equal(mt_authority_intermediate(&empty, &empty, &names, NOW_S, 9, &a, &b), MT_INVALID);
+	assert_int_equal(mt_authority_intermediate(&ca, &issuer_key, &names, NOW_S, 9, &a, &b),
+			 MT_INVALID);
+	assert_int_equal(mt_authority_intermediate(&empty, &empty, &names, NOW_S, 9, &a, &b),
+			 MT_INVALID);
 	assert_null(a.text);
 	assert_int_equal(ERR_peek_error(), 0);
 }
@@ -372,7 +399,8 @@ static void the_command_line_tool_agrees(void **state)
 		fclose(file);
 	}
 	snprintf(command, sizeof(command),
-		 "cd %s && openssl verify -x509_strict -purpose sslserver -attime %lld -CAfile 0.pem "
+		 "cd %s && openssl verify -x509_strict -purpose sslserver -attime %lld -CAfile "
+		 "0.pem "
 		 "-untrusted 1.pem 1.pem >/dev/null; e=$?; rm -r %s; exit $e",
 		 folder, (long long)NOW_S, folder);
 	assert_int_equal(system(command), 0);

@@ -26,13 +26,15 @@ static int close_world(void **state)
 	return 0;
 }
 
-static void server_refused(const char *chain, const char *key, enum mt_status expected, const char *part)
+static void server_refused(const char *chain, const char *key, enum mt_status expected,
+			   const char *part)
 {
 	struct mt_tls_server_settings settings = {chain, key};
 	struct mt_tls_context *context = NULL;
 	char fault[256] = "";
 
-	assert_int_equal(mt_tls_context_create_server(&settings, &context, fault, sizeof(fault)), expected);
+	assert_int_equal(mt_tls_context_create_server(&settings, &context, fault, sizeof(fault)),
+			 expected);
 	assert_null(context);
 	if (!strstr(fault, part))
 		fail_msg("'%s' is not in '%s'", part, fault);
@@ -61,13 +63,15 @@ static void missing_and_wrong_files_are_named(void **state)
 	server_refused(world.key_path, world.key_path, MT_INVALID, "no certificate in it");
 }
 
-static void with_file(const struct mt_pem *pem, bool is_key, enum mt_status expected, const char *part)
+static void with_file(const struct mt_pem *pem, bool is_key, enum mt_status expected,
+		      const char *part)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/extra.pem", world.folder);
 	world_file(path, pem, 0600);
-	server_refused(is_key ? world.chain_path : path, is_key ? path : world.key_path, expected, part);
+	server_refused(is_key ? world.chain_path : path, is_key ? path : world.key_path, expected,
+		       part);
 	unlink(path);
 }
 
@@ -115,7 +119,8 @@ static void encrypted_keys_are_refused(void **state)
 	struct mt_pem pem;
 
 	(void)state;
-	assert_int_equal(PEM_write_bio_PrivateKey(out, key, EVP_aes_128_cbc(), secret, 6, NULL, NULL), 1);
+	assert_int_equal(
+		PEM_write_bio_PrivateKey(out, key, EVP_aes_128_cbc(), secret, 6, NULL, NULL), 1);
 	pem.len = (size_t)BIO_get_mem_data(out, &pem.text);
 	with_file(&pem, true, MT_INVALID, "without a passphrase");
 	BIO_free(in);
@@ -123,12 +128,14 @@ static void encrypted_keys_are_refused(void **state)
 	EVP_PKEY_free(key);
 }
 
-static void client_refused(struct mt_tls_client_settings settings, enum mt_status expected, const char *part)
+static void client_refused(struct mt_tls_client_settings settings, enum mt_status expected,
+			   const char *part)
 {
 	struct mt_tls_context *context = NULL;
 	char fault[256] = "";
 
-	assert_int_equal(mt_tls_context_create_client(&settings, &context, fault, sizeof(fault)), expected);
+	assert_int_equal(mt_tls_context_create_client(&settings, &context, fault, sizeof(fault)),
+			 expected);
 	assert_null(context);
 	if (!strstr(fault, part))
 		fail_msg("'%s' is not in '%s'", part, fault);
@@ -155,7 +162,8 @@ static void clients_need_a_real_ca(void **state)
 
 static void clients_may_bear_a_certificate(void **state)
 {
-	struct mt_tls_client_settings settings = {.ca_pem = mt_bytes_of(world.ca.text, world.ca.len),
+	struct mt_tls_client_settings settings = {.ca_pem =
+							  mt_bytes_of(world.ca.text, world.ca.len),
 						  .certificate_path = world.chain_path,
 						  .key_path = world.key_path};
 	struct mt_tls_context *context;
@@ -163,7 +171,8 @@ static void clients_may_bear_a_certificate(void **state)
 	char fault[256];
 
 	(void)state;
-	assert_int_equal(mt_tls_context_create_client(&settings, &context, fault, sizeof(fault)), MT_OK);
+	assert_int_equal(mt_tls_context_create_client(&settings, &context, fault, sizeof(fault)),
+			 MT_OK);
 	session = mt_tls_session_create_client(context, "localhost");
 	/* A session outlives the context it came from. */
 	mt_tls_context_destroy(&context);

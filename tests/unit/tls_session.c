@@ -1,4 +1,4 @@
-/* Two sessions joined in memory: what passes, what is refused, and what broken or hostile peers cause. */
+/* Two sessions joined in memory: what passes, what is refused, what hostile peers cause. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -45,7 +45,8 @@ static void send_text(struct end *from, struct end *to, const char *text)
 {
 	size_t before = to->plain_len;
 
-	assert_int_equal(mt_tls_session_write(from->session, mt_bytes_str(text), &from->out), MT_OK);
+	assert_int_equal(mt_tls_session_write(from->session, mt_bytes_str(text), &from->out),
+			 MT_OK);
 	carry(from, to, SIZE_MAX);
 	assert_int_equal(to->plain_len - before, strlen(text));
 	assert_memory_equal(to->plain + before, text, strlen(text));
@@ -53,8 +54,9 @@ static void send_text(struct end *from, struct end *to, const char *text)
 
 static void passes_bytes_both_ways(void **state)
 {
-	static const char *const hosts[] = {"localhost",   "broker.example.org", "broker.example.org.", "LOCALHOST",
-					    "127.0.0.1", "::1",		 "203.0.113.7"};
+	static const char *const hosts[] = {
+		"localhost", "broker.example.org", "broker.example.org.", "LOCALHOST", "127.0.0.1",
+		"::1",	     "203.0.113.7"};
 	struct end *client, *server;
 
 	(void)state;
@@ -65,7 +67,8 @@ static void passes_bytes_both_ways(void **state)
 		assert_true(mt_tls_session_is_open(server->session));
 		send_text(client, server, "hello");
 		send_text(server, client, "welcome");
-		assert_string_equal(mt_tls_session_summary(client->session), "TLSv1.3 TLS_AES_128_GCM_SHA256");
+		assert_string_equal(mt_tls_session_summary(client->session),
+				    "TLSv1.3 TLS_AES_128_GCM_SHA256");
 		assert_string_equal(mt_tls_session_summary(server->session),
 				    mt_tls_session_summary(client->session));
 		part(client, server);
@@ -99,7 +102,8 @@ static void byte_by_byte(void **state)
 	join("localhost", &client, &server, 1);
 	assert_true(mt_tls_session_is_open(client->session));
 	assert_true(mt_tls_session_is_open(server->session));
-	assert_int_equal(mt_tls_session_write(client->session, mt_bytes_str("slow"), &client->out), MT_OK);
+	assert_int_equal(mt_tls_session_write(client->session, mt_bytes_str("slow"), &client->out),
+			 MT_OK);
 	carry(client, server, 1);
 	assert_int_equal(server->plain_len, 4);
 	assert_memory_equal(server->plain, "slow", 4);
@@ -117,15 +121,18 @@ static void big_writes(void **state)
 	join("localhost", &client, &server, SIZE_MAX);
 	for (int i = 0; i < 4; i++) {
 		size_t before = client->out.pos;
-		assert_int_equal(mt_tls_session_write(client->session, mt_bytes_of(big, sizeof(big)), &client->out),
+		assert_int_equal(mt_tls_session_write(client->session,
+						      mt_bytes_of(big, sizeof(big)), &client->out),
 				 MT_OK);
-		assert_in_range(client->out.pos - before, sizeof(big), sizeof(big) + MT_TLS_OVERHEAD_BYTES);
+		assert_in_range(client->out.pos - before, sizeof(big),
+				sizeof(big) + MT_TLS_OVERHEAD_BYTES);
 	}
 	carry(client, server, 1000);
 	assert_int_equal(server->plain_len, 4 * sizeof(big));
 	for (size_t i = 0; i < 4; i++)
 		assert_memory_equal(server->plain + i * sizeof(big), big, sizeof(big));
-	assert_int_equal(mt_tls_session_write(client->session, mt_bytes_of(NULL, 0), &client->out), MT_OK);
+	assert_int_equal(mt_tls_session_write(client->session, mt_bytes_of(NULL, 0), &client->out),
+			 MT_OK);
 	assert_int_equal(client->out.pos, 0);
 	part(client, server);
 }
@@ -136,10 +143,12 @@ static void nothing_is_written_before_the_handshake(void **state)
 	struct end *server = end_of(mt_tls_session_create_server(world.server));
 
 	(void)state;
-	assert_int_equal(mt_tls_session_write(client->session, mt_bytes_str("early"), &client->out), MT_AGAIN);
+	assert_int_equal(mt_tls_session_write(client->session, mt_bytes_str("early"), &client->out),
+			 MT_AGAIN);
 	end_feed(client, mt_bytes_of(NULL, 0));
 	carry(client, server, SIZE_MAX);
-	assert_int_equal(mt_tls_session_write(server->session, mt_bytes_str("early"), &server->out), MT_AGAIN);
+	assert_int_equal(mt_tls_session_write(server->session, mt_bytes_str("early"), &server->out),
+			 MT_AGAIN);
 	mt_tls_session_close(client->session, &client->out);
 	assert_int_equal(client->out.pos, 0);
 	part(client, server);
@@ -151,7 +160,8 @@ static void close_is_seen_by_the_peer(void **state)
 
 	(void)state;
 	join("localhost", &client, &server, SIZE_MAX);
-	assert_int_equal(mt_tls_session_write(client->session, mt_bytes_str("last"), &client->out), MT_OK);
+	assert_int_equal(mt_tls_session_write(client->session, mt_bytes_str("last"), &client->out),
+			 MT_OK);
 	mt_tls_session_close(client->session, &client->out);
 	carry(client, server, SIZE_MAX);
 	assert_int_equal(server->plain_len, 4);
@@ -182,7 +192,8 @@ static void refused(struct mt_tls_client_settings settings, const char *host, co
 	struct end *client, *server;
 	char fault[256];
 
-	assert_int_equal(mt_tls_context_create_client(&settings, &context, fault, sizeof(fault)), MT_OK);
+	assert_int_equal(mt_tls_context_create_client(&settings, &context, fault, sizeof(fault)),
+			 MT_OK);
 	client = end_of(mt_tls_session_create_client(context, host));
 	server = end_of(mt_tls_session_create_server(world.server));
 	settle(client, server, SIZE_MAX);
@@ -190,8 +201,10 @@ static void refused(struct mt_tls_client_settings settings, const char *host, co
 	assert_false(mt_tls_session_is_open(client->session));
 	assert_string_equal(mt_tls_session_fault(client->session), why);
 	assert_int_equal(server->last, MT_TLS);
-	assert_non_null(strstr(mt_tls_session_fault(server->session), "the peer refused with an alert"));
-	assert_int_equal(mt_tls_session_write(client->session, mt_bytes_str("x"), &client->out), MT_TLS);
+	assert_non_null(
+		strstr(mt_tls_session_fault(server->session), "the peer refused with an alert"));
+	assert_int_equal(mt_tls_session_write(client->session, mt_bytes_str("x"), &client->out),
+			 MT_TLS);
 	part(client, server);
 	mt_tls_context_destroy(&context);
 }
@@ -211,23 +224,30 @@ static void wrong_names_are_refused(void **state)
 static void wrong_authorities_are_refused(void **state)
 {
 	struct mt_tls_client_settings other = {.ca_path = world.other_ca_path};
-	struct mt_tls_client_settings other_memory = {.ca_pem = mt_bytes_of(world.other.text, world.other.len)};
+	struct mt_tls_client_settings other_memory = {
+		.ca_pem = mt_bytes_of(world.other.text, world.other.len)};
 	struct mt_tls_client_settings system = {.ca_path = NULL};
 	/* An intermediate alone is no anchor. */
-	struct mt_tls_client_settings partial = {.ca_pem = mt_bytes_of(world.issuer.text, world.issuer.len)};
+	struct mt_tls_client_settings partial = {
+		.ca_pem = mt_bytes_of(world.issuer.text, world.issuer.len)};
 
 	(void)state;
 	/* The other CA bears the same name; only the key differs. */
-	refused(other, "localhost", "certificate verify failed: unable to get local issuer certificate");
-	refused(other_memory, "localhost", "certificate verify failed: unable to get local issuer certificate");
-	refused(system, "localhost", "certificate verify failed: unable to get local issuer certificate");
-	refused(partial, "localhost", "certificate verify failed: unable to get issuer certificate");
+	refused(other, "localhost",
+		"certificate verify failed: unable to get local issuer certificate");
+	refused(other_memory, "localhost",
+		"certificate verify failed: unable to get local issuer certificate");
+	refused(system, "localhost",
+		"certificate verify failed: unable to get local issuer certificate");
+	refused(partial, "localhost",
+		"certificate verify failed: unable to get issuer certificate");
 }
 
 static void speaks_tls_1_2_too(void **state)
 {
-	static const char *const suites[] = {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305",
-					     "AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA256"};
+	static const char *const suites[] = {"ECDHE-ECDSA-AES128-GCM-SHA256",
+					     "ECDHE-ECDSA-CHACHA20-POLY1305", "AES128-GCM-SHA256",
+					     "ECDHE-ECDSA-AES128-SHA256"};
 	(void)state;
 	for (size_t i = 0; i < MT_COUNT_OF(suites); i++) {
 		SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -260,7 +280,8 @@ static void speaks_tls_1_2_too(void **state)
 			assert_string_equal(mt_tls_session_summary(server->session), summary);
 		} else {
 			assert_int_equal(server->last, MT_TLS);
-			assert_non_null(strstr(mt_tls_session_fault(server->session), "forward secrecy"));
+			assert_non_null(
+				strstr(mt_tls_session_fault(server->session), "forward secrecy"));
 		}
 		SSL_free(ssl);
 		SSL_CTX_free(ctx);
@@ -287,7 +308,8 @@ static void offers_of_protocols(void **state)
 		SSL *ssl = SSL_new(ctx);
 
 		if (cases[i].wire[0])
-			assert_int_equal(SSL_set_alpn_protos(ssl, (const unsigned char *)cases[i].wire,
+			assert_int_equal(SSL_set_alpn_protos(ssl,
+							     (const unsigned char *)cases[i].wire,
 							     (unsigned)strlen(cases[i].wire)),
 					 0);
 		SSL_set_bio(ssl, in, out);
@@ -318,10 +340,12 @@ static void what_is_no_tls_is_named(void **state)
 		struct mt_bytes sent;
 		const char *fault;
 	} cases[] = {
-		{{(const uint8_t *)"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27}, "the peer speaks plain HTTP, not TLS"},
+		{{(const uint8_t *)"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27},
+		 "the peer speaks plain HTTP, not TLS"},
 		{{(const uint8_t *)"\x10\x10\0\x04MQTT\x05\x02\0\x3c\0\0\x04test", 18},
 		 "the peer speaks plain MQTT, not TLS"},
-		{{(const uint8_t *)"SSH-2.0-OpenSSH_9.2\r\n", 21}, "what the peer sends is not TLS"},
+		{{(const uint8_t *)"SSH-2.0-OpenSSH_9.2\r\n", 21},
+		 "what the peer sends is not TLS"},
 	};
 	(void)state;
 	for (size_t i = 0; i < MT_COUNT_OF(cases); i++) {
@@ -356,7 +380,8 @@ static void damaged_hellos(void **state)
 		(void)end_feed(server, mt_bytes_of(hello, len));
 		hello[i] ^= 0x41;
 		assert_false(mt_tls_session_is_open(server->session));
-		assert_int_equal(server->last == MT_TLS, mt_tls_session_fault(server->session)[0] != '\0');
+		assert_int_equal(server->last == MT_TLS,
+				 mt_tls_session_fault(server->session)[0] != '\0');
 		end_free(server);
 		assert_int_equal(ERR_peek_error(), 0);
 	}
@@ -368,12 +393,14 @@ static void forged_records_are_refused(void **state)
 
 	(void)state;
 	join("localhost", &client, &server, SIZE_MAX);
-	assert_int_equal(mt_tls_session_write(client->session, mt_bytes_str("pay 10"), &client->out), MT_OK);
+	assert_int_equal(
+		mt_tls_session_write(client->session, mt_bytes_str("pay 10"), &client->out), MT_OK);
 	client->wire[client->out.pos - 1] ^= 1;
 	carry(client, server, SIZE_MAX);
 	assert_int_equal(server->last, MT_TLS);
 	assert_int_equal(server->plain_len, 0);
-	assert_string_equal(mt_tls_session_fault(server->session), "a record of the peer is damaged or forged");
+	assert_string_equal(mt_tls_session_fault(server->session),
+			    "a record of the peer is damaged or forged");
 	part(client, server);
 }
 
@@ -388,7 +415,51 @@ static void endless_handshakes_are_ended(void **state)
 	while (server->last == MT_AGAIN && fed++ < 7)
 		end_feed(server, mt_bytes_of(record, sizeof(record)));
 	assert_int_equal(server->last, MT_TLS);
-	assert_string_equal(mt_tls_session_fault(server->session), "the peer's handshake is too large");
+	assert_string_equal(mt_tls_session_fault(server->session),
+			    "the peer's handshake is too large");
+	end_free(server);
+}
+
+/* A peer that asks for new keys with every record gets no more answers than a turn has room for. */
+static void floods_of_key_updates_are_bounded(void **state)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	struct end *server = end_of(mt_tls_session_create_server(world.server));
+	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+	SSL *ssl = SSL_new(ctx);
+	char *data;
+	long len;
+
+	(void)state;
+	SSL_set_bio(ssl, in, out);
+	for (int turn = 0; turn < 2; turn++) {
+		(void)SSL_connect(ssl);
+		len = BIO_get_mem_data(out, &data);
+		end_feed(server, mt_bytes_of(data, (size_t)len));
+		BIO_reset(out);
+		BIO_write(in, server->wire, (int)server->out.pos);
+		server->out.pos = 0;
+	}
+	assert_true(mt_tls_session_is_open(server->session));
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(ssl), 1);
+	}
+	len = BIO_get_mem_data(out, &data);
+	assert_int_equal(end_feed(server, mt_bytes_of(data, (size_t)len)), MT_AGAIN);
+	assert_in_range(server->out.pos, 1, (size_t)len);
+	server->out = mt_buf_of(server->wire, MT_TLS_FLIGHT_BYTES_MAX);
+	BIO_reset(out);
+	for (int i = 0; i < 2000; i++) {
+		assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(ssl), 1);
+	}
+	len = BIO_get_mem_data(out, &data);
+	assert_int_equal(end_feed(server, mt_bytes_of(data, (size_t)len)), MT_TLS);
+	assert_string_equal(mt_tls_session_fault(server->session),
+			    "the peer causes more answers than one turn may hold");
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
 	end_free(server);
 }
 
@@ -458,6 +529,7 @@ int main(void)
 		cmocka_unit_test(damaged_hellos),
 		cmocka_unit_test(forged_records_are_refused),
 		cmocka_unit_test(endless_handshakes_are_ended),
+		cmocka_unit_test(floods_of_key_updates_are_bounded),
 		cmocka_unit_test(a_full_buffer_is_a_failure),
 		cmocka_unit_test(an_idle_connection_is_small),
 	};

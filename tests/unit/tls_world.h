@@ -1,4 +1,4 @@
-/* A small world for the tests of TLS: an authority, files in a folder of their own, and two sessions joined in memory. */
+/* For the tests of TLS: an authority, its files, and two sessions joined in memory. */
 #pragma once
 
 #include "tls/authority.h"
@@ -71,13 +71,16 @@ static inline void world_open(struct world *world)
 	snprintf(world->other_ca_path, sizeof(world->other_ca_path), "%s/other.pem", world->folder);
 	snprintf(world->chain_path, sizeof(world->chain_path), "%s/server.pem", world->folder);
 	snprintf(world->key_path, sizeof(world->key_path), "%s/server.key", world->folder);
-	assert_int_equal(mt_authority_create("Test CA", now_s, 3650, &world->ca, &world->ca_key), MT_OK);
-	assert_int_equal(mt_authority_create("Test CA", now_s, 3650, &world->other, &world->other_key), MT_OK);
-	assert_int_equal(mt_authority_intermediate(&world->ca, &world->ca_key, &world_names, now_s, 1000,
-						   &world->issuer, &world->issuer_key),
+	assert_int_equal(mt_authority_create("Test CA", now_s, 3650, &world->ca, &world->ca_key),
 			 MT_OK);
-	assert_int_equal(mt_authority_server(&world->issuer, &world->issuer_key, &world_names, now_s, 100,
-					     &world->chain, &world->key),
+	assert_int_equal(
+		mt_authority_create("Test CA", now_s, 3650, &world->other, &world->other_key),
+		MT_OK);
+	assert_int_equal(mt_authority_intermediate(&world->ca, &world->ca_key, &world_names, now_s,
+						   1000, &world->issuer, &world->issuer_key),
+			 MT_OK);
+	assert_int_equal(mt_authority_server(&world->issuer, &world->issuer_key, &world_names,
+					     now_s, 100, &world->chain, &world->key),
 			 MT_OK);
 	world_file(world->ca_path, &world->ca, 0644);
 	world_file(world->other_ca_path, &world->other, 0644);
@@ -88,8 +91,9 @@ static inline void world_open(struct world *world)
 
 static inline void world_close(struct world *world)
 {
-	struct mt_pem *pems[] = {&world->ca,     &world->ca_key,     &world->other, &world->other_key,
-				 &world->issuer, &world->issuer_key, &world->chain, &world->key};
+	struct mt_pem *pems[] = {&world->ca,	    &world->ca_key, &world->other,
+				 &world->other_key, &world->issuer, &world->issuer_key,
+				 &world->chain,	    &world->key};
 
 	mt_tls_context_destroy(&world->server);
 	mt_tls_context_destroy(&world->client);
@@ -128,8 +132,9 @@ static inline enum mt_status end_feed(struct end *end, struct mt_bytes cipher)
 
 	mt_tls_session_feed(end->session, cipher);
 	do {
-		end->last = mt_tls_session_read(end->session, end->plain + end->plain_len,
-						sizeof(end->plain) - end->plain_len, &len, &end->out);
+		end->last =
+			mt_tls_session_read(end->session, end->plain + end->plain_len,
+					    sizeof(end->plain) - end->plain_len, &len, &end->out);
 		if (end->last == MT_OK)
 			end->plain_len += len;
 	} while (end->last == MT_OK);
