@@ -1,0 +1,39 @@
+# Checks of the source itself, and the whole check.
+layers: ## includes stay within what mk/layers grants
+	tools/layers
+
+lint: ## formatting, head comments, unfinished words, machine paths
+	tools/lint
+
+sizes: ## lengths and complexity of functions and files
+	tools/sizes
+
+format: ## apply clang-format to every .c file
+	clang-format -i $(wildcard src/*/*.c tests/*/*.c bench/*.c examples/*.c)
+
+tidy: $(GEN) ## clang-tidy over src
+	@printf '%s\n' $(SRC) | xargs -n 1 -P 2 sh -c 'clang-tidy --quiet "$$0" -- -std=c17 $(CPPFLAGS) 2>/dev/null'
+
+DOC_PAGES := configuration limits
+docs: ## write docs/reference from the tables
+	@mkdir -p docs/reference
+	@for page in $(DOC_PAGES); do tools/docs $$page > docs/reference/$$page.md.tmp && \
+		mv docs/reference/$$page.md.tmp docs/reference/$$page.md || exit 1; done
+
+docs-check: ## docs/reference agrees with the tables
+	@for page in $(DOC_PAGES); do tools/docs $$page | cmp -s - docs/reference/$$page.md || \
+		{ echo "docs/reference/$$page.md is out of date; run make docs"; exit 1; }; done
+
+STATIC := layers lint sizes docs-check
+TESTS := unit model interop
+ifeq ($(V),release)
+TESTS := unit model fuzz-smoke interop
+endif
+
+check: ## everything before a change lands; ends with `N passed, N failed`
+	@tools/setup check
+	@MAKE='$(MAKE)' tools/check $(V) $(STATIC) all $(TESTS)
+
+check-fast: ## the part of check that takes under a minute
+	@MAKE='$(MAKE)' tools/check $(V) $(STATIC) unit
+.PHONY: layers lint sizes format tidy docs docs-check check check-fast

@@ -18,11 +18,22 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/liball.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all)
 
--include $(UNIT:=.d) $(MODEL:=.d)
+-include $(UNIT:=.d) $(MODEL:=.d) $(wildcard build/fuzz/tests/fuzz/*.d)
 
 unit: $(UNIT) ## run the unit tests of variant V
 	tools/run-tests $(UNIT)
 
 model: $(MODEL) ## run the model tests of variant V
 	tools/run-tests $(MODEL)
-.PHONY: unit model
+
+fuzz-targets: $(FUZZ)
+
+fuzz-smoke: ## every fuzz target for ten seconds
+	$(MAKE) --no-print-directory V=fuzz fuzz-targets
+	tools/run-tests -w tools/fuzz-smoke $(FUZZ)
+
+# Scripts that start the products themselves: one after another, for their ports and clocks; build/V in $$MT_BUILD.
+INTEROP := $(sort $(wildcard tests/interop/*.sh tests/interop/*.py))
+interop: all ## run the scripts of tests/interop against the products of variant V
+	MT_BUILD=$(B) tools/run-tests -j 1 $(shell for f in $(INTEROP); do [ -x $$f ] && echo $$f; done)
+.PHONY: unit model fuzz-targets fuzz-smoke interop

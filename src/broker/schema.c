@@ -16,14 +16,14 @@
 #define PLACE(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
 
 static const struct mt_key keys[] = {
-#define X(key, scope, field, type, initial, range, off, meaning)                                   \
+#define X(key, scope, field, type, initial, range, off, meaning) \
 	{key, MT_SCOPE_##scope, MT_VALUE_##type, PLACE(STRUCT_##scope, field), initial, range, off},
 	MT_TABLE_CONFIG(X)
 #undef X
-#define X(name, field, unit, initial, least, most, off, reason)                                    \
-	{"limits." name,  MT_SCOPE_BROKER,    MT_VALUE_##unit, PLACE(struct mt_settings, limits.field), \
-	 initial,	  least ".." most, off},
-	MT_TABLE_LIMITS(X)
+#define X(name, field, unit, initial, least, most, off, reason) \
+	{"limits." name, MT_SCOPE_BROKER, MT_VALUE_##unit, PLACE(struct mt_settings, limits.field), \
+	 initial, least ".." most, off},
+		MT_TABLE_LIMITS(X)
 #undef X
 };
 

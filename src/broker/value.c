@@ -12,8 +12,11 @@ static const struct unit count_units[] = {{"", 1}};
 static const struct unit size_units[] = {{"", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
 /* A time without a unit is refused: 5 might be meant as seconds or as milliseconds. */
 static const struct unit time_units[] = {
-	{"ms", 1000000},	  {"s", 1000000000},	    {"m", 60000000000},
-	{"h", 3600000000000}, {"d", 86400000000000},
+	{"ms", 1000000},
+	{"s", 1000000000},
+	{"m", 60000000000},
+	{"h", 3600000000000},
+	{"d", 86400000000000},
 };
 
 /* Digits at the start; *used of them. False on none and on overflow. */

@@ -101,8 +101,10 @@ static void help_wins(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),	   cmocka_unit_test(both_forms_of_a_value),
-		cmocka_unit_test(what_is_wrong_is_said), cmocka_unit_test(sets_are_limited),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(both_forms_of_a_value),
+		cmocka_unit_test(what_is_wrong_is_said),
+		cmocka_unit_test(sets_are_limited),
 		cmocka_unit_test(help_wins),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
