@@ -17,7 +17,7 @@ struct entry {
 struct walk {
 	yaml_parser_t parser;
 	yaml_event_t event; /* the current one */
-	bool has_stopped;   /* the parser failed, or there are too many keys: no more events */
+	bool has_stopped; /* the parser failed, or there are too many keys: no more events */
 	struct mt_assembly *assembly;
 	struct mt_bytes text;
 	const char *file;

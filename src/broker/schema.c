@@ -190,7 +190,8 @@ void mt_schema_suggest(struct mt_bytes path, char out[MT_EXPECTED_BYTES])
 	}
 	list_siblings(path, &buf);
 	if (mt_bytes_equal(mt_buf_view(&buf), mt_bytes_str("NAME")))
-		snprintf(out, MT_EXPECTED_BYTES, "expected a name of letters, digits, - and _ that begins with a letter");
+		snprintf(out, MT_EXPECTED_BYTES,
+			 "expected a name of letters, digits, - and _ that begins with a letter");
 	else if (buf.pos > 0)
 		snprintf(out, MT_EXPECTED_BYTES, "expected one of %.*s", (int)buf.pos, words);
 	else

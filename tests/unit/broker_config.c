@@ -159,7 +159,8 @@ static const struct bad bads[] = {
 	{"listeners: {t: {address: ':1', anonymous: a/b}}\n", "f.yaml:1: listeners.t.anonymous: ", "role"},
 	{"listeners: {t: {address: nowhere}}\n", "f.yaml:1: listeners.t.address: found \"nowhere\"", ""},
 	{"listeners: {t: {address: '::1:99999'}}\n", "f.yaml:1: listeners.t.address: ", ""},
-	{"listeners: {t: {address: ':1', certificate: \"a\\nb\", key: c}}\n", "f.yaml:1: listeners.t.certificate: ", ""},
+	{"listeners: {t: {address: ':1', certificate: \"a\\nb\", key: c}}\n", "f.yaml:1: listeners.t.certificate: ",
+	 ""},
 	/* ranges, and `off` where it is no value */
 	{"hash_threads: 0\n", "f.yaml:1: hash_threads: found \"0\"", "1..8"},
 	{"hash_threads: 9\n", "f.yaml:1: hash_threads: found \"9\"", "1..8"},
@@ -168,7 +169,8 @@ static const struct bad bads[] = {
 	{"limits:\n  queue_messages: off\n", "f.yaml:2: limits.queue_messages: found \"off\"", "1..1000000"},
 	{"limits:\n  packet_bytes: 257MiB\n", "f.yaml:2: limits.packet_bytes: ", "1KiB..256MiB"},
 	/* twice */
-	{"hash_threads: 2\nlog: {}\nhash_threads: 3\n", "f.yaml:3: hash_threads: found a second time", "first in line 1"},
+	{"hash_threads: 2\nlog: {}\nhash_threads: 3\n", "f.yaml:3: hash_threads: found a second time",
+	 "first in line 1"},
 	{"log: {}\nlog: {}\n", "f.yaml:2: log: found a second time", "first in line 1"},
 	{"log:\n  json: no\n  json: no\n", "f.yaml:3: log.json: found a second time", "first in line 2"},
 	/* YAML that is more than keys and values */
@@ -256,7 +258,8 @@ static void plain_off_loopback_needs_consent(void **state)
 	(void)state;
 	expect_fault(parse("listeners:\n  p:\n    address: 0.0.0.0:1883\n    tls: no\n"), "f.yaml:2: listeners.p: ",
 		     "insecure: yes");
-	expect_fault(parse("listeners:\n  p: {address: ':1883', tls: no}\n"), "f.yaml:2: listeners.p: ", "insecure: yes");
+	expect_fault(parse("listeners:\n  p: {address: ':1883', tls: no}\n"), "f.yaml:2: listeners.p: ",
+		     "insecure: yes");
 	expect_fault(parse("listeners:\n  p: {address: 'example.org:1883', tls: no}\n"), "f.yaml:2: listeners.p: ",
 		     "insecure: yes");
 	expect_fault(parse_set("", "listeners.tls.tls=no"), "--set listeners.tls: ", "insecure: yes");
@@ -279,7 +282,8 @@ static void set_overrides_the_file(void **state)
 	assert_true(settings.listeners[1].is_tls);
 	expect_good(parse_set("listeners: {a: {address: ':1', anonymous: open}}\n", "listeners.a.anonymous=off"));
 	assert_string_equal(settings.listeners[0].anonymous_role, "");
-	expect_fault(parse_set("", "listeners.tls.certificate="), "--set listeners.tls.certificate: found \"\"", "path");
+	expect_fault(parse_set("", "listeners.tls.certificate="), "--set listeners.tls.certificate: found \"\"",
+		     "path");
 }
 
 static void set_removes_a_listener(void **state)
@@ -312,7 +316,8 @@ static void set_is_checked_like_the_file(void **state)
 	expect_fault(parse_set("", "listeners.x.tls=yes"), "--set listeners.x: found no address", "");
 	expect_fault(parse_set("", "=5"), "--set : unknown key", "");
 	expect_fault(parse_set("", "a.b.c.d.e=5"), "--set a.b.c.d.e: unknown key", "configuration.md");
-	expect_fault(parse_set("", "listeners.tls.address=\x1b[31m"), "--set listeners.tls.address: found \"?[31m\"", "");
+	expect_fault(parse_set("", "listeners.tls.address=\x1b[31m"), "--set listeners.tls.address: found \"?[31m\"",
+		     "");
 }
 
 static void listeners_are_limited(void **state)
