@@ -30,6 +30,7 @@ struct conn {
 	bool is_v5;
 	bool is_dirty;
 	bool is_closed;
+	struct group *group; /* what it receives, NULL: nothing */
 	size_t out_len;
 	size_t out_sent;
 	size_t out_cap;
@@ -52,6 +53,7 @@ struct floor {
 	struct group groups[GROUPS];
 	struct group everything;
 	struct group dirty; /* connections to flush at the end of the turn */
+	struct epoll_event events[EVENTS]; /* here, not on the stack, which the compiler's hardening clears in every turn */
 	uint8_t scratch[PACKET_BYTES_MAX + READ_BYTES];
 };
 
@@ -74,9 +76,12 @@ static void push(struct group *group, struct conn *conn)
 
 static void drop(struct group *group, const struct conn *conn)
 {
-	for (size_t i = 0; i < group->count; i++)
-		if (group->members[i] == conn)
-			group->members[i--] = group->members[--group->count];
+	for (size_t i = 0; i < group->count; i++) {
+		if (group->members[i] != conn)
+			continue;
+		group->members[i] = group->members[--group->count];
+		break;
+	}
 }
 
 static uint64_t key_of(const uint8_t *topic, size_t len)
@@ -126,27 +131,26 @@ static void relay(struct floor *floor, const struct group *group, const uint8_t 
 		append(floor, group->members[i], packet, len);
 }
 
-/* The first filter alone counts; in MQTT 5 the property length must be 0 or the options short (one byte of length). */
+/* One SUBSCRIBE a connection, and its first filter alone counts; in MQTT 5 its properties may take 127 bytes. */
 static void subscribe(struct floor *floor, struct conn *conn, const uint8_t *body, size_t len)
 {
 	size_t at = 2 + (conn->is_v5 && len > 2 ? 1 + (size_t)body[2] : 0);
 	const uint8_t suback[6] = {0x90, (uint8_t)(3 + conn->is_v5), body[0], body[1], 0, 0};
 	size_t filter_len;
-	struct group *group;
 
-	if (at + 2 > len || (filter_len = (size_t)(body[at] << 8 | body[at + 1])) == 0 || at + 2 + filter_len > len) {
+	if (conn->group || at + 2 > len || (filter_len = (size_t)(body[at] << 8 | body[at + 1])) == 0 || at + 2 + filter_len > len) {
 		conn->is_closed = true;
 		return;
 	}
 	if (memchr("#+", body[at + 2 + filter_len - 1], 2)) {
-		push(&floor->everything, conn);
+		conn->group = &floor->everything;
 	} else {
-		group = find(floor, key_of(body + at + 2, filter_len));
-		if (group->key == 0 && ++floor->group_count == GROUPS)
+		conn->group = find(floor, key_of(body + at + 2, filter_len));
+		if (conn->group->key == 0 && ++floor->group_count == GROUPS)
 			die("too many topics");
-		group->key = key_of(body + at + 2, filter_len);
-		push(group, conn);
+		conn->group->key = key_of(body + at + 2, filter_len);
 	}
+	push(conn->group, conn);
 	append(floor, conn, suback, 5 + conn->is_v5);
 }
 
@@ -242,11 +246,10 @@ static void receive(struct floor *floor, struct conn *conn)
 		mark(floor, conn);
 }
 
-static void destroy(struct floor *floor, struct conn *conn)
+static void destroy(struct conn *conn)
 {
-	for (size_t i = 0; i < GROUPS; i++)
-		drop(&floor->groups[i], conn);
-	drop(&floor->everything, conn);
+	if (conn->group)
+		drop(conn->group, conn);
 	close(conn->fd);
 	free(conn->in);
 	free(conn->out);
@@ -254,7 +257,7 @@ static void destroy(struct floor *floor, struct conn *conn)
 }
 
 /* What the socket does not take waits for the edge of EPOLLOUT. */
-static void flush(struct floor *floor, struct conn *conn)
+static void flush(struct conn *conn)
 {
 	ssize_t put = 0;
 
@@ -264,7 +267,7 @@ static void flush(struct floor *floor, struct conn *conn)
 			conn->is_closed = true;
 	}
 	if (conn->is_closed) {
-		destroy(floor, conn);
+		destroy(conn);
 		return;
 	}
 	conn->is_dirty = false;
@@ -299,8 +302,8 @@ static void welcome(struct floor *floor)
 
 static void turn(struct floor *floor)
 {
-	struct epoll_event events[EVENTS];
-	int count = epoll_wait(floor->epoll, events, EVENTS, -1);
+	const struct epoll_event *events = floor->events;
+	int count = epoll_wait(floor->epoll, floor->events, EVENTS, -1);
 	struct conn *conn;
 
 	for (int i = 0; i < count; i++) {
@@ -315,7 +318,7 @@ static void turn(struct floor *floor)
 			mark(floor, conn);
 	}
 	for (size_t i = 0; i < floor->dirty.count; i++)
-		flush(floor, floor->dirty.members[i]);
+		flush(floor->dirty.members[i]);
 	floor->dirty.count = 0;
 }
 

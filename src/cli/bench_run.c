@@ -68,6 +68,7 @@ struct run {
 	mt_time last_ns; /* of the last delivery or completion */
 	struct mt_order_tally tally;
 	struct mt_histogram latency;
+	struct epoll_event events[EVENTS];
 };
 
 struct stamp { /* at the start of each payload; both ends are this process */
@@ -348,8 +349,8 @@ static enum mt_status finish_turn(struct run *run)
 /* One wait and what follows; MT_TIMEOUT: nothing came. */
 static enum mt_status turn(struct run *run, int timeout_ms)
 {
-	struct epoll_event events[EVENTS];
-	int count = epoll_wait(run->epoll, events, EVENTS, timeout_ms);
+	const struct epoll_event *events = run->events;
+	int count = epoll_wait(run->epoll, run->events, EVENTS, timeout_ms);
 
 	*run->reason = "epoll_wait";
 	if (count < 0)
