@@ -6,13 +6,17 @@
  *   STATE/profiles/   0700   admin.mortise (0600): CA, pin, address, user, password
  *
  * Each missing thing is made, nothing that is there is touched (except the address in admin.mortise, which follows the TLS listener). Written in an order that a crash
- * in between repeats safely: the administrator exists in the database if and only if its profile is complete.
+ * in between repeats safely: the administrator exists in the database only when its profile was complete. It is made in a database that
+ * was never changed, and never again: one that was removed stays removed.
  */
 #pragma once
 
 #include "shell/settings.h"
 #include "store/state.h"
 
+/* Makes the state directory (0700, no parents), or makes sure that it is ours and that nobody else can write there: before anything in it is
+ * opened. fault: one sentence with a remedy. */
+MT_MUST_USE enum mt_status mt_provision_claim(const char *state_path, char *fault, size_t cap);
 /* state: open database. fault: one sentence on failure. *is_first: an administrator was made now. */
 MT_MUST_USE enum mt_status mt_provision(const struct mt_settings *settings, struct mt_state *state, bool *is_first,
 					char *fault, size_t cap);
