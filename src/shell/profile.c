@@ -16,7 +16,10 @@
 #define PIN_TEXT 44u
 #define HEAD "# All that a client needs. Whoever has this file can act as its user: keep it to yourself.\n"
 
-enum kind { KIND_ADDRESS, KIND_PIN, KIND_TEXT, KIND_PEM };
+enum kind { KIND_ADDRESS,
+	    KIND_PIN,
+	    KIND_TEXT,
+	    KIND_PEM };
 
 struct key {
 	const char *name;
@@ -325,11 +328,11 @@ static bool emit_key(yaml_emitter_t *yaml, const struct mt_profile *profile, con
 
 static bool emit_document(yaml_emitter_t *yaml, const struct mt_profile *profile)
 {
+	const yaml_mapping_style_t style = YAML_BLOCK_MAPPING_STYLE;
 	yaml_event_t event;
-	bool is_good =
-		emit(yaml, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING)) &&
-		emit(yaml, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1)) &&
-		emit(yaml, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE));
+	bool is_good = emit(yaml, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING)) &&
+		       emit(yaml, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1)) &&
+		       emit(yaml, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, style));
 	for (size_t i = 0; is_good && i < MT_COUNT_OF(keys); i++)
 		is_good = emit_key(yaml, profile, &keys[i]);
 	return is_good && emit(yaml, &event, yaml_mapping_end_event_initialize(&event)) &&
@@ -385,7 +388,7 @@ static enum mt_status say(char *fault, size_t cap, enum mt_status status, const 
 	return status;
 }
 
-/* Reads what `fd` holds into `data`, of MT_PROFILE_FILE_BYTES_MAX + 1 bytes: a file that is too long shows by the last one. */
+/* Reads what `fd` holds into `data`, which has room for a byte more than a profile may have: it shows a longer file. */
 static bool read_all(int fd, uint8_t *data, size_t *len)
 {
 	size_t at = 0;

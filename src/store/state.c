@@ -27,8 +27,8 @@ static bool has_log(const char *path)
 }
 
 /*
- * SQLite takes an empty file for a new database, and fills a cut last page with zeros: both are caught here, before it looks. While a
- * log is there a page may be half written, and the log mends it.
+ * SQLite takes an empty file for a new database, and fills a cut last page with zeros: both are caught here, before it
+ * looks. While a log is there a page may be half written, and the log mends it.
  */
 static bool has_database_form(int fd, off_t bytes, const char *path)
 {
@@ -110,7 +110,7 @@ static enum mt_status read_revision(struct mt_state *state)
 	return mt_query_finish(&query);
 }
 
-/* The lock is exclusive: the revision kept here would be wrong with a second writer, and no shared-memory file is needed. */
+/* The lock is exclusive: with a second writer the revision kept here would be wrong. */
 static enum mt_status prepare_connection(struct mt_state *state)
 {
 	sqlite3_extended_result_codes(state->db, 1);

@@ -121,7 +121,7 @@ enum mt_status mt_query_finish(struct mt_query *query)
 	if (query->code != SQLITE_OK && query->code != SQLITE_ROW && query->code != SQLITE_DONE)
 		status = mt_state_refuse(state, status_of(query->code),
 					 (query->code & 0xff) == SQLITE_NOMEM ? "out of memory"
-									       : sqlite3_errmsg(state->db));
+									      : sqlite3_errmsg(state->db));
 	sqlite3_finalize(query->stmt);
 	query->stmt = NULL;
 	return status;

@@ -14,12 +14,9 @@
 #define TEXT_OF_(number) #number
 
 /* Shapes only: what a name or a filter may be is checked above the store. */
-static const char schema[] =
+static const char tables[] =
 	"BEGIN;"
-	"PRAGMA application_id = " TEXT_OF(APPLICATION_ID) ";"
-	"PRAGMA user_version = " TEXT_OF(FORMAT) ";"
 	"CREATE TABLE meta (version INTEGER NOT NULL) STRICT;"
-	"INSERT INTO meta VALUES (" TEXT_OF(FORMAT) ");"
 	"CREATE TABLE users ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT CHECK (id > 0),"
 	" name TEXT NOT NULL UNIQUE CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255),"
@@ -56,8 +53,18 @@ static const char schema[] =
 	" author TEXT NOT NULL,"
 	" what TEXT NOT NULL,"
 	" time_s INTEGER NOT NULL"
-	") STRICT;"
-	"COMMIT;";
+	") STRICT;";
+
+/* Ends the transaction that makes the tables. */
+#define VERSION_SQL "INSERT INTO meta VALUES (" TEXT_OF(FORMAT) "); PRAGMA user_version = " TEXT_OF(FORMAT)
+#define OWNER_SQL "PRAGMA application_id = " TEXT_OF(APPLICATION_ID)
+static const char versions[] = VERSION_SQL ";" OWNER_SQL ";COMMIT;";
+
+static int make_tables(sqlite3 *db)
+{
+	int code = sqlite3_exec(db, tables, NULL, NULL, NULL);
+	return code == SQLITE_OK ? sqlite3_exec(db, versions, NULL, NULL, NULL) : code;
+}
 
 static enum mt_status say(char *fault, size_t cap, enum mt_status status, const char *path, const char *why)
 {
@@ -99,7 +106,7 @@ static enum mt_status build(const char *path, char *fault, size_t cap)
 	enum mt_status status = MT_OK;
 	int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code == SQLITE_OK)
-		code = sqlite3_exec(db, schema, NULL, NULL, NULL);
+		code = make_tables(db);
 	if (code != SQLITE_OK)
 		status = say(fault, cap, code == SQLITE_NOMEM ? MT_MEMORY : MT_SYSTEM, path,
 			     db ? sqlite3_errmsg(db) : "out of memory");
@@ -142,7 +149,8 @@ enum mt_status mt_schema_create(const char *path, char *fault, size_t cap)
 	if (!make_empty(draft))
 		return say(fault, cap, MT_SYSTEM, draft, strerror(errno));
 	status = build(draft, fault, cap);
-	if (status == MT_OK && (renameat2(AT_FDCWD, draft, AT_FDCWD, path, RENAME_NOREPLACE) != 0 || !sync_parent(path)))
+	if (status == MT_OK &&
+	    (renameat2(AT_FDCWD, draft, AT_FDCWD, path, RENAME_NOREPLACE) != 0 || !sync_parent(path)))
 		status = say(fault, cap, MT_SYSTEM, path, strerror(errno));
 	if (status != MT_OK)
 		remove_draft(draft);
@@ -176,8 +184,8 @@ static enum mt_status check_format(struct mt_state *state)
 	return MT_OK;
 }
 
-/* integrity_check is quick_check that also compares the indexes with their tables: a user that only one of them knows would be found by some
- * queries and not by others. */
+/* integrity_check is quick_check that also compares the indexes with their tables: a user that only one of them knows
+ * would be found by some queries and not by others. */
 static enum mt_status check_pages(struct mt_state *state)
 {
 	struct mt_query query;
@@ -216,7 +224,7 @@ static enum mt_status check_objects(struct mt_state *state)
 	char *wanted = NULL, *found = NULL;
 	enum mt_status status = MT_MEMORY;
 	if (sqlite3_open(":memory:", &model) == SQLITE_OK &&
-	    sqlite3_exec(model, schema, NULL, NULL, NULL) == SQLITE_OK) {
+	    make_tables(model) == SQLITE_OK) {
 		wanted = objects_of(model);
 		found = objects_of(state->db);
 	}
@@ -242,6 +250,7 @@ enum mt_status mt_schema_check(struct mt_state *state)
 	MT_TRY(read_number(state, "SELECT count(*) FROM meta", &rows));
 	MT_TRY(read_number(state, "SELECT coalesce(max(version), 0) FROM meta", &version));
 	if (rows != 1 || version != FORMAT)
-		return mt_state_refuse(state, MT_CORRUPT, "its format is told twice and differs; restore it from a backup");
+		return mt_state_refuse(state, MT_CORRUPT,
+				       "its format is told twice and differs; restore it from a backup");
 	return MT_OK;
 }

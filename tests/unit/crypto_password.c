@@ -81,7 +81,8 @@ static void every_verification_costs_one_hash(void **state)
 		{secret, mt_bytes_of(NULL, 0), MT_DENIED},
 		{secret, mt_bytes_str("plain"), MT_DENIED},
 		{secret, mt_bytes_str("$argon2id$v=19$m=1048576,t=9,p=1$AAECAwQFBgcICQoLDA0ODw"
-				      "$gYJZtjEAJqjg26xdLmknq8/bB7MiWPrE9hsYuA+SkIU"), MT_DENIED},
+				      "$gYJZtjEAJqjg26xdLmknq8/bB7MiWPrE9hsYuA+SkIU"),
+		 MT_DENIED},
 		{secret, mt_bytes_of(good, strlen(good) + 1), MT_DENIED},
 		{mt_bytes_of(long_password, sizeof(long_password)), mt_bytes_str(good), MT_DENIED},
 		{mt_bytes_of(long_password, sizeof(long_password)), mt_bytes_of(NULL, 0), MT_DENIED},

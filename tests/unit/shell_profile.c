@@ -122,7 +122,8 @@ static void long_values_are_refused(void **state)
 	assert_fault(text, "line 2: ", "255");
 	assert_non_null(big);
 	memset(big, ' ', MT_PROFILE_FILE_BYTES_MAX + 1);
-	assert_int_equal(mt_profile_parse(mt_bytes_of(big, MT_PROFILE_FILE_BYTES_MAX + 1), &profile, fault, sizeof(fault)),
+	assert_int_equal(mt_profile_parse(mt_bytes_of(big, MT_PROFILE_FILE_BYTES_MAX + 1), &profile, fault,
+					  sizeof(fault)),
 			 MT_INVALID);
 	assert_non_null(strstr(fault, "too long"));
 	free(big);
@@ -140,7 +141,8 @@ static void sweep_of_the_sample(void **state)
 		for (int change = 1; change < 256; change += 50) {
 			memcpy(text, sample, sizeof(sample));
 			text[i] = (char)(text[i] ^ change);
-			if (mt_profile_parse(mt_bytes_of(text, sizeof(sample) - 1), &profile, fault, sizeof(fault)) == MT_OK)
+			if (mt_profile_parse(mt_bytes_of(text, sizeof(sample) - 1), &profile, fault,
+					     sizeof(fault)) == MT_OK)
 				mt_profile_finish(&profile);
 		}
 	}
@@ -150,8 +152,7 @@ static void written_profiles_read_the_same(void **state)
 {
 	const char *folder = folder_make();
 	char path[600], ca[] = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n";
-	struct mt_profile out = {.host = "::1", .port = 8883, .user = "an\xc3\xa4 \"x\": - #",
-				 .password = "\xe2\x80\xa8 \\ 'y' ", .ca_pem = ca};
+	struct mt_profile out = {.host = "::1", .port = 8883, .user = "an\xc3\xa4 \"x\": - #", .password = "\xe2\x80\xa8 \\ 'y' ", .ca_pem = ca};
 	struct mt_profile in;
 	struct stat facts;
 	(void)state;
@@ -178,15 +179,20 @@ static void unreadable_profiles_are_not_written(void **state)
 	char path[600], pem[] = "no pem", *long_pem = calloc(1, MT_PROFILE_FILE_BYTES_MAX + 1);
 	(void)state;
 	snprintf(path, sizeof(path), "%s/a.mortise", folder);
-	assert_int_equal(mt_profile_write(path, &(struct mt_profile){.host = "a"}), MT_INVALID);
-	assert_int_equal(mt_profile_write(path, &(struct mt_profile){.port = 1}), MT_INVALID);
-	assert_int_equal(mt_profile_write(path, &(struct mt_profile){.host = "a", .port = 1, .user = "a\nb"}), MT_INVALID);
-	assert_int_equal(mt_profile_write(path, &(struct mt_profile){.host = "a", .port = 1, .user = "\xff"}), MT_INVALID);
-	assert_int_equal(mt_profile_write(path, &(struct mt_profile){.host = "a", .port = 1, .ca_pem = pem}), MT_INVALID);
+	const struct mt_profile wrong[] = {
+		{.host = "a"},
+		{.port = 1},
+		{.host = "a", .port = 1, .user = "a\nb"},
+		{.host = "a", .port = 1, .user = "\xff"},
+		{.host = "a", .port = 1, .ca_pem = pem},
+	};
+	for (size_t i = 0; i < MT_COUNT_OF(wrong); i++)
+		assert_int_equal(mt_profile_write(path, &wrong[i]), MT_INVALID);
 	assert_non_null(long_pem);
 	memset(long_pem, '-', MT_PROFILE_FILE_BYTES_MAX);
 	memcpy(long_pem, "-----BEGIN ", 11);
-	assert_int_equal(mt_profile_write(path, &(struct mt_profile){.host = "a", .port = 1, .ca_pem = long_pem}), MT_LIMIT);
+	const struct mt_profile too_long = {.host = "a", .port = 1, .ca_pem = long_pem};
+	assert_int_equal(mt_profile_write(path, &too_long), MT_LIMIT);
 	free(long_pem);
 	assert_false(file_is_there(path));
 	folder_remove(folder);

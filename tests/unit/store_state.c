@@ -1,4 +1,4 @@
-/* The state database: changes are revisions or nothing, and a damaged, foreign, newer or shared file is never opened. */
+/* The state database: changes are revisions or nothing, and a damaged, foreign or newer file is never opened. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -451,9 +451,7 @@ static bool check_rule(void *context, const struct mt_state_rule *rule)
 static void rules_keep_every_field(void **context)
 {
 	struct place *place = *context;
-	struct mt_state_rule rule = {.is_deny = true, .operation = 2, .qos_mask = 5, .retain = 2,
-				     .until_s = 1798761600123, .filter = "site/%c/+/#", .share = "any",
-				     .network = "10.7.0.0/16"};
+	struct mt_state_rule rule = {.is_deny = true, .operation = 2, .qos_mask = 5, .retain = 2, .until_s = 1798761600123, .filter = "site/%c/+/#", .share = "any", .network = "10.7.0.0/16"};
 	uint32_t id;
 	assert_int_equal(open_state(place, true), MT_OK);
 	begin(place->state);
