@@ -25,3 +25,12 @@ int mt_bytes_compare(struct mt_bytes a, struct mt_bytes b)
 		order = (a.len > b.len) - (a.len < b.len);
 	return (order > 0) - (order < 0);
 }
+
+void mt_bytes_cut(char *to, size_t cap, struct mt_bytes from)
+{
+	size_t len = from.len < cap - 1 ? from.len : cap - 1;
+	MT_CHECK(cap > 0);
+	if (len > 0)
+		memcpy(to, from.data, len);
+	to[len] = '\0';
+}

@@ -44,3 +44,5 @@ bool mt_bytes_equal_secret(struct mt_bytes a, struct mt_bytes b);
 void mt_bytes_wipe(void *data, size_t len);
 /* -1, 0, 1 as memcmp, a shorter prefix first. */
 int mt_bytes_compare(struct mt_bytes a, struct mt_bytes b);
+/* Copies into a C string of `cap` bytes, cut to fit, always terminated. */
+void mt_bytes_cut(char *to, size_t cap, struct mt_bytes from);

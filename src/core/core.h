@@ -168,6 +168,8 @@ struct mt_core_counts {
 	uint64_t memory_bytes;       /* accounted now */
 	uint64_t policy_revision;
 };
+/* The snapshot that decides now; borrowed. */
+struct mt_policy *mt_core_policy(const struct mt_core *core);
 struct mt_core_counts mt_core_counts(const struct mt_core *core);
 
 struct mt_client_info {

@@ -1,6 +1,11 @@
 /* Questions from outside: counts, clients, subscriptions. */
 #include "core/state.h"
 
+struct mt_policy *mt_core_policy(const struct mt_core *core)
+{
+	return core->policy;
+}
+
 struct mt_core_counts mt_core_counts(const struct mt_core *core)
 {
 	struct mt_core_counts counts = core->counts;
@@ -14,14 +19,6 @@ struct mt_core_counts mt_core_counts(const struct mt_core *core)
 	counts.memory_bytes = core->mem.used_bytes;
 	counts.policy_revision = mt_policy_revision(core->policy);
 	return counts;
-}
-
-static void copy_cut(char *to, size_t cap, struct mt_bytes from)
-{
-	size_t len = from.len < cap - 1 ? from.len : cap - 1;
-	if (len > 0)
-		memcpy(to, from.data, len);
-	to[len] = '\0';
 }
 
 bool mt_core_next_client(const struct mt_core *core, uint32_t *cursor, struct mt_client_info *out)
@@ -39,9 +36,9 @@ bool mt_core_next_client(const struct mt_core *core, uint32_t *cursor, struct mt
 				       .queued_count = mt_flow_out_count(&session->out),
 				       .expiry_s = session->expiry_s,
 				       .connected_ns = session->connected_ns};
-	copy_cut(out->client_id, sizeof(out->client_id), session->subject.client_id);
-	copy_cut(out->user, sizeof(out->user), session->subject.user);
-	copy_cut(out->listener, sizeof(out->listener), mt_bytes_str(session->listener));
+	mt_bytes_cut(out->client_id, sizeof(out->client_id), session->subject.client_id);
+	mt_bytes_cut(out->user, sizeof(out->user), session->subject.user);
+	mt_bytes_cut(out->listener, sizeof(out->listener), mt_bytes_str(session->listener));
 	return true;
 }
 
@@ -56,7 +53,7 @@ bool mt_core_client_subscription(const struct mt_core *core, uint32_t cursor, ui
 		index--;
 	if (link == &session->subs)
 		return false;
-	copy_cut(out->filter, sizeof(out->filter), mt_sub_filter(MT_LIST_ITEM(link, struct mt_sub, link)));
+	mt_bytes_cut(out->filter, sizeof(out->filter), mt_sub_filter(MT_LIST_ITEM(link, struct mt_sub, link)));
 	out->qos = MT_LIST_ITEM(link, struct mt_sub, link)->qos;
 	return true;
 }

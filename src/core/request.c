@@ -62,14 +62,6 @@ bool mt_core_request(struct mt_core *core, struct mt_request *out)
 	return false;
 }
 
-static void copy_cut(char *to, size_t cap, struct mt_bytes from)
-{
-	size_t len = from.len < cap - 1 ? from.len : cap - 1;
-	if (len > 0)
-		memcpy(to, from.data, len);
-	to[len] = '\0';
-}
-
 void mt_audit(struct mt_core *core, const struct mt_peer *peer, const struct mt_audit_facts *facts)
 {
 	struct mt_audit *audit = mt_mem_zero(&core->mem, sizeof(*audit));
@@ -81,9 +73,9 @@ void mt_audit(struct mt_core *core, const struct mt_peer *peer, const struct mt_
 	audit->statement = facts->statement;
 	audit->rule_id = facts->rule_id;
 	audit->reason = facts->reason;
-	copy_cut(audit->user, sizeof(audit->user), session ? session->subject.user : facts->user);
-	copy_cut(audit->client_id, sizeof(audit->client_id), session ? session->subject.client_id : facts->client_id);
-	copy_cut(audit->topic, sizeof(audit->topic), facts->topic);
+	mt_bytes_cut(audit->user, sizeof(audit->user), session ? session->subject.user : facts->user);
+	mt_bytes_cut(audit->client_id, sizeof(audit->client_id), session ? session->subject.client_id : facts->client_id);
+	mt_bytes_cut(audit->topic, sizeof(audit->topic), facts->topic);
 	audit->address = peer->facts.address;
 	audit->port = peer->facts.port;
 	audit->listener = peer->facts.listener;

@@ -23,6 +23,7 @@ const struct mt_settings *mt_broker_settings(const struct mt_broker *broker);
 /* "tls=127.0.0.1:8883" and so on: the real addresses by listener, for status. NULL past the end. */
 const char *mt_broker_listener_text(const struct mt_broker *broker, uint32_t index);
 mt_time mt_broker_started_ns(const struct mt_broker *broker); /* monotonic */
+struct mt_now mt_broker_now(const struct mt_broker *broker);
 /* Admin thread: */
 struct mt_hub *mt_broker_hub(struct mt_broker *broker);
 struct mt_state *mt_broker_state(struct mt_broker *broker);

@@ -38,7 +38,7 @@ struct mt_msg_list {
 void mt_msg_list_finish(struct mt_msg_list *list); /* frees the array, not the messages */
 
 /* Appends all messages whose topic the filter matches; the order is unspecified. Expired ones too. */
-MT_MUST_USE enum mt_status mt_retained_match(const struct mt_retained *retained, struct mt_bytes filter,
+MT_MUST_USE enum mt_status mt_retained_match(struct mt_retained *retained, struct mt_bytes filter,
 					     struct mt_msg_list *out);
 uint32_t mt_retained_count(const struct mt_retained *retained);
 size_t mt_retained_bytes(const struct mt_retained *retained);

@@ -27,5 +27,10 @@ void mt_tree_release(struct mt_tree *tree, uint32_t node);
 uint32_t *mt_tree_value(struct mt_tree *tree, uint32_t node);
 /* Appends every node in use whose filter matches the name to `out` (not cleared). */
 MT_MUST_USE enum mt_status mt_tree_match(const struct mt_tree *tree, struct mt_bytes name, struct mt_ids *out);
+/*
+ * The other way round, for a tree whose filters are plain names: appends every node in use whose path the filter matches. Cost: the
+ * nodes below the literal part of the filter.
+ */
+MT_MUST_USE enum mt_status mt_tree_search(const struct mt_tree *tree, struct mt_bytes filter, struct mt_ids *out);
 /* Nodes there are, the root included; for limits and statistics. */
 uint32_t mt_tree_node_count(const struct mt_tree *tree);

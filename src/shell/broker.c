@@ -1,0 +1,352 @@
+/* The broker put together and taken apart. */
+#include "shell/broker.h"
+
+#include "io/clock.h"
+#include "io/file.h"
+#include "mortise/version.h"
+#include "shell/api.h"
+#include "shell/directory.h"
+#include "shell/provision.h"
+#include "shell/pump.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define AUTH_QUEUE_MAX 1024u
+
+struct mt_broker {
+	struct mt_settings settings;
+	int lock_fd;
+	struct mt_state *state;
+	struct mt_policy *policy; /* only until the core has it */
+	struct mt_hub hub;
+	bool is_hub_open;
+	bool is_pump_open;
+	struct mt_api *api;
+	struct mt_admin_server *admin;
+	char admin_path[4096 + 16];
+	mt_time started_ns;
+	struct mt_pump pump;
+};
+
+/* Where a failure is told: a sentence and an exit code. */
+struct trouble {
+	char *fault;
+	size_t cap;
+	int *exit_code;
+};
+
+static enum mt_status fail(const struct trouble *trouble, enum mt_status status, const char *text)
+{
+	if (text)
+		snprintf(trouble->fault, trouble->cap, "%s", text);
+	*trouble->exit_code = mt_status_exit(status);
+	return status;
+}
+
+static enum mt_status join_path(const struct mt_broker *broker, const char *name, char *out, size_t cap)
+{
+	int len = snprintf(out, cap, "%s/%s", broker->settings.state_path, name);
+	return len > 0 && (size_t)len < cap ? MT_OK : MT_LIMIT;
+}
+
+static enum mt_status open_state(struct mt_broker *broker, const struct trouble *trouble)
+{
+	char path[4096 + 16];
+	bool is_first = false;
+	enum mt_status status = mt_provision_claim(broker->settings.state_path, trouble->fault, trouble->cap);
+	if (status != MT_OK)
+		return fail(trouble, status, NULL);
+	if (join_path(broker, "lock", path, sizeof(path)) != MT_OK)
+		return fail(trouble, MT_INVALID, "the path of the state directory is too long");
+	status = mt_file_lock(path, &broker->lock_fd);
+	if (status != MT_OK) {
+		snprintf(trouble->fault, trouble->cap, "state directory %s: %s; %s", broker->settings.state_path,
+			 status == MT_EXISTS ? "another broker uses it" : strerror(errno),
+			 status == MT_EXISTS ? "stop that one or choose another --state" : "see to its permissions");
+		return fail(trouble, status, NULL);
+	}
+	MT_CHECK(join_path(broker, "mortise.db", path, sizeof(path)) == MT_OK);
+	status = mt_state_open(path, true, &broker->state, trouble->fault, trouble->cap);
+	if (status == MT_OK)
+		status = mt_provision(&broker->settings, broker->state, &is_first, trouble->fault, trouble->cap);
+	if (status == MT_OK)
+		status = mt_directory_load(broker->state, &broker->policy, trouble->fault, trouble->cap);
+	if (status != MT_OK)
+		return fail(trouble, status, NULL);
+	if (is_first)
+		mt_log(MT_LOG_NOTICE, "broker", "first start: CA, certificate and administrator were made",
+		       MT_STR("profile", "profiles/admin.mortise"));
+	return MT_OK;
+}
+
+static enum mt_status open_core(struct mt_broker *broker, const struct trouble *trouble)
+{
+	const struct mt_limits *limits = &broker->settings.limits;
+	struct mt_core_settings settings = {
+		.limits = {.packet_bytes = limits->packet_bytes,
+			   .connect_bytes = limits->connect_bytes,
+			   .topic_levels = limits->topic_levels,
+			   .filters_per_subscribe = limits->filters_per_subscribe,
+			   .filters_per_session = limits->filters_per_session,
+			   .queue_messages = limits->queue_messages,
+			   .queue_bytes = limits->queue_bytes,
+			   .output_bytes = limits->output_bytes,
+			   .inflight = (uint16_t)limits->inflight,
+			   .retained_count = limits->retained_count,
+			   .retained_bytes = limits->retained_bytes,
+			   .sessions = limits->sessions,
+			   .connections = limits->connections,
+			   .topic_aliases = (uint16_t)limits->topic_aliases,
+			   .session_expiry_s = limits->session_expiry_s,
+			   .keep_alive_s = (uint16_t)limits->keep_alive_s,
+			   .connect_ns = limits->connect_ns},
+		.seed = mt_random_seed(),
+		.memory_bytes = limits->memory_bytes,
+		.is_denial_closing = broker->settings.is_qos0_denial_closing,
+		.sys_interval_ns = broker->settings.sys_interval_ns,
+		.release = "mortise " MORTISE_VERSION,
+	};
+	broker->pump.core = mt_core_create(&settings, broker->policy, mt_clock_now());
+	mt_policy_unref(&broker->policy);
+	return broker->pump.core ? MT_OK : fail(trouble, MT_MEMORY, "out of memory; lower the limits");
+}
+
+static enum mt_status open_tls(struct mt_broker *broker, struct mt_listener *listener, const struct trouble *trouble)
+{
+	char certificate[4096 + 32], key[4096 + 32];
+	const struct mt_listener_settings *settings = listener->settings;
+	struct mt_tls_server_settings tls = {settings->certificate_path, settings->key_path};
+	enum mt_status status;
+	if (settings->certificate_path[0] == '\0') {
+		if (join_path(broker, "tls/server.pem", certificate, sizeof(certificate)) != MT_OK ||
+		    join_path(broker, "tls/server.key", key, sizeof(key)) != MT_OK)
+			return fail(trouble, MT_INVALID, "the path of the state directory is too long");
+		tls = (struct mt_tls_server_settings){certificate, key};
+	}
+	status = mt_tls_context_create_server(&tls, &listener->tls, trouble->fault, trouble->cap);
+	return status == MT_OK ? MT_OK : fail(trouble, status, NULL);
+}
+
+static enum mt_status bind_listener(struct mt_listener *listener, const struct trouble *trouble)
+{
+	const struct mt_listener_settings *settings = listener->settings;
+	struct mt_endpoint endpoint;
+	const char *why = "";
+	char name[MT_ENDPOINT_TEXT_BYTES];
+	if (mt_endpoint_parse(mt_bytes_str(settings->address), &endpoint, &why) != MT_OK) {
+		snprintf(trouble->fault, trouble->cap, "listener %s: address %s: %s", settings->name, settings->address, why);
+		return fail(trouble, MT_INVALID, NULL);
+	}
+	if (mt_listen_open(&endpoint, &listener->fd) != MT_OK) {
+		int error = errno;
+		snprintf(trouble->fault, trouble->cap,
+			 "listener %s: cannot listen on %s: %s; free it or choose another with --set listeners.%s.address=...",
+			 settings->name, settings->address, strerror(error), settings->name);
+		return fail(trouble, MT_SYSTEM, NULL);
+	}
+	mt_listen_name(listener->fd, name);
+	snprintf(listener->text, sizeof(listener->text), "%s=%s", settings->name, name);
+	return MT_OK;
+}
+
+/* The profile of the administrator follows the first TLS listener with our own certificate. */
+static enum mt_status tell_address(struct mt_broker *broker, const struct mt_listener *listener)
+{
+	const struct mt_listener_settings *settings = listener->settings;
+	struct mt_endpoint asked, real;
+	const char *why;
+	char name[MT_ENDPOINT_TEXT_BYTES];
+	if (!settings->is_tls || settings->certificate_path[0] != '\0')
+		return MT_NOT_FOUND;
+	mt_listen_name(listener->fd, name);
+	MT_TRY(mt_endpoint_parse(mt_bytes_str(settings->address), &asked, &why));
+	MT_TRY(mt_endpoint_parse(mt_bytes_str(name), &real, &why));
+	if (asked.host[0] == '\0' || strcmp(asked.host, "::") == 0 || strcmp(asked.host, "0.0.0.0") == 0)
+		strcpy(asked.host, "localhost");
+	return mt_provision_address(&broker->settings, asked.host, real.port);
+}
+
+static enum mt_status open_listeners(struct mt_broker *broker, const struct trouble *trouble)
+{
+	bool is_told = false;
+	for (uint32_t i = 0; i < broker->settings.listener_count; i++) {
+		struct mt_listener *listener = &broker->pump.listeners[i];
+		listener->settings = &broker->settings.listeners[i];
+		listener->fd = -1;
+		broker->pump.listener_count++;
+		if (listener->settings->is_tls)
+			MT_TRY(open_tls(broker, listener, trouble));
+		MT_TRY(bind_listener(listener, trouble));
+		if (!is_told)
+			is_told = tell_address(broker, listener) == MT_OK;
+	}
+	return MT_OK;
+}
+
+/* A new snapshot for the core, handed over on the loop's thread. */
+struct adoption {
+	struct mt_policy *policy;
+};
+
+static void adopt_on_loop(struct mt_broker *broker, void *argument)
+{
+	struct adoption *adoption = argument;
+	mt_core_set_policy(broker->pump.core, broker->pump.now, adoption->policy);
+}
+
+static enum mt_status adopt(void *context, struct mt_policy *policy)
+{
+	struct mt_broker *broker = context;
+	struct adoption adoption = {policy};
+	return mt_hub_call(&broker->hub, adopt_on_loop, &adoption);
+}
+
+static enum mt_status open_admin(struct mt_broker *broker, const struct trouble *trouble)
+{
+	enum mt_status status;
+	if (join_path(broker, "admin.sock", broker->admin_path, sizeof(broker->admin_path)) != MT_OK)
+		return fail(trouble, MT_INVALID, "the path of the state directory is too long");
+	status = mt_api_open(broker, adopt, &broker->api);
+	if (status != MT_OK)
+		return fail(trouble, status, "out of memory");
+	status = mt_admin_server_open(broker->admin_path, mt_api_handle, broker->api, &broker->admin, trouble->fault,
+				      trouble->cap);
+	return status == MT_OK ? MT_OK : fail(trouble, status, NULL);
+}
+
+static enum mt_status open_pump(struct mt_broker *broker, const struct trouble *trouble)
+{
+	struct mt_pump *pump = &broker->pump;
+	enum mt_status status = mt_hub_open(&broker->hub);
+	broker->is_hub_open = status == MT_OK;
+	pump->broker = broker;
+	pump->settings = &broker->settings;
+	pump->hub = &broker->hub;
+	pump->store = mt_store_open_memory();
+	if (status == MT_OK && !pump->store)
+		status = MT_MEMORY;
+	if (status == MT_OK)
+		status = mt_auth_open(broker->settings.hash_threads, AUTH_QUEUE_MAX, &pump->auth);
+	if (status == MT_OK)
+		status = mt_pump_open(pump);
+	broker->is_pump_open = status == MT_OK;
+	return status == MT_OK ? MT_OK : fail(trouble, status, "the operating system gave no epoll, eventfd or threads");
+}
+
+static enum mt_status open_all(struct mt_broker *broker, const struct trouble *trouble)
+{
+	broker->pump.signal_fd = mt_pump_open_signals();
+	MT_TRY(open_state(broker, trouble));
+	MT_TRY(open_core(broker, trouble));
+	MT_TRY(open_listeners(broker, trouble));
+	MT_TRY(open_pump(broker, trouble));
+	return open_admin(broker, trouble);
+}
+
+enum mt_status mt_broker_open(const struct mt_settings *settings, struct mt_broker **out, char *fault, size_t cap,
+			      int *exit_code)
+{
+	struct trouble trouble = {fault, cap, exit_code};
+	struct mt_broker *broker = calloc(1, sizeof(*broker));
+	enum mt_status status;
+	if (!broker)
+		return fail(&trouble, MT_MEMORY, "out of memory");
+	broker->settings = *settings;
+	broker->lock_fd = -1;
+	broker->started_ns = mt_clock_now().mono_ns;
+	status = open_all(broker, &trouble);
+	if (status != MT_OK) {
+		mt_broker_close(&broker);
+		return status;
+	}
+	*out = broker;
+	return MT_OK;
+}
+
+/* One line on standard error when it serves; scripts wait for it. */
+static void say_ready(const struct mt_broker *broker)
+{
+	char line[4096 * 2] = "ready";
+	size_t len = strlen(line);
+	for (uint32_t i = 0; i < broker->pump.listener_count; i++)
+		len += (size_t)snprintf(line + len, sizeof(line) - len, " %s", broker->pump.listeners[i].text);
+	fprintf(stderr, "%s admin=%s\n", line, broker->admin_path);
+	mt_service_notify("READY=1");
+}
+
+enum mt_status mt_broker_run(struct mt_broker *broker)
+{
+	bool is_over = false;
+	say_ready(broker);
+	while (!is_over)
+		MT_TRY(mt_pump_turn(&broker->pump, &is_over));
+	return MT_OK;
+}
+
+void mt_broker_close(struct mt_broker **broker)
+{
+	struct mt_broker *old = *broker;
+	*broker = NULL;
+	if (!old)
+		return;
+	/* First those who call from other threads: the hub answers what still waits. */
+	if (old->is_hub_open)
+		mt_hub_close(&old->hub);
+	mt_admin_server_close(&old->admin);
+	mt_api_close(&old->api);
+	mt_auth_close(&old->pump.auth);
+	if (old->is_pump_open)
+		mt_pump_close(&old->pump);
+	if (old->pump.signal_fd >= 0)
+		close(old->pump.signal_fd);
+	for (uint32_t i = 0; i < old->pump.listener_count; i++) {
+		if (old->pump.listeners[i].fd >= 0)
+			close(old->pump.listeners[i].fd);
+		mt_tls_context_destroy(&old->pump.listeners[i].tls);
+	}
+	mt_core_destroy(&old->pump.core);
+	mt_store_close(&old->pump.store);
+	mt_policy_unref(&old->policy);
+	mt_state_close(&old->state);
+	if (old->lock_fd >= 0)
+		close(old->lock_fd);
+	free(old);
+}
+
+struct mt_core *mt_broker_core(struct mt_broker *broker)
+{
+	return broker->pump.core;
+}
+
+mt_time mt_broker_started_ns(const struct mt_broker *broker)
+{
+	return broker->started_ns;
+}
+
+struct mt_now mt_broker_now(const struct mt_broker *broker)
+{
+	return broker->pump.now;
+}
+
+const struct mt_settings *mt_broker_settings(const struct mt_broker *broker)
+{
+	return &broker->settings;
+}
+
+const char *mt_broker_listener_text(const struct mt_broker *broker, uint32_t index)
+{
+	return index < broker->pump.listener_count ? broker->pump.listeners[index].text : NULL;
+}
+
+struct mt_hub *mt_broker_hub(struct mt_broker *broker)
+{
+	return &broker->hub;
+}
+
+struct mt_state *mt_broker_state(struct mt_broker *broker)
+{
+	return broker->state;
+}

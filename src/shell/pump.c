@@ -1,0 +1,389 @@
+/* One turn of the loop. */
+#include "shell/pump.h"
+
+#include "base/msg.h"
+#include "io/clock.h"
+#include "io/file.h"
+#include "shell/broker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define EVENTS_PER_TURN 256
+#define READS_PER_TURN 4u
+#define STOP_PATIENCE (2 * MT_SECOND)
+#define TOKEN_HUB 1000u
+#define TOKEN_AUTH 1001u
+#define TOKEN_SIGNAL 1002u
+
+static struct mt_bytes source_key(const void *value)
+{
+	return mt_bytes_of(value, sizeof(struct mt_address)); /* it begins with the address */
+}
+
+static struct mt_socket *socket_of(const struct mt_pump *pump, mt_conn conn)
+{
+	uint32_t index = mt_handle_index(conn);
+	struct mt_socket *socket = index < pump->socket_cap ? pump->sockets[index] : NULL;
+	return socket && socket->conn == conn ? socket : NULL;
+}
+
+static enum mt_status push(struct mt_conn_list *list, mt_conn conn)
+{
+	if (list->count == list->cap) {
+		size_t cap = list->cap ? list->cap * 2 : 64;
+		mt_conn *items = realloc(list->items, cap * sizeof(*items));
+		if (!items)
+			return MT_MEMORY;
+		list->items = items;
+		list->cap = cap;
+	}
+	list->items[list->count++] = conn;
+	return MT_OK;
+}
+
+static void end_socket(struct mt_pump *pump, struct mt_socket *socket)
+{
+	pump->sockets[mt_handle_index(socket->conn)] = NULL;
+	pump->socket_count--;
+	mt_core_closed(pump->core, pump->now, socket->conn);
+	mt_loop_remove(&pump->loop, socket->fd);
+	mt_pump_forget_source(pump, &socket->peer);
+	mt_socket_close(&socket, &pump->scratch);
+}
+
+/* Puts a connection on a list once; without memory it ends, which needs none. */
+static void queue_up(struct mt_pump *pump, struct mt_conn_list *list, bool *is_queued, mt_conn conn)
+{
+	if (*is_queued)
+		return;
+	*is_queued = true;
+	if (push(list, conn) != MT_OK) {
+		mt_log_write(MT_LOG_ERROR, "pump", "out of memory, a connection is dropped", NULL, 0);
+		end_socket(pump, socket_of(pump, conn));
+	}
+}
+
+enum mt_status mt_pump_adopt(struct mt_pump *pump, struct mt_socket *socket)
+{
+	uint32_t index = mt_handle_index(socket->conn);
+	if (index >= pump->socket_cap) {
+		size_t cap = (index + 1) * 2;
+		struct mt_socket **sockets = realloc(pump->sockets, cap * sizeof(struct mt_socket *));
+		if (!sockets)
+			return MT_MEMORY;
+		memset(sockets + pump->socket_cap, 0, (cap - pump->socket_cap) * sizeof(struct mt_socket *));
+		pump->sockets = sockets;
+		pump->socket_cap = cap;
+	}
+	MT_TRY(mt_loop_add(&pump->loop, socket->fd, socket->conn));
+	pump->sockets[index] = socket;
+	pump->socket_count++;
+	return MT_OK;
+}
+
+/* ---- requests of the core ---- */
+
+static void answer_auth(struct mt_pump *pump, uint64_t ticket, uint8_t reason)
+{
+	struct mt_auth_verdict verdict = {.reason = reason};
+	mt_core_authenticated(pump->core, pump->now, ticket, &verdict);
+}
+
+static void fill_job(struct mt_auth_job *job, const struct mt_request *request)
+{
+	job->ticket = request->ticket;
+	job->is_too_long = request->user.len > sizeof(job->user) || request->password.len > sizeof(job->secret);
+	if (job->is_too_long)
+		return;
+	job->user_len = request->user.len;
+	job->secret_len = request->password.len;
+	if (job->user_len > 0)
+		memcpy(job->user, request->user.data, job->user_len);
+	if (job->secret_len > 0)
+		memcpy(job->secret, request->password.data, job->secret_len);
+}
+
+static void authenticate(struct mt_pump *pump, const struct mt_request *request)
+{
+	struct mt_auth_job *job = mt_auth_job_create();
+	if (!job) {
+		answer_auth(pump, request->ticket, MT_REASON_SERVER_BUSY);
+		return;
+	}
+	fill_job(job, request);
+	job->policy = mt_policy_ref(mt_core_policy(pump->core));
+	if (mt_auth_submit(pump->auth, job) != MT_OK) {
+		mt_auth_job_destroy(&job);
+		answer_auth(pump, request->ticket, MT_REASON_SERVER_BUSY);
+	}
+}
+
+static void store(struct mt_pump *pump, const struct mt_request *request)
+{
+	enum mt_status status = mt_store_append(pump->store, request->ticket, mt_msg_topic(request->msg),
+						mt_msg_payload(request->msg));
+	if (status != MT_OK)
+		mt_core_stored(pump->core, pump->now, request->ticket, status);
+}
+
+static void serve_socket(struct mt_pump *pump, const struct mt_request *request)
+{
+	struct mt_socket *socket = socket_of(pump, request->conn);
+	if (!socket)
+		return;
+	if (request->type == MT_REQUEST_SEND) {
+		queue_up(pump, &pump->dirty, &socket->is_queued_dirty, socket->conn);
+	} else if (request->type == MT_REQUEST_CLOSE) {
+		queue_up(pump, &pump->closing, &socket->is_queued_closing, socket->conn);
+	} else {
+		socket->is_paused = request->type == MT_REQUEST_PAUSE;
+		if (!socket->is_paused && socket->is_read_pending)
+			queue_up(pump, &pump->pending, &socket->is_queued_pending, socket->conn);
+	}
+}
+
+static void serve_requests(struct mt_pump *pump)
+{
+	struct mt_request request;
+	while (mt_core_request(pump->core, &request)) {
+		switch (request.type) {
+		case MT_REQUEST_SEND:
+		case MT_REQUEST_CLOSE:
+		case MT_REQUEST_PAUSE:
+		case MT_REQUEST_RESUME:
+			serve_socket(pump, &request);
+			break;
+		case MT_REQUEST_AUTHENTICATE:
+			authenticate(pump, &request);
+			break;
+		case MT_REQUEST_STORE:
+			store(pump, &request);
+			break;
+		case MT_REQUEST_AUDIT:
+			mt_pump_audit(request.audit);
+			break;
+		}
+	}
+}
+
+/* ---- events ---- */
+
+static void receive(struct mt_pump *pump, struct mt_socket *socket)
+{
+	mt_conn conn = socket->conn;
+	enum mt_socket_end end = mt_socket_receive(socket, pump->core, pump->now, &pump->scratch, READS_PER_TURN);
+	serve_requests(pump);
+	/* Serving may have ended it. */
+	if (socket_of(pump, conn) != socket)
+		return;
+	if (end == MT_SOCKET_ENDS)
+		queue_up(pump, &pump->closing, &socket->is_queued_closing, conn);
+	else if (socket->is_read_pending && !socket->is_paused)
+		queue_up(pump, &pump->pending, &socket->is_queued_pending, conn);
+}
+
+static void serve_socket_event(struct mt_pump *pump, const struct mt_event *event)
+{
+	struct mt_socket *socket = socket_of(pump, event->token);
+	if (!socket)
+		return;
+	if (event->flags & MT_EVENT_HANGUP)
+		socket->is_hung_up = true;
+	if (event->flags & MT_EVENT_WRITE && socket->is_blocked) {
+		socket->is_blocked = false;
+		queue_up(pump, &pump->dirty, &socket->is_queued_dirty, socket->conn);
+	}
+	if (event->flags & (MT_EVENT_READ | MT_EVENT_HANGUP)) {
+		socket->is_read_pending = true;
+		if (!socket->is_paused)
+			receive(pump, socket);
+	}
+}
+
+static void stop(struct mt_pump *pump)
+{
+	if (pump->is_stopping)
+		return;
+	pump->is_stopping = true;
+	pump->stop_due_ns = pump->now.mono_ns + STOP_PATIENCE;
+	mt_service_notify("STOPPING=1");
+	mt_log(MT_LOG_NOTICE, "broker", "stopping", MT_U64("connections", pump->socket_count));
+	for (uint32_t i = 0; i < pump->listener_count; i++)
+		mt_loop_remove(&pump->loop, pump->listeners[i].fd);
+	mt_core_shut_down(pump->core, pump->now);
+}
+
+static void serve_signal(struct mt_pump *pump)
+{
+	struct signalfd_siginfo info;
+	while (read(pump->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		if (info.ssi_signo != SIGHUP)
+			stop(pump);
+}
+
+static void serve_auth(struct mt_pump *pump)
+{
+	struct mt_auth_job *job;
+	while ((job = mt_auth_take(pump->auth))) {
+		struct mt_auth_verdict verdict = {.is_accepted = job->is_accepted,
+						  .user_id = job->user_id,
+						  .reason = MT_REASON_BAD_USER_NAME_OR_PASSWORD};
+		mt_core_authenticated(pump->core, pump->now, job->ticket, &verdict);
+		mt_auth_job_destroy(&job);
+	}
+}
+
+static void serve_event(struct mt_pump *pump, const struct mt_event *event)
+{
+	if (event->token < pump->listener_count)
+		mt_pump_accept(pump, (uint32_t)event->token);
+	else if (event->token == TOKEN_HUB)
+		mt_hub_serve(pump->hub, pump->broker);
+	else if (event->token == TOKEN_AUTH)
+		serve_auth(pump);
+	else if (event->token == TOKEN_SIGNAL)
+		serve_signal(pump);
+	else
+		serve_socket_event(pump, event);
+}
+
+/* ---- the end of a turn ---- */
+
+static void serve_store(struct mt_pump *pump)
+{
+	uint64_t ticket;
+	enum mt_status status;
+	while (mt_store_answer(pump->store, &ticket, &status))
+		mt_core_stored(pump->core, pump->now, ticket, status);
+	serve_requests(pump);
+}
+
+/* Connections that had more to read than one turn takes. */
+static void serve_pending(struct mt_pump *pump)
+{
+	size_t count = pump->pending.count;
+	for (size_t i = 0; i < count; i++) {
+		struct mt_socket *socket = socket_of(pump, pump->pending.items[i]);
+		if (!socket)
+			continue;
+		socket->is_queued_pending = false;
+		if (!socket->is_paused)
+			receive(pump, socket);
+	}
+	pump->pending.count -= count;
+	memmove(pump->pending.items, pump->pending.items + count, pump->pending.count * sizeof(mt_conn));
+}
+
+static void flush_dirty(struct mt_pump *pump)
+{
+	for (size_t i = 0; i < pump->dirty.count; i++) {
+		struct mt_socket *socket = socket_of(pump, pump->dirty.items[i]);
+		if (!socket)
+			continue;
+		socket->is_queued_dirty = false;
+		if (mt_socket_flush(socket, pump->core, pump->now, &pump->scratch) == MT_SOCKET_ENDS)
+			queue_up(pump, &pump->closing, &socket->is_queued_closing, socket->conn);
+	}
+	pump->dirty.count = 0;
+	serve_requests(pump);
+}
+
+static void close_closing(struct mt_pump *pump)
+{
+	for (size_t i = 0; i < pump->closing.count; i++) {
+		struct mt_socket *socket = socket_of(pump, pump->closing.items[i]);
+		if (socket)
+			end_socket(pump, socket);
+	}
+	pump->closing.count = 0;
+	serve_requests(pump);
+}
+
+static void finish_turn(struct mt_pump *pump)
+{
+	serve_requests(pump);
+	serve_store(pump);
+	mt_core_tick(pump->core, pump->now);
+	serve_requests(pump);
+	/* Flushing frees room, and room lets the core send more: as long as it does, this is still the same turn. */
+	for (int i = 0; i < 4 && (pump->dirty.count > 0 || pump->closing.count > 0); i++) {
+		flush_dirty(pump);
+		serve_store(pump);
+		close_closing(pump);
+	}
+}
+
+static int timeout_ms(const struct mt_pump *pump)
+{
+	mt_time due = mt_core_deadline(pump->core);
+	mt_time now = pump->now.mono_ns;
+	if (pump->is_stopping && pump->stop_due_ns < due)
+		due = pump->stop_due_ns;
+	if (pump->pending.count > 0 || pump->dirty.count > 0 || pump->closing.count > 0 || due <= now)
+		return 0;
+	if (due - now > 3600 * MT_SECOND)
+		return 3600 * 1000;
+	return (int)((due - now + MT_MS - 1) / MT_MS);
+}
+
+enum mt_status mt_pump_turn(struct mt_pump *pump, bool *is_over)
+{
+	struct mt_event events[EVENTS_PER_TURN];
+	int count = 0;
+	MT_TRY(mt_loop_wait(&pump->loop, timeout_ms(pump), events, EVENTS_PER_TURN, &count));
+	pump->now = mt_clock_now();
+	serve_pending(pump);
+	for (int i = 0; i < count; i++)
+		serve_event(pump, &events[i]);
+	finish_turn(pump);
+	*is_over = pump->is_stopping && (pump->socket_count == 0 || pump->now.mono_ns >= pump->stop_due_ns);
+	return MT_OK;
+}
+
+/* ---- life ---- */
+
+int mt_pump_open_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+		return -1;
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+enum mt_status mt_pump_open(struct mt_pump *pump)
+{
+	pump->now = mt_clock_now();
+	mt_mem_init(&pump->mem, SIZE_MAX);
+	mt_map_init(&pump->sources, &pump->mem, mt_random_seed(), source_key);
+	MT_TRY(mt_loop_open(&pump->loop));
+	if (pump->signal_fd < 0)
+		return MT_SYSTEM;
+	MT_TRY(mt_loop_add_level(&pump->loop, pump->signal_fd, TOKEN_SIGNAL));
+	MT_TRY(mt_loop_add_level(&pump->loop, pump->hub->box.event_fd, TOKEN_HUB));
+	MT_TRY(mt_loop_add_level(&pump->loop, mt_auth_fd(pump->auth), TOKEN_AUTH));
+	for (uint32_t i = 0; i < pump->listener_count; i++)
+		MT_TRY(mt_loop_add_level(&pump->loop, pump->listeners[i].fd, i));
+	return MT_OK;
+}
+
+void mt_pump_close(struct mt_pump *pump)
+{
+	for (size_t i = 0; i < pump->socket_cap; i++)
+		if (pump->sockets[i])
+			end_socket(pump, pump->sockets[i]);
+	if (pump->core)
+		serve_requests(pump);
+	free(pump->sockets);
+	free(pump->dirty.items);
+	free(pump->closing.items);
+	free(pump->pending.items);
+	mt_map_finish(&pump->sources);
+	mt_loop_close(&pump->loop);
+}

@@ -1,0 +1,71 @@
+/*
+ * The pump: from a turn of the loop to calls of the core, and from the core's requests to sockets, password workers, store and log.
+ *
+ *   wait -> accept / receive each ready socket -> answers (passwords, store, admin calls) -> tick
+ *        -> requests in order -> one flush per dirty connection -> close what is to be closed
+ */
+#pragma once
+
+#include "base/map.h"
+#include "io/loop.h"
+#include "core/core.h"
+#include "shell/auth.h"
+#include "shell/hub.h"
+#include "shell/settings.h"
+#include "shell/socket.h"
+#include "store/store.h"
+#include "tls/context.h"
+
+/* A listening socket at work. */
+struct mt_listener {
+	const struct mt_listener_settings *settings;
+	struct mt_tls_context *tls; /* NULL: plain */
+	int fd;
+	char text[MT_LISTENER_NAME_BYTES + MT_ENDPOINT_TEXT_BYTES + 2]; /* "tls=127.0.0.1:8883" */
+};
+
+/* A growing list of connections to come back to in this turn. */
+struct mt_conn_list {
+	mt_conn *items;
+	size_t count, cap;
+};
+
+struct mt_pump {
+	struct mt_broker *broker; /* for hub calls */
+	const struct mt_settings *settings;
+	struct mt_loop loop;
+	struct mt_core *core;
+	struct mt_auth *auth;
+	struct mt_store *store;
+	struct mt_hub *hub;
+	struct mt_listener listeners[MT_LISTENERS_MAX];
+	uint32_t listener_count;
+	int signal_fd;
+	bool is_stopping;
+	mt_time stop_due_ns;
+	struct mt_socket **sockets; /* by index of the core's handle */
+	size_t socket_cap;
+	uint32_t socket_count;
+	struct mt_conn_list dirty, closing, pending;
+	struct mt_mem mem;
+	struct mt_map sources;      /* connections per address */
+	struct mt_now now;
+	struct mt_scratch scratch;
+};
+
+/* SIGTERM, SIGINT and SIGHUP as a descriptor, blocked for this thread and all it starts: call it before any other thread. -1: failed. */
+int mt_pump_open_signals(void);
+/* signal_fd, listeners, core, auth, store and hub are set by the caller and stay its own. */
+MT_MUST_USE enum mt_status mt_pump_open(struct mt_pump *pump);
+/* One turn; *is_over when everything has ended after a stop. */
+MT_MUST_USE enum mt_status mt_pump_turn(struct mt_pump *pump, bool *is_over);
+void mt_pump_close(struct mt_pump *pump);
+
+/* ---- accept.c ---- */
+void mt_pump_accept(struct mt_pump *pump, uint32_t listener_index);
+/* One connection less from its address. */
+void mt_pump_forget_source(struct mt_pump *pump, const struct mt_peer_address *peer);
+/* ---- audit.c ---- */
+void mt_pump_audit(const struct mt_audit *audit);
+/* ---- pump.c, for accept.c ---- */
+MT_MUST_USE enum mt_status mt_pump_adopt(struct mt_pump *pump, struct mt_socket *socket);

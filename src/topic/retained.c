@@ -1,0 +1,162 @@
+/* Retained messages: a tree of topic names whose values lead to the messages. */
+#include "topic/retained.h"
+
+#include "base/pool.h"
+#include "topic/tree.h"
+
+struct entry {
+	struct mt_msg *msg;
+	mt_handle self;
+	uint32_t node;
+};
+
+struct mt_retained {
+	struct mt_mem *mem;
+	struct mt_tree *tree; /* value: index of the entry + 1 */
+	struct mt_pool entries;
+	struct mt_ids found;  /* scratch of match */
+	struct mt_retained_limits limits;
+	size_t bytes;
+};
+
+struct mt_retained *mt_retained_create(struct mt_mem *mem, struct mt_seed seed, struct mt_retained_limits limits)
+{
+	struct mt_retained *retained = mt_mem_zero(mem, sizeof(*retained));
+	if (!retained)
+		return NULL;
+	retained->mem = mem;
+	retained->limits = limits;
+	retained->tree = mt_tree_create(mem, seed);
+	if (!retained->tree) {
+		mt_mem_give(mem, retained, sizeof(*retained));
+		return NULL;
+	}
+	mt_pool_init(&retained->entries, mem, sizeof(struct entry), limits.count_max);
+	mt_ids_init(&retained->found, mem);
+	return retained;
+}
+
+void mt_retained_destroy(struct mt_retained **retained)
+{
+	struct mt_retained *old = *retained;
+	struct entry *entry;
+	uint32_t index = 0;
+	mt_handle handle;
+	*retained = NULL;
+	if (!old)
+		return;
+	while ((entry = mt_pool_next(&old->entries, &index, &handle)))
+		mt_msg_unref(&entry->msg);
+	mt_pool_finish(&old->entries);
+	mt_ids_finish(&old->found);
+	mt_tree_destroy(&old->tree);
+	mt_mem_give(old->mem, old, sizeof(*old));
+}
+
+static struct entry *entry_at(const struct mt_retained *retained, uint32_t node)
+{
+	struct entry *entry = mt_pool_at(&retained->entries, *mt_tree_value(retained->tree, node) - 1);
+	MT_CHECK(entry != NULL);
+	return entry;
+}
+
+static struct entry *find(const struct mt_retained *retained, struct mt_bytes topic)
+{
+	uint32_t node = mt_tree_find(retained->tree, topic);
+	return node != 0 ? entry_at(retained, node) : NULL;
+}
+
+static enum mt_status add(struct mt_retained *retained, struct mt_msg *msg)
+{
+	mt_handle handle;
+	struct entry *entry;
+	enum mt_status status;
+	if (retained->entries.used_count >= retained->limits.count_max)
+		return MT_LIMIT;
+	entry = mt_pool_take(&retained->entries, &handle);
+	if (!entry)
+		return MT_MEMORY;
+	status = mt_tree_insert(retained->tree, mt_msg_topic(msg), &entry->node);
+	if (status != MT_OK) {
+		mt_pool_give(&retained->entries, handle);
+		return status;
+	}
+	*mt_tree_value(retained->tree, entry->node) = mt_handle_index(handle) + 1;
+	entry->self = handle;
+	entry->msg = mt_msg_ref(msg);
+	retained->bytes += mt_msg_bytes(msg);
+	return MT_OK;
+}
+
+enum mt_status mt_retained_set(struct mt_retained *retained, struct mt_msg *msg)
+{
+	struct entry *entry = find(retained, mt_msg_topic(msg));
+	size_t former_bytes = entry ? mt_msg_bytes(entry->msg) : 0;
+	if (retained->bytes - former_bytes + mt_msg_bytes(msg) > retained->limits.bytes_max)
+		return MT_LIMIT;
+	if (!entry)
+		return add(retained, msg);
+	mt_msg_ref(msg);
+	mt_msg_unref(&entry->msg);
+	entry->msg = msg;
+	retained->bytes = retained->bytes - former_bytes + mt_msg_bytes(msg);
+	return MT_OK;
+}
+
+bool mt_retained_clear(struct mt_retained *retained, struct mt_bytes topic)
+{
+	struct entry *entry = find(retained, topic);
+	if (!entry)
+		return false;
+	retained->bytes -= mt_msg_bytes(entry->msg);
+	mt_msg_unref(&entry->msg);
+	mt_tree_release(retained->tree, entry->node);
+	mt_pool_give(&retained->entries, entry->self);
+	return true;
+}
+
+struct mt_msg *mt_retained_find(const struct mt_retained *retained, struct mt_bytes topic)
+{
+	const struct entry *entry = find(retained, topic);
+	return entry ? entry->msg : NULL;
+}
+
+static enum mt_status append(struct mt_msg_list *list, struct mt_msg *msg)
+{
+	if (list->count == list->cap) {
+		size_t cap = list->cap ? list->cap * 2 : 16;
+		struct mt_msg **items = mt_mem_resize(list->mem, list->items, list->cap * sizeof(struct mt_msg *),
+						      cap * sizeof(struct mt_msg *));
+		if (!items)
+			return MT_MEMORY;
+		list->items = items;
+		list->cap = cap;
+	}
+	list->items[list->count++] = msg;
+	return MT_OK;
+}
+
+void mt_msg_list_finish(struct mt_msg_list *list)
+{
+	mt_mem_give(list->mem, list->items, list->cap * sizeof(struct mt_msg *));
+	*list = (struct mt_msg_list){.mem = list->mem};
+}
+
+enum mt_status mt_retained_match(struct mt_retained *retained, struct mt_bytes filter, struct mt_msg_list *out)
+{
+	mt_ids_clear(&retained->found);
+	MT_TRY(mt_tree_search(retained->tree, filter, &retained->found));
+	for (size_t i = 0; i < retained->found.count; i++)
+		MT_TRY(append(out, entry_at(retained, retained->found.items[i])->msg));
+	return MT_OK;
+}
+
+uint32_t mt_retained_count(const struct mt_retained *retained)
+{
+	return retained->entries.used_count;
+}
+
+size_t mt_retained_bytes(const struct mt_retained *retained)
+{
+	return retained->bytes;
+}
