@@ -1,0 +1,241 @@
+/* Verdicts: denies first, then allows, role by role. */
+#include "policy/snapshot.h"
+
+#include "topic/name.h"
+
+const uint32_t *mt_policy_subject_roles(const struct mt_policy *policy, const struct mt_subject *subject,
+					uint32_t *single, uint32_t *count)
+{
+	const struct mt_user *user;
+	*count = 0;
+	if (subject->user_id != 0) {
+		user = mt_policy_user_by_id(policy, subject->user_id);
+		if (!user || !user->is_enabled)
+			return NULL;
+		*count = user->role_count;
+		return user->roles;
+	}
+	if (!mt_policy_role(policy, subject->anonymous_role, single))
+		return NULL;
+	*count = 1;
+	return single;
+}
+
+static bool has_identity(const struct mt_policy *policy, const struct mt_subject *subject)
+{
+	uint32_t single;
+	const struct mt_user *user = mt_policy_user_by_id(policy, subject->user_id);
+	if (subject->user_id != 0)
+		return user && user->is_enabled;
+	return mt_policy_role(policy, subject->anonymous_role, &single);
+}
+
+/* Exactly one plain level, and none that only the broker may use. */
+static bool is_plain_level(struct mt_bytes value)
+{
+	return value.len > 0 && value.data[0] != '$' && mt_topic_level_count(value) == 1 && !mt_topic_has_wildcard(value);
+}
+
+bool mt_policy_admits(const struct mt_policy *policy, const struct mt_subject *subject)
+{
+	uint32_t single, count;
+	const uint32_t *roles = mt_policy_subject_roles(policy, subject, &single, &count);
+	uint8_t variables = 0;
+	if (!has_identity(policy, subject))
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		variables |= policy->roles[roles[i]]->variables;
+	return (!(variables & MT_VARIABLE_CLIENT_ID) || is_plain_level(subject->client_id)) &&
+	       (!(variables & MT_VARIABLE_USER) || is_plain_level(subject->user)) &&
+	       (!(variables & MT_VARIABLE_CN) || is_plain_level(subject->cn));
+}
+
+/* What the visitors look for and find. */
+struct inquiry {
+	struct mt_bytes group; /* empty: not shared */
+	uint8_t qos;
+	bool is_retain;
+	bool is_found;
+	uint32_t rule_id;
+	uint8_t qos_mask; /* gathered */
+	bool is_crossed;
+};
+
+/* Asks the denies or the allows of every role. False when a visitor stopped it. */
+static bool ask(const struct mt_policy *policy, struct mt_trie_query *query, bool is_deny)
+{
+	uint32_t single, count;
+	const uint32_t *roles = mt_policy_subject_roles(policy, query->subject, &single, &count);
+	query->table = &policy->table;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct mt_role *role = policy->roles[roles[i]];
+		if (!mt_trie_walk(query, is_deny ? &role->denies : &role->allows))
+			return false;
+	}
+	return true;
+}
+
+static struct mt_verdict verdict_of(const struct inquiry *inquiry, bool is_allowed)
+{
+	return (struct mt_verdict){.is_allowed = is_allowed, .why = MT_WHY_RULE, .rule_id = inquiry->rule_id};
+}
+
+static bool stop_at(struct inquiry *inquiry, const struct mt_rule *rule)
+{
+	inquiry->is_found = true;
+	inquiry->rule_id = rule->id;
+	return false;
+}
+
+/* ---- publish ---- */
+
+static bool visit_publish(struct mt_trie_query *query, const struct mt_rule *rule)
+{
+	struct inquiry *inquiry = query->context;
+	bool is_retain_meant = rule->retain == MT_RETAIN_ANY || (rule->retain == MT_RETAIN_YES) == inquiry->is_retain;
+	if (!(rule->qos_mask >> inquiry->qos & 1) || !is_retain_meant)
+		return true;
+	return stop_at(inquiry, rule);
+}
+
+struct mt_verdict mt_decide_publish(const struct mt_policy *policy, const struct mt_subject *subject,
+				    struct mt_bytes topic, uint8_t qos, bool is_retain, int64_t now_s)
+{
+	struct inquiry inquiry = {.qos = qos, .is_retain = is_retain};
+	struct mt_trie_query query = {.subject = subject,
+				      .relation = MT_TRIE_MATCHES,
+				      .topic = topic,
+				      .operation = MT_OPERATION_PUBLISH,
+				      .now_s = now_s,
+				      .visit = visit_publish,
+				      .context = &inquiry};
+	if (!has_identity(policy, subject))
+		return (struct mt_verdict){.why = MT_WHY_NO_IDENTITY};
+	if (!ask(policy, &query, true))
+		return verdict_of(&inquiry, false);
+	if (!ask(policy, &query, false))
+		return verdict_of(&inquiry, true);
+	return (struct mt_verdict){.why = MT_WHY_NO_RULE};
+}
+
+/* ---- subscribe ---- */
+
+static bool shares(const struct mt_rule *rule, struct mt_bytes group)
+{
+	return mt_bytes_equal(rule->share, mt_bytes_str("any")) || mt_bytes_equal(rule->share, group);
+}
+
+/* An allow with `share` covers the plain filter too; without it, never a group. */
+static bool allow_covers(const struct mt_rule *rule, struct mt_bytes group)
+{
+	return group.len == 0 || shares(rule, group);
+}
+
+/* A deny without `share` covers everything; with it, only that group. */
+static bool deny_covers(const struct mt_rule *rule, struct mt_bytes group)
+{
+	return rule->share.len == 0 || (group.len > 0 && shares(rule, group));
+}
+
+static bool visit_containing_deny(struct mt_trie_query *query, const struct mt_rule *rule)
+{
+	struct inquiry *inquiry = query->context;
+	if (rule->qos_mask != 7 || !deny_covers(rule, inquiry->group))
+		return true;
+	return stop_at(inquiry, rule);
+}
+
+static bool visit_overlapping_deny(struct mt_trie_query *query, const struct mt_rule *rule)
+{
+	struct inquiry *inquiry = query->context;
+	if (!deny_covers(rule, inquiry->group))
+		return true;
+	if (rule->qos_mask == 7)
+		inquiry->is_crossed = true;
+	else
+		inquiry->qos_mask |= rule->qos_mask;
+	return true;
+}
+
+static bool visit_containing_allow(struct mt_trie_query *query, const struct mt_rule *rule)
+{
+	struct inquiry *inquiry = query->context;
+	if (!allow_covers(rule, inquiry->group))
+		return true;
+	if (!inquiry->is_found)
+		inquiry->rule_id = rule->id;
+	inquiry->is_found = true;
+	inquiry->qos_mask |= rule->qos_mask;
+	return true;
+}
+
+/* The highest QoS of the set that is not above the request; -1: none. */
+static int highest(uint8_t qos_mask, uint8_t qos)
+{
+	for (int candidate = qos; candidate >= 0; candidate--)
+		if (qos_mask >> candidate & 1)
+			return candidate;
+	return -1;
+}
+
+struct mt_grant mt_decide_subscribe(const struct mt_policy *policy, const struct mt_subject *subject,
+				    struct mt_bytes filter, struct mt_bytes group, uint8_t qos, int64_t now_s)
+{
+	struct inquiry denied = {.group = group}, allowed = {.group = group};
+	struct mt_trie_query query = {.subject = subject,
+				      .topic = filter,
+				      .operation = MT_OPERATION_SUBSCRIBE,
+				      .now_s = now_s};
+	int granted;
+	if (!has_identity(policy, subject))
+		return (struct mt_grant){.why = MT_WHY_NO_IDENTITY};
+	query.relation = MT_TRIE_CONTAINS;
+	query.visit = visit_containing_deny;
+	query.context = &denied;
+	if (!ask(policy, &query, true))
+		return (struct mt_grant){.why = MT_WHY_RULE, .rule_id = denied.rule_id};
+	query.relation = MT_TRIE_OVERLAPS;
+	query.visit = visit_overlapping_deny;
+	(void)ask(policy, &query, true); /* this visitor never stops it */
+	query.relation = MT_TRIE_CONTAINS;
+	query.visit = visit_containing_allow;
+	query.context = &allowed;
+	(void)ask(policy, &query, false);
+	granted = highest(allowed.qos_mask & (uint8_t)~denied.qos_mask, qos);
+	if (!allowed.is_found || granted < 0)
+		return (struct mt_grant){.why = MT_WHY_NO_RULE};
+	return (struct mt_grant){.is_allowed = true,
+				 .qos = (uint8_t)granted,
+				 .is_crossed = denied.is_crossed,
+				 .why = MT_WHY_RULE,
+				 .rule_id = allowed.rule_id};
+}
+
+/* ---- deliver ---- */
+
+static bool visit_allow(struct mt_trie_query *query, const struct mt_rule *rule)
+{
+	struct inquiry *inquiry = query->context;
+	return !allow_covers(rule, inquiry->group) || stop_at(inquiry, rule);
+}
+
+struct mt_verdict mt_decide_deliver(const struct mt_policy *policy, const struct mt_subject *subject,
+				    struct mt_bytes topic, struct mt_bytes group, int64_t now_s)
+{
+	struct inquiry inquiry = {.group = group};
+	struct mt_trie_query query = {.subject = subject,
+				      .relation = MT_TRIE_MATCHES,
+				      .topic = topic,
+				      .operation = MT_OPERATION_SUBSCRIBE,
+				      .now_s = now_s,
+				      .visit = visit_containing_deny,
+				      .context = &inquiry};
+	if (!has_identity(policy, subject))
+		return (struct mt_verdict){.why = MT_WHY_NO_IDENTITY};
+	if (!ask(policy, &query, true))
+		return verdict_of(&inquiry, false);
+	query.visit = visit_allow;
+	if (!ask(policy, &query, false))
+		return verdict_of(&inquiry, true);
+	return (struct mt_verdict){.why = MT_WHY_NO_RULE};
+}
