@@ -77,7 +77,10 @@ static enum mt_status take_header(struct mt_reader *in, struct mt_connect *conne
 static enum mt_status take_client_id(struct mt_reader *in, struct mt_connect *connect,
 				     struct mt_violation *why)
 {
-	MT_TRY(mt_field_take_text(in, connect->version, 0, &connect->client_id, why));
+	if (!mt_field_take(in, &connect->client_id))
+		return mt_violate(why, "MQTT-3.1.3-3", MT_REASON_MALFORMED_PACKET, in->pos);
+	MT_TRY(mt_field_check_text(connect->client_id, connect->version,
+				   in->pos - connect->client_id.len, why));
 	if (connect->version == MT_VERSION_3_1_1 && connect->client_id.len == 0 &&
 	    !connect->is_clean)
 		return mt_violate(why, "MQTT-3.1.3-7", MT_REASON_CLIENT_IDENTIFIER_NOT_VALID,

@@ -29,17 +29,6 @@ enum mt_status mt_field_check_text(struct mt_bytes text, enum mt_version version
 			  MT_REASON_MALFORMED_PACKET, offset + bad);
 }
 
-enum mt_status mt_field_take_text(struct mt_reader *in, enum mt_version version, size_t base,
-				  struct mt_bytes *out, struct mt_violation *why)
-{
-	struct mt_bytes text;
-	if (!mt_field_take(in, &text))
-		return mt_violate(why, "malformed", MT_REASON_MALFORMED_PACKET, base + in->pos);
-	MT_TRY(mt_field_check_text(text, version, base + in->pos - text.len, why));
-	*out = text;
-	return MT_OK;
-}
-
 enum mt_status mt_field_check_name(struct mt_bytes name, enum mt_version version, size_t offset,
 				   const char *statement, uint8_t reason, struct mt_violation *why)
 {

@@ -2,8 +2,8 @@
  * The fields that packets are made of: strings, names, packet ids (sections 1.5 and 2.2.1). Used
  * inside wire only.
  *
- * Readers share one rule: `base` is the offset of the reader's start in the packet body, for
- * violations; out-parameters are written on success only. What is short is a malformed packet.
+ * Readers start at the packet body, so that their position is the offset of a violation. What is
+ * short is a malformed packet.
  */
 #pragma once
 
@@ -22,9 +22,6 @@ MT_MUST_USE bool mt_field_take(struct mt_reader *in, struct mt_bytes *out);
 /* UTF-8 as section 1.5 wants it; `offset` is that of the text in the body. */
 MT_MUST_USE enum mt_status mt_field_check_text(struct mt_bytes text, enum mt_version version,
 					       size_t offset, struct mt_violation *why);
-MT_MUST_USE enum mt_status mt_field_take_text(struct mt_reader *in, enum mt_version version,
-					      size_t base, struct mt_bytes *out,
-					      struct mt_violation *why);
 /* A name of a topic: text, not empty, without '+' and '#' (which is against `statement`, answered
  * by `reason`). */
 MT_MUST_USE enum mt_status mt_field_check_name(struct mt_bytes name, enum mt_version version,
