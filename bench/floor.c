@@ -1,6 +1,7 @@
 /*
- * The floor: a relay that does what no broker can avoid (wait, read, find the receivers, copy, write) and nothing else.
- * No sessions, no checks, QoS 0 only; not to be exposed: it listens on 127.0.0.1 and trusts its peers.
+ * The floor: a relay that does what no broker can avoid (wait, read, find the receivers, copy,
+ * write) and nothing else. No sessions, no checks, QoS 0 only; not to be exposed: it listens on
+ * 127.0.0.1 and trusts its peers.
  *
  *   PUBLISH -> last 8 bytes of its topic -> group -> the packet is appended to each member's buffer
  *   end of the turn: one write for each connection with bytes
@@ -53,7 +54,7 @@ struct floor {
 	struct group groups[GROUPS];
 	struct group everything;
 	struct group dirty; /* connections to flush at the end of the turn */
-	struct epoll_event events[EVENTS]; /* here, not on the stack, which the compiler's hardening clears in every turn */
+	struct epoll_event events[EVENTS]; /* on the stack they would be zeroed in every turn */
 	uint8_t scratch[PACKET_BYTES_MAX + READ_BYTES];
 };
 
@@ -131,14 +132,17 @@ static void relay(struct floor *floor, const struct group *group, const uint8_t 
 		append(floor, group->members[i], packet, len);
 }
 
-/* One SUBSCRIBE a connection, and its first filter alone counts; in MQTT 5 its properties may take 127 bytes. */
+/* One SUBSCRIBE a connection, and its first filter alone counts; in MQTT 5 its properties may
+ * take 127 bytes. */
 static void subscribe(struct floor *floor, struct conn *conn, const uint8_t *body, size_t len)
 {
 	size_t at = 2 + (conn->is_v5 && len > 2 ? 1 + (size_t)body[2] : 0);
 	const uint8_t suback[6] = {0x90, (uint8_t)(3 + conn->is_v5), body[0], body[1], 0, 0};
 	size_t filter_len;
 
-	if (conn->group || at + 2 > len || (filter_len = (size_t)(body[at] << 8 | body[at + 1])) == 0 || at + 2 + filter_len > len) {
+	if (conn->group || at + 2 > len ||
+	    (filter_len = (size_t)(body[at] << 8 | body[at + 1])) == 0 ||
+	    at + 2 + filter_len > len) {
 		conn->is_closed = true;
 		return;
 	}
@@ -165,9 +169,11 @@ static void publish(struct floor *floor, const uint8_t *packet, size_t len, size
 		relay(floor, &floor->everything, packet, len);
 }
 
-static void handle(struct floor *floor, struct conn *conn, const uint8_t *packet, size_t len, size_t head)
+static void handle(struct floor *floor, struct conn *conn, const uint8_t *packet, size_t len,
+		   size_t head)
 {
-	static const uint8_t connack[5] = {0x20, 2, 0, 0, 0}, connack5[5] = {0x20, 3, 0, 0, 0}, pong[2] = {0xd0, 0};
+	static const uint8_t connack[5] = {0x20, 2, 0, 0, 0}, connack5[5] = {0x20, 3, 0, 0, 0},
+			     pong[2] = {0xd0, 0};
 
 	switch (packet[0] >> 4) {
 	case 3:
@@ -262,7 +268,8 @@ static void flush(struct conn *conn)
 	ssize_t put = 0;
 
 	if (conn->out_sent < conn->out_len && !conn->is_closed) {
-		put = send(conn->fd, conn->out + conn->out_sent, conn->out_len - conn->out_sent, MSG_NOSIGNAL);
+		put = send(conn->fd, conn->out + conn->out_sent, conn->out_len - conn->out_sent,
+			   MSG_NOSIGNAL);
 		if (put < 0 && errno != EAGAIN)
 			conn->is_closed = true;
 	}
@@ -278,7 +285,8 @@ static void flush(struct conn *conn)
 
 static void watch(struct floor *floor, int fd, void *about)
 {
-	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = about};
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+				    .data.ptr = about};
 
 	if (epoll_ctl(floor->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
 		die("epoll_ctl");
@@ -324,7 +332,8 @@ static void turn(struct floor *floor)
 
 static void listen_at(struct floor *floor, uint16_t port)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port),
+	struct sockaddr_in at = {.sin_family = AF_INET,
+				 .sin_port = htons(port),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int on = 1;
 
@@ -332,7 +341,8 @@ static void listen_at(struct floor *floor, uint16_t port)
 	floor->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (floor->listener < 0 || floor->epoll < 0 ||
 	    setsockopt(floor->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-	    bind(floor->listener, (const struct sockaddr *)&at, sizeof(at)) != 0 || listen(floor->listener, 4096) != 0)
+	    bind(floor->listener, (const struct sockaddr *)&at, sizeof(at)) != 0 ||
+	    listen(floor->listener, 4096) != 0)
 		die("listen");
 	watch(floor, floor->listener, NULL);
 }

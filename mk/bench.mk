@@ -1,5 +1,5 @@
 # Speed: the floor, the load generator, and the tables that they make. Nothing here passes or fails by time.
-LOAD_SRC := $(wildcard src/base/*.c src/wire/*.c src/cli/bench*.c) src/io/clock.c src/io/dial.c src/io/stream.c
+LOAD_SRC := $(wildcard src/base/*.c src/wire/*.c src/cli/bench*.c src/cli/options.c) src/io/clock.c src/io/dial.c src/io/stream.c
 LOAD_OBJ := $(LOAD_SRC:src/%.c=$(B)/obj/%.o)
 
 $(B)/bench/floor: bench/floor.c mk/variants.mk

@@ -1,210 +1,168 @@
 /* `mortise bench`: a load generator against any broker, over plain TCP. */
 #include "cli/bench.h"
 
-#include <getopt.h>
-#include <stdlib.h>
+#include "cli/verbs.h"
 
-enum option_code { OPTION_HELP = 256, OPTION_CONNECTIONS, OPTION_MESSAGES, OPTION_PAYLOAD, OPTION_WINDOW,
-		   OPTION_LOCKSTEP, OPTION_TIMEOUT, OPTION_TOPIC, OPTION_PID, OPTION_CPU, OPTION_JSON };
+#include <stdio.h>
 
-static const struct option options[] = {
-	{"help", no_argument, NULL, OPTION_HELP},
-	{"host", required_argument, NULL, 'h'},
-	{"port", required_argument, NULL, 'p'},
-	{"user", required_argument, NULL, 'u'},
-	{"qos", required_argument, NULL, 'q'},
-	{"connections", required_argument, NULL, OPTION_CONNECTIONS},
-	{"messages", required_argument, NULL, OPTION_MESSAGES},
-	{"payload", required_argument, NULL, OPTION_PAYLOAD},
-	{"window", required_argument, NULL, OPTION_WINDOW},
-	{"lockstep", required_argument, NULL, OPTION_LOCKSTEP},
-	{"timeout", required_argument, NULL, OPTION_TIMEOUT},
-	{"topic", required_argument, NULL, OPTION_TOPIC},
-	{"pid", required_argument, NULL, OPTION_PID},
-	{"cpu", required_argument, NULL, OPTION_CPU},
-	{"json", no_argument, NULL, OPTION_JSON},
-	{0},
+#define SECRET_BYTES_MAX 1024
+#define FAULT_BYTES 200
+
+struct number_option {
+	const char *name;
+	uint32_t low;
+	uint32_t high;
+	size_t at; /* of its uint32_t in the settings */
 };
 
-static const char usage[] =
-	"usage: mortise bench [pairs|fanout|fanin|sparse] [option]...\n"
-	"Sends messages through a broker and checks that each arrives once and in order.\n"
-	"  pairs   N publishers, a receiver for each (default)    fanout  one publisher, N receivers\n"
-	"  fanin   N publishers, one receiver by wildcard         sparse  pairs with --window 1\n"
-	"  -h, --host HOST      broker (127.0.0.1)       --connections N   N above (100)\n"
-	"  -p, --port PORT      (1883)                   --messages N      published in all (100000)\n"
-	"  -u, --user NAME                               --payload BYTES   16 to 1048576 (64)\n"
-	"  -P PASSWORD          visible to others        --window N        in flight for each publisher (64)\n"
-	"  -V 3.1.1|5           (5)                      --lockstep K      K messages a write, in turns\n"
-	"  -q, --qos 0..2       (0)                      --timeout S       without progress (20)\n"
-	"  --topic PREFIX       (bench)                  --pid PID         of the broker: its CPU time is shown\n"
-	"  --json               one object               --cpu N           run on that CPU alone\n"
-	"Exit: 0 everything arrived once and in order, 1 something did not.\n";
+static const struct number_option numbers[] = {
+	{"connections", 1, MT_BENCH_CONNECTIONS_MAX,
+	 offsetof(struct mt_bench_settings, connections)},
+	{"messages", 1, MT_BENCH_MESSAGES_MAX, offsetof(struct mt_bench_settings, messages)},
+	{"size", MT_BENCH_PAYLOAD_MIN, MT_BENCH_PAYLOAD_MAX,
+	 offsetof(struct mt_bench_settings, payload_bytes)},
+	{"window", 1, MT_BENCH_WINDOW_MAX, offsetof(struct mt_bench_settings, window)},
+	{"lockstep", 0, MT_BENCH_WINDOW_MAX, offsetof(struct mt_bench_settings, lockstep)},
+	{"timeout", 1, MT_BENCH_TIMEOUT_S_MAX, offsetof(struct mt_bench_settings, timeout_s)},
+};
 
-/* UINT32_MAX, which is outside of every bound, for what is no number. */
-static uint32_t number_of(const char *text)
+static enum mt_status take_numbers(const struct mt_options *options,
+				   struct mt_bench_settings *settings, char *fault)
 {
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
+	uint64_t value, qos, pid, cpu;
+	uint32_t *to;
 
-	if (text[0] < '0' || text[0] > '9' || *end != 0 || value > UINT32_MAX)
-		return UINT32_MAX;
-	return (uint32_t)value;
+	for (size_t i = 0; i < MT_COUNT_OF(numbers); i++) {
+		to = (uint32_t *)(void *)((char *)settings + numbers[i].at);
+		MT_TRY(mt_options_number(options, numbers[i].name, numbers[i].low, numbers[i].high,
+					 *to, &value, fault, FAULT_BYTES));
+		*to = (uint32_t)value;
+	}
+	MT_TRY(mt_options_number(options, "qos", 0, 2, settings->qos, &qos, fault, FAULT_BYTES));
+	MT_TRY(mt_options_number(options, "pid", 1, INT32_MAX, 0, &pid, fault, FAULT_BYTES));
+	MT_TRY(mt_options_number(options, "cpu", 0, MT_BENCH_CPU_MAX, 0, &cpu, fault, FAULT_BYTES));
+	settings->qos = (uint8_t)qos;
+	settings->pid = (int32_t)pid;
+	settings->cpu = mt_options_has(options, "cpu") ? (int32_t)cpu : -1;
+	return MT_OK;
 }
 
-static enum mt_status take_version(const char *text, struct mt_bench_settings *settings, const char **reason)
+static void take_text(const struct mt_options *options, const char *name, const char **to)
 {
-	if (strcmp(text, "5") == 0 || strcmp(text, "mqttv5") == 0) {
+	const char *value = mt_options_value(options, name);
+
+	if (value)
+		*to = value;
+}
+
+static enum mt_status take_version(const char *text, struct mt_bench_settings *settings,
+				   char *fault)
+{
+	if (!text || strcmp(text, "5") == 0 || strcmp(text, "mqttv5") == 0) {
 		settings->version = MT_VERSION_5;
-	} else if (strcmp(text, "3.1.1") == 0 || strcmp(text, "mqttv311") == 0) {
+		return MT_OK;
+	}
+	if (strcmp(text, "3.1.1") == 0 || strcmp(text, "mqttv311") == 0) {
 		settings->version = MT_VERSION_3_1_1;
-	} else {
-		*reason = "-V must be 3.1.1 or 5";
-		return MT_INVALID;
-	}
-	return MT_OK;
-}
-
-static enum mt_status take_place_option(int code, uint32_t number, struct mt_bench_settings *settings,
-					const char **reason)
-{
-	if (number > INT32_MAX || (code == OPTION_CPU && number >= 1024)) {
-		*reason = code == OPTION_PID ? "--pid must be the id of a process" : "--cpu must be 0 to 1023";
-		return MT_INVALID;
-	}
-	if (code == OPTION_PID)
-		settings->pid = (int32_t)number;
-	else
-		settings->cpu = (int32_t)number;
-	return MT_OK;
-}
-
-/* Numbers whose bounds mt_bench_check knows. */
-static void take_number(int code, uint32_t number, struct mt_bench_settings *settings)
-{
-	switch (code) {
-	case 'q':
-		settings->qos = number > 2 ? 3 : (uint8_t)number;
-		break;
-	case OPTION_CONNECTIONS:
-		settings->connections = number;
-		break;
-	case OPTION_MESSAGES:
-		settings->messages = number;
-		break;
-	case OPTION_PAYLOAD:
-		settings->payload_bytes = number;
-		break;
-	case OPTION_WINDOW:
-		settings->window = number;
-		break;
-	case OPTION_LOCKSTEP:
-		settings->lockstep = number;
-		break;
-	default:
-		settings->timeout_s = number;
-		break;
-	}
-}
-
-static enum mt_status take_option(int code, const char *value, struct mt_bench_settings *settings, const char **reason)
-{
-	switch (code) {
-	case 'h':
-		settings->host = value;
-		return MT_OK;
-	case 'p':
-		settings->port = value;
-		return MT_OK;
-	case 'u':
-		settings->user = value;
-		return MT_OK;
-	case 'P':
-		settings->password = value;
-		(void)fputs("mortise: a password on the command line is visible to other users of this machine\n", stderr);
-		return MT_OK;
-	case 'V':
-		return take_version(value, settings, reason);
-	case OPTION_TOPIC:
-		settings->topic = value;
-		return MT_OK;
-	case OPTION_JSON:
-		settings->is_json = true;
-		return MT_OK;
-	case OPTION_PID:
-	case OPTION_CPU:
-		return take_place_option(code, number_of(value), settings, reason);
-	case '?':
-		*reason = "an option that bench does not know, or one without its value";
-		return MT_INVALID;
-	default:
-		take_number(code, number_of(value), settings);
 		return MT_OK;
 	}
+	(void)snprintf(fault, FAULT_BYTES, "--protocol-version must be 3.1.1 or 5");
+	return MT_INVALID;
 }
 
-static enum mt_status take_scenario(const char *word, struct mt_bench_settings *settings, const char **reason)
+static enum mt_status take_scenario(const char *word, struct mt_bench_settings *settings,
+				    char *fault)
 {
 	static const struct {
 		const char *name;
 		enum mt_bench_scenario scenario;
-		uint32_t window; /* 0: as it is */
+		bool is_sparse;
 	} scenarios[] = {
-		{"pairs", MT_BENCH_PAIRS, 0},
-		{"fanout", MT_BENCH_FANOUT, 0},
-		{"fanin", MT_BENCH_FANIN, 0},
-		{"sparse", MT_BENCH_PAIRS, 1},
+		{"pairs", MT_BENCH_PAIRS, false},
+		{"fanout", MT_BENCH_FANOUT, false},
+		{"fanin", MT_BENCH_FANIN, false},
+		{"sparse", MT_BENCH_PAIRS, true},
 	};
 
 	for (size_t i = 0; i < MT_COUNT_OF(scenarios); i++) {
 		if (strcmp(word, scenarios[i].name) != 0)
 			continue;
 		settings->scenario = scenarios[i].scenario;
-		if (scenarios[i].window > 0)
-			settings->window = scenarios[i].window;
+		settings->window = scenarios[i].is_sparse ? 1 : settings->window;
 		return MT_OK;
 	}
-	*reason = "the scenario must be pairs, fanout, fanin or sparse";
+	(void)snprintf(fault, FAULT_BYTES, "the scenario must be pairs, fanout, fanin or sparse");
 	return MT_INVALID;
 }
 
-static enum mt_status parse(int argc, char **argv, struct mt_bench_settings *settings, bool *is_help,
-			    const char **reason)
+/* One trailing newline does not belong to the password. */
+static enum mt_status read_password(const char *path, char *secret, char *fault)
 {
-	int code;
+	FILE *file = fopen(path, "re");
+	size_t len = 0;
 
-	opterr = 0;
-	while ((code = getopt_long(argc, argv, "h:p:u:P:V:q:", options, NULL)) != -1) {
-		if (code == OPTION_HELP) {
-			*is_help = true;
-			return MT_OK;
-		}
-		MT_TRY(take_option(code, optarg, settings, reason));
+	if (file) {
+		len = fread(secret, 1, SECRET_BYTES_MAX + 1, file);
+		(void)fclose(file);
 	}
-	*reason = "one scenario at most";
-	if (argc - optind > 1)
+	if (!file || len > SECRET_BYTES_MAX) {
+		(void)snprintf(fault, FAULT_BYTES,
+			       "--password-file cannot be read or has more than 1024 bytes");
 		return MT_INVALID;
-	return argc > optind ? take_scenario(argv[optind], settings, reason) : MT_OK;
+	}
+	secret[len] = 0;
+	if (len > 0 && secret[len - 1] == '\n')
+		secret[len - 1] = 0;
+	return MT_OK;
 }
 
-int mt_cli_bench(int argc, char **argv)
+static enum mt_status take_password(const struct mt_options *options,
+				    struct mt_bench_settings *settings, char *secret, char *fault)
+{
+	const char *path = mt_options_value(options, "password-file");
+
+	settings->password = mt_options_value(options, "pw");
+	if (settings->password)
+		(void)fputs(
+			"mortise: bench: others on this machine can read -P; use --password-file\n",
+			stderr);
+	if (!path)
+		return MT_OK;
+	MT_TRY(read_password(path, secret, fault));
+	settings->password = secret;
+	return MT_OK;
+}
+
+static enum mt_status take(const struct mt_options *options, struct mt_bench_settings *settings,
+			   char *secret, char *fault)
+{
+	take_text(options, "host", &settings->host);
+	take_text(options, "port", &settings->port);
+	take_text(options, "username", &settings->user);
+	take_text(options, "topic", &settings->topic);
+	settings->is_json = mt_options_has(options, "json");
+	if (options->operand_count > 0)
+		MT_TRY(take_scenario(options->operands[0], settings, fault));
+	MT_TRY(take_version(mt_options_value(options, "protocol-version"), settings, fault));
+	MT_TRY(take_password(options, settings, secret, fault));
+	return take_numbers(options, settings, fault);
+}
+
+int mt_cli_bench(const struct mt_options *options)
 {
 	struct mt_bench_settings settings = mt_bench_defaults();
+	char secret[SECRET_BYTES_MAX + 2] = "", fault[FAULT_BYTES] = "";
 	struct mt_bench_result result;
-	const char *reason = "";
-	bool is_help = false;
+	const char *reason = fault;
 	enum mt_status status;
 
-	status = parse(argc, argv, &settings, &is_help, &reason);
-	if (status == MT_OK && is_help) {
-		(void)fputs(usage, stdout);
-		return 0;
-	}
+	status = take(options, &settings, secret, fault);
 	if (status == MT_OK)
 		status = mt_bench_run(&settings, &result, &reason);
+	mt_bytes_wipe(secret, sizeof(secret));
 	if (status != MT_OK) {
-		(void)fprintf(stderr, "mortise: bench: %s: %s; %s\n", mt_status_text(status), reason,
-			      mt_status_remedy(status));
+		(void)fprintf(stderr, "mortise: bench: %s: %s; %s\n", mt_status_text(status),
+			      reason, mt_status_remedy(status));
 		return mt_status_exit(status);
 	}
 	mt_bench_report(stdout, &settings, &result);

@@ -29,7 +29,8 @@ static enum mt_status wait_for(int fd, short events, uint32_t timeout_s)
 	return poll(&wait, 1, (int)timeout_s * 1000) > 0 ? MT_OK : MT_TIMEOUT;
 }
 
-static enum mt_status dial(struct mt_bench_conn *conn, const struct mt_bench_settings *settings, const char **reason)
+static enum mt_status dial(struct mt_bench_conn *conn, const struct mt_bench_settings *settings,
+			   const char **reason)
 {
 	uint16_t port = (uint16_t)strtoul(settings->port, NULL, 10);
 	enum mt_status status = MT_AGAIN;
@@ -37,7 +38,8 @@ static enum mt_status dial(struct mt_bench_conn *conn, const struct mt_bench_set
 
 	for (;;) {
 		MT_TRY(mt_dial_start(settings->host, port, &attempt, &conn->fd, reason));
-		while (status == MT_AGAIN && wait_for(conn->fd, POLLOUT, settings->timeout_s) == MT_OK)
+		while (status == MT_AGAIN &&
+		       wait_for(conn->fd, POLLOUT, settings->timeout_s) == MT_OK)
 			status = mt_dial_finish(conn->fd, reason);
 		if (status == MT_OK)
 			return MT_OK;
@@ -81,7 +83,8 @@ enum mt_status mt_bench_conn_flush(struct mt_bench_conn *conn)
 	return status;
 }
 
-enum mt_status mt_bench_conn_read(struct mt_bench_conn *conn, struct mt_buf *scratch, struct mt_bytes *whole)
+enum mt_status mt_bench_conn_read(struct mt_bench_conn *conn, struct mt_buf *scratch,
+				  struct mt_bytes *whole)
 {
 	bool is_drained;
 	size_t got;
@@ -90,7 +93,8 @@ enum mt_status mt_bench_conn_read(struct mt_bench_conn *conn, struct mt_buf *scr
 		return MT_LIMIT;
 	if (conn->in_len > 0)
 		memcpy(scratch->data, conn->in, conn->in_len);
-	MT_TRY(mt_stream_read(conn->fd, scratch->data + conn->in_len, scratch->cap - conn->in_len, &got, &is_drained));
+	MT_TRY(mt_stream_read(conn->fd, scratch->data + conn->in_len, scratch->cap - conn->in_len,
+			      &got, &is_drained));
 	*whole = mt_bytes_of(scratch->data, conn->in_len + got);
 	return MT_OK;
 }
@@ -113,8 +117,8 @@ enum mt_status mt_bench_conn_keep(struct mt_bench_conn *conn, struct mt_bytes re
 }
 
 /* Waits for one packet of that type, passing over a PUBLISH; *frame points into scratch. */
-static enum mt_status await(struct mt_bench_conn *conn, uint8_t type, uint32_t timeout_s, struct mt_buf *scratch,
-			    struct mt_frame *frame, const char **reason)
+static enum mt_status await(struct mt_bench_conn *conn, uint8_t type, uint32_t timeout_s,
+			    struct mt_buf *scratch, struct mt_frame *frame, const char **reason)
 {
 	struct mt_bytes whole = {scratch->data, conn->in_len};
 	struct mt_violation why;
@@ -154,9 +158,12 @@ static enum mt_status send_packet(struct mt_bench_conn *conn, struct mt_bytes pa
 static enum mt_status log_in(struct mt_bench_conn *conn, const struct mt_bench_settings *settings,
 			     const char *client_id, struct mt_buf *scratch, const char **reason)
 {
-	struct mt_connect connect = {.version = settings->version, .is_clean = true,
-				     .has_user = settings->user != NULL, .has_password = settings->password != NULL,
-				     .client_id = mt_bytes_str(client_id), .user = mt_bytes_str(settings->user),
+	struct mt_connect connect = {.version = settings->version,
+				     .is_clean = true,
+				     .has_user = settings->user != NULL,
+				     .has_password = settings->password != NULL,
+				     .client_id = mt_bytes_str(client_id),
+				     .user = mt_bytes_str(settings->user),
 				     .password = mt_bytes_str(settings->password)};
 	uint8_t packet[HANDSHAKE_BYTES];
 	struct mt_buf out = mt_buf_of(packet, sizeof(packet));
@@ -175,17 +182,22 @@ static enum mt_status log_in(struct mt_bench_conn *conn, const struct mt_bench_s
 		*reason = explain("refused", mt_reason_text(connack.reason));
 		return MT_DENIED;
 	}
-	conn->receive_max = connack.props.present & MT_PROP_BIT(RECEIVE_MAXIMUM) ? connack.props.receive_max : UINT16_MAX;
+	conn->receive_max = connack.props.present & MT_PROP_BIT(RECEIVE_MAXIMUM)
+				    ? connack.props.receive_max
+				    : UINT16_MAX;
 	return MT_OK;
 }
 
-static enum mt_status subscribe(struct mt_bench_conn *conn, const struct mt_bench_settings *settings,
-				const char *filter, struct mt_buf *scratch, const char **reason)
+static enum mt_status subscribe(struct mt_bench_conn *conn,
+				const struct mt_bench_settings *settings, const char *filter,
+				struct mt_buf *scratch, const char **reason)
 {
 	const struct mt_sub_options options = {.qos = settings->qos};
 	uint8_t packet[HANDSHAKE_BYTES], filters[HANDSHAKE_BYTES];
-	struct mt_buf out = mt_buf_of(packet, sizeof(packet)), list = mt_buf_of(filters, sizeof(filters));
-	struct mt_subscribe request = {.type = MT_PACKET_SUBSCRIBE, .packet_id = 1, .filter_count = 1};
+	struct mt_buf out = mt_buf_of(packet, sizeof(packet)),
+		      list = mt_buf_of(filters, sizeof(filters));
+	struct mt_subscribe request = {
+		.type = MT_PACKET_SUBSCRIBE, .packet_id = 1, .filter_count = 1};
 	struct mt_violation why;
 	struct mt_suback suback;
 	struct mt_frame frame;
@@ -205,8 +217,9 @@ static enum mt_status subscribe(struct mt_bench_conn *conn, const struct mt_benc
 	return MT_DENIED;
 }
 
-enum mt_status mt_bench_conn_open(struct mt_bench_conn *conn, const struct mt_bench_settings *settings,
-				  const char *client_id, const char *filter, const char **reason)
+enum mt_status mt_bench_conn_open(struct mt_bench_conn *conn,
+				  const struct mt_bench_settings *settings, const char *client_id,
+				  const char *filter, const char **reason)
 {
 	uint8_t room[HANDSHAKE_BYTES];
 	struct mt_buf scratch = mt_buf_of(room, sizeof(room));

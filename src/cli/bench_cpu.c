@@ -76,8 +76,10 @@ static bool sum_threads(int32_t pid, uint64_t *run_ns)
 	if (!tasks)
 		return false;
 	while ((entry = readdir(tasks))) {
-		(void)snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", pid, entry->d_name);
-		if (entry->d_name[0] != '.' && mt_cpu_parse_schedstat(slurp(path, text, sizeof(text)), &one))
+		(void)snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", pid,
+			       entry->d_name);
+		if (entry->d_name[0] != '.' &&
+		    mt_cpu_parse_schedstat(slurp(path, text, sizeof(text)), &one))
 			sum += one;
 	}
 	(void)closedir(tasks);
@@ -91,7 +93,8 @@ enum mt_status mt_cpu_read(int32_t pid, struct mt_cpu *out)
 	struct mt_cpu cpu;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (!mt_cpu_parse_stat(slurp(path, text, sizeof(text)), &cpu.user_ticks, &cpu.system_ticks) ||
+	if (!mt_cpu_parse_stat(slurp(path, text, sizeof(text)), &cpu.user_ticks,
+			       &cpu.system_ticks) ||
 	    !sum_threads(pid, &cpu.run_ns))
 		return MT_NOT_FOUND;
 	*out = cpu;

@@ -43,5 +43,6 @@ void mt_order_end(const struct mt_order *order, uint32_t sent_count, struct mt_o
 
 bool mt_order_tally_is_clean(const struct mt_order_tally *tally)
 {
-	return tally->lost_count == 0 && tally->duplicated_count == 0 && tally->reordered_count == 0;
+	return tally->lost_count == 0 && tally->duplicated_count == 0 &&
+	       tally->reordered_count == 0;
 }

@@ -20,8 +20,9 @@ struct mt_order_tally {
 };
 
 /*
- * Message number `seq` has come. A number that was skipped counts as lost until it comes after all; one that comes more than 64
- * places late cannot be told from a double, and counts as one. True when the message is a new one.
+ * Message number `seq` has come. A number that was skipped counts as lost until it comes after
+ * all; one that comes more than 64 places late cannot be told from a double, and counts as one.
+ * True when the message is a new one.
  */
 bool mt_order_take(struct mt_order *order, uint32_t seq, struct mt_order_tally *tally);
 /* The stream has ended; the sender sent `sent_count` messages. */

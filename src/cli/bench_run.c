@@ -1,12 +1,15 @@
 /*
- * A run of the load generator: publishers fill their windows, receivers check and answer, the last delivery ends it.
+ * A run of the load generator: publishers fill their windows, receivers check and answer, the last
+ * delivery ends it.
  *
- *   publisher.done[seq % ring] counts the receivers that have message seq; tail: all receivers have everything below
+ *   publisher.done[seq % ring] counts the receivers that have message seq;
+ *   tail: all receivers have everything below
  *
  *   0 ... tail ............ sent ..... quota
  *         |<- in flight ->|            in flight <= window
  *
- * A publisher writes again when half of its window is free, so that a write carries many messages in batched runs.
+ * A publisher writes again when half of its window is free, so that a write carries many messages
+ * in batched runs.
  */
 #include "cli/bench.h"
 #include "cli/bench_conn.h"
@@ -30,7 +33,7 @@
 
 struct publisher {
 	struct mt_bench_conn conn;
-	uint8_t *packet; /* the whole PUBLISH; number, time and packet id are written into it for each message */
+	uint8_t *packet; /* the whole PUBLISH, into which number, time and packet id are written */
 	uint16_t *done;
 	size_t packet_id_at; /* 0: none */
 	uint32_t sent;
@@ -55,7 +58,7 @@ struct run {
 	uint32_t receiver_count;
 	uint32_t copies;
 	uint32_t quota; /* messages of each publisher */
-	uint32_t ring;  /* slots of done, a power of two */
+	uint32_t ring; /* slots of done, a power of two */
 	uint32_t finished_count;
 	size_t packet_bytes;
 	uint32_t *ready; /* publishers that may write */
@@ -99,7 +102,8 @@ static void make_ready(struct run *run, uint32_t index)
 /* After a delivery to all or a completion: who may write now? */
 static void advance(struct run *run, struct publisher *publisher)
 {
-	uint32_t index = (uint32_t)(publisher - run->publishers), flying = in_flight(run, publisher);
+	uint32_t index = (uint32_t)(publisher - run->publishers),
+		 flying = in_flight(run, publisher);
 
 	run->last_ns = run->now_ns;
 	if (flying == 0 && publisher->sent == run->quota && !publisher->is_finished) {
@@ -123,7 +127,8 @@ static void mark(struct run *run, struct mt_bench_conn *conn)
 	run->dirty[run->dirty_count++] = conn;
 }
 
-static enum mt_status answer(struct run *run, struct mt_bench_conn *conn, uint8_t type, uint16_t packet_id)
+static enum mt_status answer(struct run *run, struct mt_bench_conn *conn, uint8_t type,
+			     uint16_t packet_id)
 {
 	const struct mt_ack ack = {.type = type, .packet_id = packet_id};
 	uint8_t packet[8];
@@ -141,9 +146,11 @@ static enum mt_status answer(struct run *run, struct mt_bench_conn *conn, uint8_
 
 static enum mt_status publish_batch(struct run *run, struct publisher *publisher)
 {
-	uint32_t count = run->settings->lockstep ? run->settings->lockstep : publisher->window - in_flight(run, publisher);
+	uint32_t count = run->settings->lockstep ? run->settings->lockstep
+						 : publisher->window - in_flight(run, publisher);
 	struct stamp stamp = {(uint32_t)(publisher - run->publishers), 0, run->now_ns};
-	uint8_t *stamp_at = publisher->packet + run->packet_bytes - run->settings->payload_bytes, *at;
+	uint8_t *stamp_at = publisher->packet + run->packet_bytes - run->settings->payload_bytes,
+		*at;
 	uint16_t packet_id;
 
 	if (count > run->quota - publisher->sent)
@@ -166,7 +173,8 @@ static enum mt_status publish_batch(struct run *run, struct publisher *publisher
 }
 
 /* The order of the stream that a message belongs to, or NULL when this receiver must not get it. */
-static struct mt_order *order_of(const struct run *run, const struct receiver *receiver, uint32_t publisher)
+static struct mt_order *order_of(const struct run *run, const struct receiver *receiver,
+				 uint32_t publisher)
 {
 	switch (run->settings->scenario) {
 	case MT_BENCH_PAIRS:
@@ -193,9 +201,11 @@ static enum mt_status deliver(struct run *run, struct receiver *receiver, struct
 	}
 	if (!mt_order_take(order, stamp.seq, &run->tally))
 		return MT_OK;
-	mt_histogram_add(&run->latency, run->now_ns > stamp.sent_ns ? (uint64_t)(run->now_ns - stamp.sent_ns) : 0);
+	mt_histogram_add(&run->latency,
+			 run->now_ns > stamp.sent_ns ? (uint64_t)(run->now_ns - stamp.sent_ns) : 0);
 	publisher = &run->publishers[stamp.publisher];
-	if (++publisher->done[stamp.seq & (run->ring - 1)] < run->copies || stamp.seq != publisher->tail)
+	if (++publisher->done[stamp.seq & (run->ring - 1)] < run->copies ||
+	    stamp.seq != publisher->tail)
 		return MT_OK;
 	while (publisher->tail < publisher->sent &&
 	       publisher->done[publisher->tail & (run->ring - 1)] == run->copies)
@@ -204,7 +214,8 @@ static enum mt_status deliver(struct run *run, struct receiver *receiver, struct
 	return MT_OK;
 }
 
-static enum mt_status take_publish(struct run *run, struct receiver *receiver, const struct mt_frame *frame)
+static enum mt_status take_publish(struct run *run, struct receiver *receiver,
+				   const struct mt_frame *frame)
 {
 	const uint8_t *body = frame->body.data;
 	uint8_t qos = frame->flags >> 1 & 3;
@@ -220,12 +231,13 @@ static enum mt_status take_publish(struct run *run, struct receiver *receiver, c
 		MT_TRY(answer(run, &receiver->conn, qos == 1 ? MT_PACKET_PUBACK : MT_PACKET_PUBREC,
 			      (uint16_t)(body[id_at] << 8 | body[id_at + 1])));
 	}
-	return deliver(run, receiver, mt_bytes_from(frame->body, frame->body.len - run->settings->payload_bytes));
+	return deliver(run, receiver,
+		       mt_bytes_from(frame->body, frame->body.len - run->settings->payload_bytes));
 }
 
 /* PUBREC and PUBREL are answered; what ends the flow of a publisher opens its window. */
-static enum mt_status take_ack(struct run *run, struct publisher *publisher, struct mt_bench_conn *conn,
-			       const struct mt_frame *frame)
+static enum mt_status take_ack(struct run *run, struct publisher *publisher,
+			       struct mt_bench_conn *conn, const struct mt_frame *frame)
 {
 	struct mt_violation why;
 	struct mt_ack ack;
@@ -241,7 +253,8 @@ static enum mt_status take_ack(struct run *run, struct publisher *publisher, str
 	if (frame->type == MT_PACKET_PUBREL && !publisher)
 		return answer(run, conn, MT_PACKET_PUBCOMP, ack.packet_id);
 	*run->reason = "an acknowledgement of nothing";
-	if (!publisher || publisher->completed == publisher->sent || frame->type == MT_PACKET_PUBREL)
+	if (!publisher || publisher->completed == publisher->sent ||
+	    frame->type == MT_PACKET_PUBREL)
 		return MT_VIOLATION;
 	publisher->completed++;
 	advance(run, publisher);
@@ -262,7 +275,8 @@ static enum mt_status take_frame(struct run *run, uint32_t who, const struct mt_
 	case MT_PACKET_PUBREC:
 	case MT_PACKET_PUBREL:
 	case MT_PACKET_PUBCOMP:
-		return take_ack(run, publisher, publisher ? &publisher->conn : &receiver->conn, frame);
+		return take_ack(run, publisher, publisher ? &publisher->conn : &receiver->conn,
+				frame);
 	default:
 		break;
 	}
@@ -303,7 +317,8 @@ static enum mt_status watch(struct run *run, uint32_t who, int operation, uint32
 	struct epoll_event event = {.events = events, .data.u32 = who};
 
 	*run->reason = "epoll_ctl";
-	return epoll_ctl(run->epoll, operation, conn_of(run, who)->fd, &event) == 0 ? MT_OK : MT_SYSTEM;
+	return epoll_ctl(run->epoll, operation, conn_of(run, who)->fd, &event) == 0 ? MT_OK
+										    : MT_SYSTEM;
 }
 
 static uint32_t index_of(const struct run *run, const struct mt_bench_conn *conn)
@@ -313,7 +328,8 @@ static uint32_t index_of(const struct run *run, const struct mt_bench_conn *conn
 
 	if (at >= from && at < from + run->publisher_count * sizeof(*first))
 		return (uint32_t)((at - from) / sizeof(*first));
-	return run->publisher_count + (uint32_t)((at - (uintptr_t)run->receivers) / sizeof(*run->receivers));
+	return run->publisher_count +
+	       (uint32_t)((at - (uintptr_t)run->receivers) / sizeof(*run->receivers));
 }
 
 static enum mt_status flush(struct run *run, struct mt_bench_conn *conn)
@@ -327,7 +343,8 @@ static enum mt_status flush(struct run *run, struct mt_bench_conn *conn)
 	if (is_waiting == conn->is_waiting)
 		return MT_OK;
 	conn->is_waiting = is_waiting;
-	return watch(run, index_of(run, conn), EPOLL_CTL_MOD, EPOLLIN | (is_waiting ? (uint32_t)EPOLLOUT : 0));
+	return watch(run, index_of(run, conn), EPOLL_CTL_MOD,
+		     EPOLLIN | (is_waiting ? (uint32_t)EPOLLOUT : 0));
 }
 
 /* Everything that the events of one turn made possible, then one write for each connection. */
@@ -409,7 +426,8 @@ static enum mt_status prepare_publisher(struct run *run, uint32_t index)
 	if (!publisher->packet || !publisher->done)
 		return MT_MEMORY;
 	out = mt_buf_of(publisher->packet, cap);
-	MT_TRY(mt_publish_encode_head(&publish, settings->version, settings->payload_bytes, &out, &id_at));
+	MT_TRY(mt_publish_encode_head(&publish, settings->version, settings->payload_bytes, &out,
+				      &id_at));
 	publisher->packet_id_at = settings->qos > 0 ? id_at : 0;
 	run->packet_bytes = out.pos + settings->payload_bytes;
 	return MT_OK;
@@ -466,7 +484,8 @@ static enum mt_status prepare(struct run *run)
 {
 	const struct mt_bench_settings *settings = run->settings;
 	size_t conn_count, scratch_bytes = READ_BYTES + settings->payload_bytes + 128;
-	uint32_t window = settings->window > settings->lockstep ? settings->window : settings->lockstep;
+	uint32_t window =
+		settings->window > settings->lockstep ? settings->window : settings->lockstep;
 
 	run->publisher_count = mt_bench_publishers(settings);
 	run->receiver_count = mt_bench_receivers(settings);
@@ -518,7 +537,8 @@ static void sum_up(struct run *run, struct mt_bench_result *out)
 		publisher = &run->publishers[p];
 		out->published_count += publisher->sent;
 		for (uint32_t r = 0; r < run->receiver_count; r++) {
-			receiver = &run->receivers[run->settings->scenario == MT_BENCH_PAIRS ? p : r];
+			receiver =
+				&run->receivers[run->settings->scenario == MT_BENCH_PAIRS ? p : r];
 			mt_order_end(order_of(run, receiver, p), publisher->sent, &run->tally);
 			if (run->settings->scenario == MT_BENCH_PAIRS)
 				break;
@@ -529,13 +549,16 @@ static void sum_up(struct run *run, struct mt_bench_result *out)
 	out->latency_p50_ns = (mt_time)mt_histogram_at(&run->latency, 0.5);
 }
 
-static void measure(const struct mt_cpu *before, const struct mt_cpu *after, struct mt_bench_result *out)
+static void measure(const struct mt_cpu *before, const struct mt_cpu *after,
+		    struct mt_bench_result *out)
 {
-	uint64_t user = after->user_ticks - before->user_ticks, system = after->system_ticks - before->system_ticks;
+	uint64_t user = after->user_ticks - before->user_ticks,
+		 system = after->system_ticks - before->system_ticks;
 
 	out->has_cpu = true;
 	out->cpu_ns = after->run_ns - before->run_ns;
-	out->cpu_user_share = user + system < TICKS_MIN ? -1 : (double)user / (double)(user + system);
+	out->cpu_user_share =
+		user + system < TICKS_MIN ? -1 : (double)user / (double)(user + system);
 }
 
 static enum mt_status execute(struct run *run, struct mt_bench_result *out)
@@ -576,7 +599,8 @@ static enum mt_status take_place(const struct mt_bench_settings *settings, const
 	return sched_setaffinity(0, sizeof(cpus), &cpus) == 0 ? MT_OK : MT_SYSTEM;
 }
 
-enum mt_status mt_bench_run(const struct mt_bench_settings *settings, struct mt_bench_result *out, const char **reason)
+enum mt_status mt_bench_run(const struct mt_bench_settings *settings, struct mt_bench_result *out,
+			    const char **reason)
 {
 	struct mt_bench_result result = {0};
 	struct run run = {.settings = settings, .reason = reason, .epoll = -1};

@@ -1,16 +1,16 @@
-/* What a run of the load generator is asked to do: defaults, bounds, and what follows from them. Pure. */
+/* What a run of the load generator is asked to do: defaults, bounds, and what follows from them.
+ * Pure. */
 #include "cli/bench.h"
 
 #include <stdlib.h>
 
 #define TOPIC_BYTES_MAX 64
 #define CREDENTIAL_BYTES_MAX 1024
-#define TIMEOUT_S_MAX 3600
 
 struct mt_bench_settings mt_bench_defaults(void)
 {
 	return (struct mt_bench_settings){.scenario = MT_BENCH_PAIRS,
-					  .host = "127.0.0.1",
+					  .host = "localhost",
 					  .port = "1883",
 					  .topic = "bench",
 					  .version = MT_VERSION_5,
@@ -57,14 +57,16 @@ static const char *find_bad_number(const struct mt_bench_settings *settings)
 	if (!is_within(settings->messages, 1, MT_BENCH_MESSAGES_MAX))
 		return "--messages must be 1 to 1000000000";
 	if (!is_within(settings->payload_bytes, MT_BENCH_PAYLOAD_MIN, MT_BENCH_PAYLOAD_MAX))
-		return "--payload must be 16 to 1048576 bytes";
+		return "--size must be 16 to 1048576 bytes";
 	if (!is_within(settings->window, 1, MT_BENCH_WINDOW_MAX))
 		return "--window must be 1 to 16384";
 	if (settings->lockstep > MT_BENCH_WINDOW_MAX)
 		return "--lockstep must be at most 16384";
-	if (!is_within(settings->timeout_s, 1, TIMEOUT_S_MAX))
+	if (!is_within(settings->timeout_s, 1, MT_BENCH_TIMEOUT_S_MAX))
 		return "--timeout must be 1 to 3600 seconds";
-	return settings->qos > 2 ? "-q must be 0, 1 or 2" : NULL;
+	if (settings->cpu > MT_BENCH_CPU_MAX)
+		return "--cpu must be at most 1023";
+	return settings->qos > 2 ? "--qos must be 0, 1 or 2" : NULL;
 }
 
 static const char *find_bad_text(const struct mt_bench_settings *settings)

@@ -1,4 +1,5 @@
-/* The pure parts of the load generator: order and loss, latencies, CPU time from /proc, settings. */
+/* The pure parts of the load generator: order and loss, latencies, CPU time from /proc,
+ * settings. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,7 +13,8 @@
 
 #include <stdlib.h>
 
-static void take_all(const uint32_t *list, size_t count, uint32_t sent, struct mt_order_tally *tally)
+static void take_all(const uint32_t *list, size_t count, uint32_t sent,
+		     struct mt_order_tally *tally)
 {
 	struct mt_order order = {0};
 
@@ -47,7 +49,7 @@ static void test_order_counts_each_fault(void **state)
 		{{3, 2, 1, 0}, 4, 4, {4, 0, 0, 3}},
 		{{1, 1, 0, 0}, 4, 2, {2, 0, 2, 1}},
 		{{0}, 0, 7, {0, 7, 0, 0}},
-		{{64, 0}, 2, 65, {1, 64, 1, 0}},  /* 65 places late: taken for a double */
+		{{64, 0}, 2, 65, {1, 64, 1, 0}}, /* 65 places late: taken for a double */
 		{{63, 0}, 2, 64, {2, 62, 0, 1}},
 	};
 
@@ -61,7 +63,8 @@ static void test_order_counts_each_fault(void **state)
 	}
 }
 
-/* Every number below the end is delivered or lost, whatever comes in which order within the history. */
+/* Every number below the end is delivered or lost, whatever comes in which order within the
+ * history. */
 static void test_order_equals_a_naive_count(void **state)
 {
 	struct mt_rng rng;
@@ -138,7 +141,8 @@ static void test_histogram_takes_every_value(void **state)
 
 static void test_cpu_texts(void **state)
 {
-	static const char stat[] = "42 (a) b (c) S 1 42 42 0 -1 4194560 10 0 0 0 123 456 7 8 20 0 1 0\n";
+	static const char stat[] =
+		"42 (a) b (c) S 1 42 42 0 -1 4194560 10 0 0 0 123 456 7 8 20 0 1 0\n";
 	uint64_t user = 0, system = 0, run = 0;
 
 	(void)state;
@@ -149,7 +153,8 @@ static void test_cpu_texts(void **state)
 	assert_int_equal(run, 123456789012);
 	assert_false(mt_cpu_parse_schedstat(mt_bytes_str(""), &run));
 	assert_false(mt_cpu_parse_schedstat(mt_bytes_str("99999999999999999999999"), &run));
-	for (size_t len = 0; len <= strlen("42 (a) b (c) S 1 42 42 0 -1 4194560 10 0 0 0 123"); len++)
+	for (size_t len = 0; len <= strlen("42 (a) b (c) S 1 42 42 0 -1 4194560 10 0 0 0 123");
+	     len++)
 		assert_false(mt_cpu_parse_stat(mt_bytes_of(stat, len), &user, &system));
 	assert_int_equal(mt_cpu_read(INT32_MAX, &(struct mt_cpu){0}), MT_NOT_FOUND);
 }
@@ -163,9 +168,10 @@ static void test_settings_have_bounds(void **state)
 	} numbers[] = {
 		{offsetof(struct mt_bench_settings, connections), 1, MT_BENCH_CONNECTIONS_MAX},
 		{offsetof(struct mt_bench_settings, messages), 1, MT_BENCH_MESSAGES_MAX},
-		{offsetof(struct mt_bench_settings, payload_bytes), MT_BENCH_PAYLOAD_MIN, MT_BENCH_PAYLOAD_MAX},
+		{offsetof(struct mt_bench_settings, payload_bytes), MT_BENCH_PAYLOAD_MIN,
+		 MT_BENCH_PAYLOAD_MAX},
 		{offsetof(struct mt_bench_settings, window), 1, MT_BENCH_WINDOW_MAX},
-		{offsetof(struct mt_bench_settings, timeout_s), 1, 3600},
+		{offsetof(struct mt_bench_settings, timeout_s), 1, MT_BENCH_TIMEOUT_S_MAX},
 	};
 	struct mt_bench_settings settings;
 	const char *reason = NULL;
@@ -176,12 +182,13 @@ static void test_settings_have_bounds(void **state)
 	assert_int_equal(mt_bench_check(&settings, &reason), MT_OK);
 	assert_null(reason);
 	for (size_t i = 0; i < MT_COUNT_OF(numbers) * 4; i++) {
-		value = (uint32_t[]){numbers[i / 4].low, numbers[i / 4].low - 1, numbers[i / 4].high,
-				     numbers[i / 4].high + 1}[i % 4];
+		value = (uint32_t[]){numbers[i / 4].low, numbers[i / 4].low - 1,
+				     numbers[i / 4].high, numbers[i / 4].high + 1}[i % 4];
 		settings = mt_bench_defaults();
 		memcpy((char *)&settings + numbers[i / 4].at, &value, sizeof(value));
 		reason = NULL;
-		assert_int_equal(mt_bench_check(&settings, &reason), i % 2 == 0 ? MT_OK : MT_INVALID);
+		assert_int_equal(mt_bench_check(&settings, &reason),
+				 i % 2 == 0 ? MT_OK : MT_INVALID);
 		assert_true((reason != NULL) == (i % 2 == 1));
 	}
 }
@@ -189,8 +196,9 @@ static void test_settings_have_bounds(void **state)
 static void test_settings_refuse_wrong_texts(void **state)
 {
 	static const char *const ports[] = {"0", "65536", "", "1883x", "-1", " 1"};
-	static const char *const topics[] = {"", "a/#", "+",
-					     "12345678901234567890123456789012345678901234567890123456789012345"};
+	static const char *const topics[] = {
+		"", "a/#", "+",
+		"12345678901234567890123456789012345678901234567890123456789012345"};
 	struct mt_bench_settings settings;
 	const char *reason = NULL;
 
@@ -217,7 +225,8 @@ static void test_scenarios_have_their_shape(void **state)
 	static const struct {
 		enum mt_bench_scenario scenario;
 		uint32_t publishers, receivers, copies;
-	} shapes[] = {{MT_BENCH_PAIRS, 7, 7, 1}, {MT_BENCH_FANOUT, 1, 7, 7}, {MT_BENCH_FANIN, 7, 1, 1}};
+	} shapes[] = {
+		{MT_BENCH_PAIRS, 7, 7, 1}, {MT_BENCH_FANOUT, 1, 7, 7}, {MT_BENCH_FANIN, 7, 1, 1}};
 	struct mt_bench_settings settings = mt_bench_defaults();
 
 	(void)state;
