@@ -7,13 +7,14 @@ OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
 LIB_OBJ := $(filter-out $(MAINS:src/%.c=$(B)/obj/%.o),$(OBJ))
 # What a device links: no broker, no store, no console.
 DEVICE_SRC := $(wildcard src/base/*.c src/wire/*.c src/client/*.c) src/topic/name.c \
-	$(addprefix src/io/,dial.c stream.c clock.c file.c) \
+	$(addprefix src/io/,dial.c stream.c clock.c listen.c) \
 	$(addprefix src/tls/,client.c session.c context.c identity.c pem.c fault.c) \
-	src/shell/client.c
+	src/shell/client.c $(wildcard src/shell/client_*.c)
 DEVICE_OBJ := $(patsubst src/%.c,$(B)/obj/%.o,$(filter $(SRC),$(DEVICE_SRC)))
 
 PRODUCTS := $(B)/mortised $(B)/mortise $(B)/libmortise.a $(B)/libmortise.so
-all: $(PRODUCTS) ## build every product of variant V (default release)
+EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
+all: $(PRODUCTS) $(EXAMPLES) ## build every product of variant V (default release)
 
 build/gen/spec/%.h: spec/%.tbl tools/gen
 	@mkdir -p $(@D)
@@ -34,9 +35,20 @@ $(B)/mortised: $(B)/obj/broker/main.o $(B)/liball.a
 $(B)/mortise: $(B)/obj/cli/main.o $(B)/liball.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS_all)
 
-$(B)/libmortise.a: $(DEVICE_OBJ)
+# One object whose hidden symbols are local: the archive offers mortise_* and nothing else.
+$(B)/libmortise.o: $(DEVICE_OBJ)
+	ld -r -o $@ $^
+	objcopy --localize-hidden $@
+
+$(B)/libmortise.a: $(B)/libmortise.o
 	@rm -f $@
 	ar rcs $@ $^
+
+$(B)/examples/%: examples/%.c $(B)/libmortise.a
+	@mkdir -p $(@D)
+	$(CC) -Iinclude $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS_client)
+
+examples: $(EXAMPLES) ## build the small programs of examples/ against libmortise
 
 $(B)/libmortise.so: $(DEVICE_OBJ)
 	$(CC) $(CFLAGS) -shared -Wl,-soname,libmortise.so.0 -o $@ $^ $(filter-out -pie,$(LDFLAGS)) $(LIBS_client)
@@ -45,4 +57,4 @@ $(B)/libmortise.so: $(DEVICE_OBJ)
 
 clean: ## remove everything that was built
 	rm -rf build
-.PHONY: all clean
+.PHONY: all examples clean
