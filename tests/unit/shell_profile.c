@@ -152,7 +152,13 @@ static void written_profiles_read_the_same(void **state)
 {
 	const char *folder = folder_make();
 	char path[600], ca[] = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n";
-	struct mt_profile out = {.host = "::1", .port = 8883, .user = "an\xc3\xa4 \"x\": - #", .password = "\xe2\x80\xa8 \\ 'y' ", .ca_pem = ca};
+	struct mt_profile out = {
+		.host = "::1",
+		.port = 8883,
+		.user = "an\xc3\xa4 \"x\": - #",
+		.password = "\xe2\x80\xa8 \\ 'y' ",
+		.ca_pem = ca,
+	};
 	struct mt_profile in;
 	struct stat facts;
 	(void)state;
