@@ -13,16 +13,17 @@
 
 struct mt_admin_request {
 	const char *method; /* "GET", "POST", "PUT", "DELETE" */
-	const char *path;   /* "/api/users/th-17", percent-decoded is the handler's business */
+	const char *path;   /* "/api/users/th-17", still percent-encoded */
 	struct mt_bytes body;
 	uint32_t peer_uid;
-	const char *(*query)(const struct mt_admin_request *request, const char *name); /* NULL when absent */
+	/* Value behind "?name=", still percent-encoded; NULL when absent. */
+	const char *(*query)(const struct mt_admin_request *request, const char *name);
 	void *connection;
 };
 
 struct mt_admin_answer {
 	int http_status;
-	char *body; /* malloc'ed JSON, taken over; NULL: none */
+	char *body; /* malloc'ed JSON, taken over and wiped; NULL: none */
 };
 
 typedef void mt_admin_handler(void *context, const struct mt_admin_request *request, struct mt_admin_answer *answer);

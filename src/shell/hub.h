@@ -17,8 +17,9 @@ struct mt_hub {
 };
 
 MT_MUST_USE enum mt_status mt_hub_open(struct mt_hub *hub);
+/* Loop thread, after the loop's end: answers MT_CLOSED to those who wait and to all who come. Its memory must outlive the callers. */
 void mt_hub_close(struct mt_hub *hub);
 /* Any thread but the loop's: runs call(broker, argument) on the loop's thread and returns when it is done. MT_CLOSED: the broker is stopping. */
 MT_MUST_USE enum mt_status mt_hub_call(struct mt_hub *hub, mt_hub_call_fn *call, void *argument);
-/* Loop thread: runs all waiting calls; after close it answers MT_CLOSED to those left. */
+/* Loop thread, before close: runs all waiting calls. */
 void mt_hub_serve(struct mt_hub *hub, struct mt_broker *broker);
