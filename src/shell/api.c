@@ -1,0 +1,220 @@
+/* The admin API as a whole: from a request to its handler, and back to JSON. */
+#include "shell/api.h"
+
+#include "base/utf8.h"
+#include "shell/api_call.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+
+static const struct mt_api_route *const routes[] = {
+	mt_api_user_routes,
+	mt_api_role_routes,
+	mt_api_client_routes,
+	mt_api_status_routes,
+};
+
+/* JSON holds passwords and tokens: nothing of it stays behind in the heap. */
+static void free_json(void *at)
+{
+	if (at)
+		mt_bytes_wipe(at, malloc_usable_size(at));
+	free(at);
+}
+
+enum mt_status mt_api_open(struct mt_broker *broker, mt_api_adopt_fn *adopt, struct mt_api **out)
+{
+	struct mt_api *api = calloc(1, sizeof(*api));
+	if (!api)
+		return MT_MEMORY;
+	api->broker = broker;
+	api->state = mt_broker_state(broker);
+	api->adopt = adopt;
+	json_set_alloc_funcs(malloc, free_json);
+	*out = api;
+	return MT_OK;
+}
+
+void mt_api_close(struct mt_api **api)
+{
+	free(*api);
+	*api = NULL;
+}
+
+static int hex_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decodes %XX up to `end` behind what call->text holds; NULL when malformed: bad escape, NUL, no UTF-8, no room. */
+static const char *decode(struct mt_api_call *call, const char *at, const char *end)
+{
+	char *out = call->text + call->text_len;
+	size_t len = 0;
+	size_t room = sizeof(call->text) - call->text_len;
+	size_t bad;
+	while (at < end) {
+		char c = *at++;
+		if (c == '%') {
+			int high = end - at >= 2 ? hex_of(at[0]) : -1;
+			int low = end - at >= 2 ? hex_of(at[1]) : -1;
+			if (high < 0 || low < 0)
+				return NULL;
+			c = (char)(high << 4 | low);
+			at += 2;
+		}
+		if (len + 1 >= room)
+			return NULL;
+		out[len++] = c;
+	}
+	if (room == 0 || mt_utf8_check(mt_bytes_of(out, len), &bad) != MT_UTF8_GOOD)
+		return NULL;
+	out[len] = '\0';
+	call->text_len += len + 1;
+	return out;
+}
+
+bool mt_api_query(struct mt_api_call *call, const char *name, const char **out)
+{
+	const struct mt_admin_request *request = call->request;
+	const char *raw = request->query ? request->query(request, name) : NULL;
+	*out = NULL;
+	if (!raw)
+		return true;
+	*out = decode(call, raw, raw + strlen(raw));
+	if (!*out)
+		mt_api_fail(call, 400, "?%s=: expected UTF-8, percent-encoded", name);
+	return *out != NULL;
+}
+
+static bool split_path(struct mt_api_call *call)
+{
+	static const char prefix[] = "/api/";
+	const char *at = call->request->path;
+	if (strncmp(at, prefix, sizeof(prefix) - 1) != 0)
+		return false;
+	at += sizeof(prefix) - 1;
+	for (;;) {
+		const char *end = at + strcspn(at, "/");
+		const char *segment;
+		if (end == at || call->segment_count == MT_API_SEGMENTS_MAX)
+			return false;
+		segment = decode(call, at, end);
+		if (!segment)
+			return false;
+		call->segments[call->segment_count++] = segment;
+		if (*end == '\0')
+			return true;
+		at = end + 1;
+	}
+}
+
+static bool fits(const struct mt_api_call *call, const char *pattern)
+{
+	uint32_t i = 0;
+	while (*pattern) {
+		size_t len = strcspn(pattern, "/");
+		const char *segment = i < call->segment_count ? call->segments[i++] : NULL;
+		bool is_any = len == 1 && *pattern == '*';
+		if (!segment || (!is_any && (strlen(segment) != len || memcmp(segment, pattern, len) != 0)))
+			return false;
+		pattern += len;
+		pattern += *pattern == '/';
+	}
+	return i == call->segment_count;
+}
+
+/* NULL: *http_status is 404, or 405 when only the method does not fit. */
+static const struct mt_api_route *find_route(const struct mt_api_call *call, int *http_status)
+{
+	*http_status = 404;
+	for (size_t i = 0; i < MT_COUNT_OF(routes); i++) {
+		for (const struct mt_api_route *route = routes[i]; route->method; route++) {
+			if (!fits(call, route->pattern))
+				continue;
+			if (strcmp(route->method, call->request->method) == 0)
+				return route;
+			*http_status = 405;
+		}
+	}
+	return NULL;
+}
+
+/* The reader of JSON is recursive: brackets are counted before it sees them. */
+static bool is_shallow(struct mt_bytes text)
+{
+	unsigned depth = 0;
+	bool is_text = false;
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.data[i];
+		if (is_text && c == '\\')
+			i++;
+		else if (c == '"')
+			is_text = !is_text;
+		else if (!is_text && (c == '{' || c == '[') && ++depth > MT_API_DEPTH_MAX)
+			return false;
+		else if (!is_text && (c == '}' || c == ']') && depth > 0)
+			depth--;
+	}
+	return true;
+}
+
+/* False: answered. */
+static bool read_body(struct mt_api_call *call)
+{
+	struct mt_bytes text = call->request->body;
+	json_error_t error;
+	if (text.len == 0)
+		return true;
+	if (text.len > MT_ADMIN_BODY_BYTES_MAX || !is_shallow(text)) {
+		mt_api_fail(call, 400, "the body is too large or too deep: at most %u bytes and %u levels",
+			    MT_ADMIN_BODY_BYTES_MAX, MT_API_DEPTH_MAX);
+		return false;
+	}
+	call->body = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &error);
+	if (!json_is_object(call->body)) {
+		/* The reader's own message may quote what it read: a password. */
+		mt_api_fail(call, 400, "the body is no JSON object: expected {...}, faulty near line %d, column %d",
+			    call->body ? 1 : error.line, call->body ? 1 : error.column);
+		return false;
+	}
+	return true;
+}
+
+static void run(struct mt_api_call *call)
+{
+	const struct mt_api_route *route;
+	int http_status = 404;
+	if (!split_path(call) || !(route = find_route(call, &http_status))) {
+		mt_api_fail(call, http_status, http_status == 405 ? "%.16s is not possible here; see mortise help"
+								  : "%.16s: there is nothing at this path; see mortise help",
+			    call->request->method);
+		return;
+	}
+	if (read_body(call))
+		route->run(call);
+	MT_CHECK(call->http_status != 0);
+}
+
+void mt_api_handle(void *context, const struct mt_admin_request *request, struct mt_admin_answer *answer)
+{
+	struct mt_api_call *call = calloc(1, sizeof(*call));
+	answer->http_status = 500;
+	answer->body = NULL;
+	if (!call)
+		return;
+	call->api = context;
+	call->request = request;
+	run(call);
+	answer->http_status = call->http_status;
+	answer->body = call->answer ? json_dumps(call->answer, JSON_COMPACT) : NULL;
+	if (call->answer && !answer->body)
+		answer->http_status = 500;
+	json_decref(call->answer);
+	json_decref(call->body);
+	mt_bytes_wipe(call, sizeof(*call));
+	free(call);
+}

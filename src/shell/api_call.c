@@ -1,0 +1,250 @@
+/* What the handlers of the admin API share: bodies, answers, and changes that are whole or not at all. */
+#include "shell/api_call.h"
+
+#include "base/utf8.h"
+#include "io/clock.h"
+#include "shell/directory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void mt_api_succeed(struct mt_api_call *call, json_t *answer)
+{
+	if (!answer) {
+		mt_api_fail(call, 500, "out of memory; lower the limits of the broker");
+		return;
+	}
+	json_decref(call->answer);
+	call->answer = answer;
+	call->http_status = 200;
+}
+
+void mt_api_fail(struct mt_api_call *call, int http_status, const char *format, ...)
+{
+	char text[MT_API_FAULT_BYTES * 2];
+	json_t *error;
+	va_list list;
+	va_start(list, format);
+	vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	/* A cut may have split a character. */
+	for (size_t len = strlen(text); !(error = json_string(text)) && len > 0;)
+		text[--len] = '\0';
+	json_decref(call->answer);
+	call->answer = json_pack("{s:o}", "error", error);
+	call->http_status = http_status;
+}
+
+static int http_of(enum mt_status status)
+{
+	switch (status) {
+	case MT_NOT_FOUND:
+		return 404;
+	case MT_EXISTS:
+	case MT_DENIED:
+		return 409;
+	case MT_INVALID:
+	case MT_LIMIT:
+		return 400;
+	case MT_CLOSED:
+		return 503;
+	case MT_OK:
+	case MT_AGAIN:
+	case MT_MEMORY:
+	case MT_VIOLATION:
+	case MT_TIMEOUT:
+	case MT_SYSTEM:
+	case MT_TLS:
+	case MT_CORRUPT:
+	case MT_UNREACHABLE:
+		return 500;
+	}
+	return 500;
+}
+
+void mt_api_fail_status(struct mt_api_call *call, enum mt_status status, const char *what)
+{
+	const char *why = mt_state_fault(call->api->state);
+	mt_api_fail(call, http_of(status), "%s: %s; %s", what, *why ? why : mt_status_text(status),
+		    mt_status_remedy(status));
+}
+
+/* One "key:type?" of a shape. */
+struct field {
+	const char *key;
+	int key_len;
+	char type;
+	bool is_optional;
+};
+
+static bool next_field(const char **shape, struct field *out)
+{
+	const char *at = *shape + strspn(*shape, " ");
+	size_t len = strcspn(at, ":");
+	if (*at == '\0')
+		return false;
+	MT_CHECK(at[len] == ':');
+	*out = (struct field){at, (int)len, at[len + 1], at[len + 2] == '?'};
+	*shape = at + strcspn(at, " ");
+	return true;
+}
+
+static bool has_type(const json_t *value, char type)
+{
+	switch (type) {
+	case 's':
+		return json_is_string(value);
+	case 'b':
+		return json_is_boolean(value);
+	case 'a':
+		return json_is_array(value);
+	default:
+		return true;
+	}
+}
+
+static const char *type_name(char type)
+{
+	return type == 's' ? "a text" : type == 'b' ? "true or false" : "a list";
+}
+
+/* "name, password (optional)": what would have been right. */
+static void tell_shape(const char *shape, char *out, size_t cap)
+{
+	struct field field;
+	size_t len = 0;
+	out[0] = '\0';
+	while (next_field(&shape, &field) && len < cap)
+		len += (size_t)snprintf(out + len, cap - len, "%s%.*s%s", len > 0 ? ", " : "", field.key_len, field.key,
+					field.is_optional ? " (optional)" : "");
+}
+
+static bool knows_key(const char *shape, const char *key)
+{
+	struct field field;
+	while (next_field(&shape, &field))
+		if (strlen(key) == (size_t)field.key_len && memcmp(key, field.key, (size_t)field.key_len) == 0)
+			return true;
+	return false;
+}
+
+static bool check_fields(struct mt_api_call *call, const char *shape, const char *expected)
+{
+	struct field field;
+	while (next_field(&shape, &field)) {
+		char key[32];
+		const json_t *value;
+		snprintf(key, sizeof(key), "%.*s", field.key_len, field.key);
+		value = json_object_get(call->body, key);
+		if (value && !has_type(value, field.type)) {
+			mt_api_fail(call, 400, "%s: expected %s", key, type_name(field.type));
+			return false;
+		}
+		if (!value && !field.is_optional) {
+			mt_api_fail(call, 400, "%s is missing: expected an object of %s", key, expected);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool mt_api_expect(struct mt_api_call *call, const char *shape)
+{
+	char expected[256];
+	const char *key;
+	json_t *value;
+	tell_shape(shape, expected, sizeof(expected));
+	if (!call->body && *shape) {
+		mt_api_fail(call, 400, "the body is missing: expected an object of %s", expected);
+		return false;
+	}
+	json_object_foreach(call->body, key, value) {
+		if (!knows_key(shape, key)) {
+			mt_api_fail(call, 400, "%.64s: there is no such key; expected %s", key,
+				    *expected ? expected : "none");
+			return false;
+		}
+	}
+	return check_fields(call, shape, expected);
+}
+
+const char *mt_api_text(const struct mt_api_call *call, const char *key)
+{
+	return json_string_value(json_object_get(call->body, key));
+}
+
+static bool begin_change(struct mt_api_call *call)
+{
+	char author[32];
+	enum mt_status status;
+	snprintf(author, sizeof(author), "uid %u", call->request->peer_uid);
+	status = mt_state_begin(call->api->state, author, call->what, mt_clock_now().wall_ns / MT_SECOND);
+	if (status != MT_OK)
+		mt_api_fail_status(call, status, call->what);
+	return status == MT_OK;
+}
+
+bool mt_api_change(struct mt_api_call *call, const char *format, ...)
+{
+	va_list list;
+	va_start(list, format);
+	vsnprintf(call->what, sizeof(call->what), format, list);
+	va_end(list);
+	return begin_change(call);
+}
+
+/* The snapshot of the whole database as it is now, the open change included. False: answered. */
+static bool load(struct mt_api_call *call, struct mt_policy **policy)
+{
+	char fault[MT_API_FAULT_BYTES] = "";
+	enum mt_status status = mt_directory_load(call->api->state, policy, fault, sizeof(fault));
+	if (status == MT_OK)
+		return true;
+	/* A row that makes no policy is the request's fault. */
+	mt_api_fail(call, status == MT_MEMORY || status == MT_SYSTEM ? 500 : 400, "%s: nothing was changed: %s", call->what,
+		    fault);
+	return false;
+}
+
+static bool check_and_commit(struct mt_api_call *call)
+{
+	struct mt_policy *policy = NULL;
+	enum mt_status status;
+	if (!load(call, &policy))
+		return false;
+	mt_policy_unref(&policy);
+	status = mt_state_commit(call->api->state);
+	if (status != MT_OK)
+		mt_api_fail_status(call, status, call->what);
+	return status == MT_OK;
+}
+
+/* Loaded again, so that the snapshot bears the revision which now is. */
+static bool adopt(struct mt_api_call *call)
+{
+	struct mt_api *api = call->api;
+	struct mt_policy *policy = NULL;
+	char fault[MT_API_FAULT_BYTES] = "";
+	enum mt_status status = mt_directory_load(api->state, &policy, fault, sizeof(fault));
+	if (status == MT_OK)
+		status = api->adopt(api->broker, policy);
+	mt_policy_unref(&policy);
+	if (status != MT_OK)
+		mt_api_fail(call, http_of(status), "%s: saved, but the running broker did not adopt it: %s; restart it",
+			    call->what, *fault ? fault : mt_status_text(status));
+	return status == MT_OK;
+}
+
+bool mt_api_change_end(struct mt_api_call *call, enum mt_status status)
+{
+	struct mt_api *api = call->api;
+	if (status != MT_OK)
+		mt_api_fail_status(call, status, call->what);
+	if (status != MT_OK || !check_and_commit(call)) {
+		mt_state_rollback(api->state);
+		return false;
+	}
+	mt_log(MT_LOG_NOTICE, "admin", "changed", MT_STR("what", call->what), MT_U64("uid", call->request->peer_uid),
+	       MT_U64("revision", mt_state_revision(api->state)));
+	return adopt(call);
+}
