@@ -76,6 +76,8 @@ int mortise_client_set_session_expiry(mortise_client *client, uint32_t seconds);
 int mortise_client_set_keep_alive(mortise_client *client, uint16_t seconds);
 /* Verified TLS. ca_path NULL: the system's CAs; else only those in the file. certificate_path and key_path: both or none. */
 int mortise_client_set_tls(mortise_client *client, const char *ca_path, const char *certificate_path, const char *key_path);
+/* Another address than the one of create, or of a profile. */
+int mortise_client_set_address(mortise_client *client, const char *host, uint16_t port);
 /* Address, CA, credentials and certificate from a file of `mortise cert issue` or of a first start. Turns TLS on. */
 int mortise_client_set_profile(mortise_client *client, const char *path);
 /* Credentials may travel without TLS to any address. */

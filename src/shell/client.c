@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define HOST_BYTES_MAX 253u
 #define REASON_TEXT_BYTES 160u
 
 int mt_client_say(struct mortise_client *client, enum mortise_status status, const char *format, ...)
@@ -484,8 +483,9 @@ int mt_client_post_request(struct mortise_client *client, bool is_subscribe, con
 int mortise_client_post_subscribe(mortise_client *client, const struct mortise_subscription *list, size_t count,
 				  const struct mortise_property *properties, size_t property_count, uint16_t *id)
 {
+	uint16_t unused;
 	mt_client_begin(client);
-	return mt_client_post_request(client, true, list, count, properties, property_count, id);
+	return mt_client_post_request(client, true, list, count, properties, property_count, id ? id : &unused);
 }
 
 int mt_client_post_end(struct mortise_client *client, const char *const *filters, size_t count,
@@ -505,8 +505,9 @@ int mt_client_post_end(struct mortise_client *client, const char *const *filters
 int mortise_client_post_unsubscribe(mortise_client *client, const char *const *filters, size_t count,
 				    const struct mortise_property *properties, size_t property_count, uint16_t *id)
 {
+	uint16_t unused;
 	mt_client_begin(client);
-	return mt_client_post_end(client, filters, count, properties, property_count, id);
+	return mt_client_post_end(client, filters, count, properties, property_count, id ? id : &unused);
 }
 
 int mortise_client_post_disconnect(mortise_client *client, uint8_t reason)

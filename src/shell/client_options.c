@@ -40,6 +40,19 @@ static int keep_text(struct mortise_client *client, const char *text, const char
 	return status;
 }
 
+int mortise_client_set_address(mortise_client *client, const char *host, uint16_t port)
+{
+	size_t host_bytes = strlen(host);
+	int status = check_early(client);
+	if (status != MORTISE_OK)
+		return status;
+	if (host_bytes == 0 || host_bytes > HOST_BYTES_MAX)
+		return mt_client_say(client, MORTISE_INVALID, "a host has 1 to %u characters", HOST_BYTES_MAX);
+	memcpy(client->options.host, host, host_bytes + 1);
+	client->options.port = port;
+	return MORTISE_OK;
+}
+
 int mortise_client_set_version(mortise_client *client, int version)
 {
 	int status = check_early(client);

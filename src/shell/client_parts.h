@@ -15,6 +15,7 @@
 #include "tls/session.h"
 
 #define LINK_FAULT_BYTES 512
+#define HOST_BYTES_MAX 253u
 
 enum link_state {
 	LINK_IDLE,    /* nothing to do */

@@ -1,0 +1,251 @@
+/* The format characters of sub. */
+#include "cli/format.h"
+
+#include "base/utf8.h"
+
+#include <jansson.h>
+#include <string.h>
+
+struct printing {
+	FILE *out;
+	const struct mortise_message *message;
+	struct timespec when;
+	struct tm local;
+	bool is_tty;
+};
+
+static void put_text(const struct printing *to, const void *text, size_t bytes)
+{
+	const uint8_t *at = text;
+	if (!to->is_tty) {
+		fwrite(text, 1, bytes, to->out);
+		return;
+	}
+	for (size_t i = 0; i < bytes; i++)
+		fputc((at[i] < 0x20 && at[i] != '\n' && at[i] != '\t') || at[i] == 0x7f ? '?' : at[i], to->out);
+}
+
+static void put_hex(const struct printing *to, const char *digits)
+{
+	const uint8_t *at = to->message->payload;
+	for (size_t i = 0; i < to->message->payload_bytes; i++) {
+		fputc(digits[at[i] >> 4], to->out);
+		fputc(digits[at[i] & 15], to->out);
+	}
+}
+
+static void put_properties(const struct printing *to, uint8_t id)
+{
+	struct mortise_property item;
+	size_t pos = 0;
+	bool is_first = true;
+	while (mortise_message_property(to->message, &pos, &item)) {
+		if (item.id != id)
+			continue;
+		if (!is_first)
+			fputc(' ', to->out);
+		is_first = false;
+		if (item.text)
+			put_text(to, item.text, item.text_bytes);
+		else
+			fprintf(to->out, "%u", item.number);
+		if (item.value) {
+			fputc(':', to->out);
+			put_text(to, item.value, item.value_bytes);
+		}
+	}
+}
+
+/* The format comes from the command line of the same person. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+static void put_time(const struct printing *to, const char *format)
+{
+	char text[128];
+	if (strftime(text, sizeof(text), format, &to->local) > 0)
+		fputs(text, to->out);
+}
+#pragma GCC diagnostic pop
+
+static bool is_utf8(const void *text, size_t bytes)
+{
+	size_t bad;
+	return mt_utf8_check(mt_bytes_of(text, bytes), &bad) == MT_UTF8_GOOD;
+}
+
+static json_t *hex_json(const struct mortise_message *message)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *at = message->payload;
+	char *text = malloc(message->payload_bytes * 2 + 1);
+	json_t *value;
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < message->payload_bytes; i++) {
+		text[2 * i] = digits[at[i] >> 4];
+		text[2 * i + 1] = digits[at[i] & 15];
+	}
+	value = json_stringn(text, message->payload_bytes * 2);
+	free(text);
+	return value;
+}
+
+/* A payload that is no text stands under another name, in hex. */
+static void add_payload(json_t *object, const struct mortise_message *message, bool is_nested)
+{
+	const char *payload = message->payload_bytes > 0 ? message->payload : "";
+	json_t *parsed =
+		is_nested ? json_loadb(payload, message->payload_bytes, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL)
+			  : NULL;
+	if (parsed)
+		json_object_set_new(object, "payload", parsed);
+	else if (is_utf8(payload, message->payload_bytes))
+		json_object_set_new(object, "payload", json_stringn(payload, message->payload_bytes));
+	else
+		json_object_set_new(object, "payload_hex", hex_json(message));
+}
+
+static void put_json(const struct printing *to, bool is_nested)
+{
+	char when[40];
+	json_t *object = json_object();
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S%z", &to->local);
+	json_object_set_new(object, "tst", json_string(when));
+	json_object_set_new(object, "topic", json_stringn(to->message->topic, to->message->topic_bytes));
+	json_object_set_new(object, "qos", json_integer(to->message->qos));
+	json_object_set_new(object, "retain", json_integer(to->message->is_retain));
+	json_object_set_new(object, "payloadlen", json_integer((json_int_t)to->message->payload_bytes));
+	if (to->message->packet_id != 0)
+		json_object_set_new(object, "mid", json_integer(to->message->packet_id));
+	add_payload(object, to->message, is_nested);
+	json_dumpf(object, to->out, JSON_COMPACT);
+	json_decref(object);
+}
+
+/* A property by the character that stands for it; 0: none. */
+static uint8_t property_of(char c)
+{
+	switch (c) {
+	case 'A':
+		return 0x23;
+	case 'C':
+		return MORTISE_CONTENT_TYPE;
+	case 'D':
+		return MORTISE_CORRELATION_DATA;
+	case 'E':
+		return MORTISE_MESSAGE_EXPIRY_INTERVAL;
+	case 'F':
+		return MORTISE_PAYLOAD_FORMAT_INDICATOR;
+	case 'P':
+		return MORTISE_USER_PROPERTY;
+	case 'R':
+		return MORTISE_RESPONSE_TOPIC;
+	case 'S':
+		return MORTISE_SUBSCRIPTION_IDENTIFIER;
+	default:
+		return 0;
+	}
+}
+
+static void put_number(const struct printing *to, char c)
+{
+	const struct mortise_message *message = to->message;
+	if (c == 'l')
+		fprintf(to->out, "%zu", message->payload_bytes);
+	else if (c == 'm')
+		fprintf(to->out, "%u", message->packet_id);
+	else if (c == 'q')
+		fprintf(to->out, "%u", message->qos);
+	else
+		fprintf(to->out, "%d", message->is_retain);
+}
+
+static void put_item(const struct printing *to, char c)
+{
+	switch (c) {
+	case 't':
+		put_text(to, to->message->topic, to->message->topic_bytes);
+		return;
+	case 'p':
+		put_text(to, to->message->payload, to->message->payload_bytes);
+		return;
+	case 'x':
+		put_hex(to, "0123456789abcdef");
+		return;
+	case 'X':
+		put_hex(to, "0123456789ABCDEF");
+		return;
+	case 'j':
+	case 'J':
+		put_json(to, c == 'J');
+		return;
+	case 'I':
+		put_time(to, "%Y-%m-%dT%H:%M:%S%z");
+		return;
+	case 'U':
+		fprintf(to->out, "%lld.%09ld", (long long)to->when.tv_sec, to->when.tv_nsec);
+		return;
+	case '%':
+		fputc('%', to->out);
+		return;
+	default:
+		if (property_of(c))
+			put_properties(to, property_of(c));
+		else
+			put_number(to, c);
+	}
+}
+
+static void put_clock(const struct printing *to, char c)
+{
+	char format[] = {'%', c, 0};
+	if (c == '@')
+		fputc('@', to->out);
+	else if (c == 'N')
+		fprintf(to->out, "%09ld", to->when.tv_nsec);
+	else
+		put_time(to, format);
+}
+
+static const char escapes[] = "ntraev0\\";
+
+static void put_escape(const struct printing *to, char c)
+{
+	static const char values[] = "\n\t\r\a\x1b\v\0\\";
+	const char *at = strchr(escapes, c);
+	fputc(values[at - escapes], to->out);
+}
+
+const char *mt_format_check(const char *format)
+{
+	for (const char *at = format; *at; at++) {
+		if (!strchr("%@\\", *at))
+			continue;
+		at++;
+		if (*at == '\0')
+			return at - 1;
+		if (at[-1] == '%' && !strchr("tpxXjJIUlmqrACDEFPRS%", *at))
+			return at - 1;
+		if (at[-1] == '\\' && !strchr(escapes, *at))
+			return at - 1;
+	}
+	return NULL;
+}
+
+void mt_format_print(FILE *out, const char *format, const struct mortise_message *message, const struct timespec *when,
+		     bool is_tty)
+{
+	struct printing to = {.out = out, .message = message, .when = *when, .is_tty = is_tty};
+	localtime_r(&when->tv_sec, &to.local);
+	for (const char *at = format; *at; at++) {
+		if (*at == '%')
+			put_item(&to, *++at);
+		else if (*at == '@')
+			put_clock(&to, *++at);
+		else if (*at == '\\')
+			put_escape(&to, *++at);
+		else
+			fputc(*at, out);
+	}
+	fputc('\n', out);
+}
