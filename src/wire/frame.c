@@ -1,13 +1,15 @@
 /* Cuts the byte stream into packets and writes fixed headers. Pure. */
 #include "wire/frame.h"
 
+#include "wire/field.h"
+
 #define VARINT_BYTES_MAX 4u
 
 /*
  * The header is read before the version of the peer is known, so ids are those of MQTT 5; where
  * both standards speak of the same packet they have the same number.
  */
-static enum mt_status refuse_first(uint8_t first, struct mt_violation *why)
+MT_COLD static enum mt_status refuse_first(uint8_t first, struct mt_violation *why)
 {
 	const char *statement = "MQTT-2.1.3-1";
 	switch (first >> 4) {
@@ -46,9 +48,9 @@ static bool is_first_legal(uint8_t first)
 	return (legal_flags[first >> 4] >> (first & 15) & 1) != 0;
 }
 
-/* A length of two bytes and more, which starts at in.data[1]. *value and *taken on MT_OK. */
-static enum mt_status take_long_length(struct mt_bytes in, size_t *value, size_t *taken,
-				       struct mt_violation *why)
+/* A remaining length of any size, which starts at in.data[1]. *value and *taken on MT_OK. */
+static enum mt_status take_length(struct mt_bytes in, size_t *value, size_t *taken,
+				  struct mt_violation *why)
 {
 	size_t sum = 0;
 	for (size_t i = 0; i < VARINT_BYTES_MAX; i++) {
@@ -68,22 +70,11 @@ static enum mt_status take_long_length(struct mt_bytes in, size_t *value, size_t
 	return mt_violate(why, "malformed", MT_REASON_MALFORMED_PACKET, 0);
 }
 
-enum mt_status mt_frame_next(struct mt_bytes in, size_t packet_bytes_max, struct mt_frame *out,
-			     struct mt_violation *why)
+static inline enum mt_status cut(struct mt_bytes in, size_t header, size_t remaining,
+				 size_t packet_bytes_max, struct mt_frame *out,
+				 struct mt_violation *why)
 {
-	size_t remaining, header = 2;
-	if (in.len == 0)
-		return MT_AGAIN;
-	if (MT_UNLIKELY(!is_first_legal(in.data[0])))
-		return refuse_first(in.data[0], why);
-	if (in.len == 1)
-		return MT_AGAIN;
-	remaining = in.data[1];
-	if (MT_UNLIKELY(remaining & 0x80)) {
-		MT_TRY(take_long_length(in, &remaining, &header, why));
-		header++;
-	}
-	if (MT_UNLIKELY(remaining + header > packet_bytes_max))
+	if (MT_UNLIKELY(header + remaining > packet_bytes_max))
 		return mt_violate(why, "MQTT-3.2.2-15", MT_REASON_PACKET_TOO_LARGE, 0);
 	if (remaining > in.len - header)
 		return MT_AGAIN;
@@ -94,11 +85,31 @@ enum mt_status mt_frame_next(struct mt_bytes in, size_t packet_bytes_max, struct
 	return MT_OK;
 }
 
+MT_COLD static enum mt_status cut_long(struct mt_bytes in, size_t packet_bytes_max,
+				       struct mt_frame *out, struct mt_violation *why)
+{
+	size_t remaining = 0, taken = 0;
+	MT_TRY(take_length(in, &remaining, &taken, why));
+	return cut(in, 1 + taken, remaining, packet_bytes_max, out, why);
+}
+
+enum mt_status mt_frame_next(struct mt_bytes in, size_t packet_bytes_max, struct mt_frame *out,
+			     struct mt_violation *why)
+{
+	if (in.len == 0)
+		return MT_AGAIN;
+	if (MT_UNLIKELY(!is_first_legal(in.data[0])))
+		return refuse_first(in.data[0], why);
+	if (MT_LIKELY(in.len >= 2 && in.data[1] < 0x80))
+		return cut(in, 2, in.data[1], packet_bytes_max, out, why);
+	return cut_long(in, packet_bytes_max, out, why);
+}
+
 size_t mt_frame_bytes(struct mt_bytes in)
 {
 	struct mt_violation ignored;
 	size_t remaining, taken;
-	if (in.len < 2 || take_long_length(in, &remaining, &taken, &ignored) != MT_OK)
+	if (in.len < 2 || take_length(in, &remaining, &taken, &ignored) != MT_OK)
 		return 0;
 	return 1 + taken + remaining;
 }
@@ -115,10 +126,12 @@ size_t mt_varint_bytes(uint32_t value)
 
 void mt_varint_put(struct mt_buf *out, uint32_t value)
 {
-	MT_CHECK(value <= MT_VARINT_MAX);
+	uint8_t *at = mt_buf_take(out, mt_varint_bytes(value));
+	if (!at)
+		return;
 	for (; value >= 0x80; value >>= 7)
-		mt_buf_put_u8(out, (uint8_t)(value | 0x80));
-	mt_buf_put_u8(out, (uint8_t)value);
+		*at++ = (uint8_t)(value | 0x80);
+	*at = (uint8_t)value;
 }
 
 bool mt_varint_take(struct mt_reader *in, uint32_t *out)

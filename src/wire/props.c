@@ -350,13 +350,19 @@ static void put_value(const struct mt_props *props, enum mt_prop prop, struct mt
 	}
 }
 
+MT_COLD static size_t fields_bytes(const struct mt_props *props, uint32_t fields)
+{
+	size_t sum = 0;
+	for (; fields; fields &= fields - 1)
+		sum += 1 + value_bytes(props, (enum mt_prop)__builtin_ctz(fields));
+	return sum;
+}
+
 /* All properties without the length in front. */
 static size_t list_bytes(const struct mt_props *props)
 {
-	size_t sum = props->user.len;
-	for (uint32_t left = fields_of(props); left; left &= left - 1)
-		sum += 1 + value_bytes(props, (enum mt_prop)__builtin_ctz(left));
-	return sum;
+	uint32_t fields = fields_of(props);
+	return props->user.len + (MT_UNLIKELY(fields) ? fields_bytes(props, fields) : 0);
 }
 
 size_t mt_props_bytes(const struct mt_props *props)
@@ -365,19 +371,29 @@ size_t mt_props_bytes(const struct mt_props *props)
 	return bytes > MT_VARINT_MAX ? bytes : bytes + mt_varint_bytes((uint32_t)bytes);
 }
 
+MT_COLD static void put_fields(const struct mt_props *props, uint32_t fields, struct mt_buf *out)
+{
+	for (; fields; fields &= fields - 1) {
+		enum mt_prop prop = (enum mt_prop)__builtin_ctz(fields);
+		mt_buf_put_u8(out, rules[prop].code);
+		put_value(props, prop, out);
+	}
+}
+
 void mt_props_encode(const struct mt_props *props, struct mt_buf *out)
 {
 	size_t bytes = list_bytes(props);
+	if (bytes == 0) {
+		mt_buf_put_u8(out, 0);
+		return;
+	}
 	if (bytes > MT_VARINT_MAX) {
 		out->is_overflown = true;
 		return;
 	}
 	mt_varint_put(out, (uint32_t)bytes);
-	for (uint32_t left = fields_of(props); left; left &= left - 1) {
-		enum mt_prop prop = (enum mt_prop)__builtin_ctz(left);
-		mt_buf_put_u8(out, rules[prop].code);
-		put_value(props, prop, out);
-	}
+	if (MT_UNLIKELY(fields_of(props)))
+		put_fields(props, fields_of(props), out);
 	mt_buf_put(out, props->user);
 }
 
