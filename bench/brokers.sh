@@ -107,7 +107,7 @@ broker_start() {
 	mortise | base)
 		mkdir -m 700 "$WORK/state.$BROKER_PORT"
 		set -- "$@" "$program" --state "$WORK/state.$BROKER_PORT" --config examples/bench.yaml \
-			--set "listeners.$(mortise_listener).address=127.0.0.1:$BROKER_PORT" --set threads=1
+			--set "listeners.$(mortise_listener).address=127.0.0.1:$BROKER_PORT"
 		;;
 	esac
 	"$@" >"$WORK/log.$BROKER_PORT" 2>&1 &

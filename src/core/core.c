@@ -10,7 +10,7 @@ static enum mt_status init_tables(struct mt_core *core)
 	const struct mt_core_limits *limits = &core->settings.limits;
 	struct mt_retained_limits retained = {limits->retained_count, limits->retained_bytes};
 	mt_pool_init(&core->peers, &core->mem, sizeof(struct mt_peer), limits->connections);
-	mt_sessions_init(&core->sessions, &core->mem, core->settings.seed, limits->sessions);
+	MT_TRY(mt_sessions_init(&core->sessions, &core->mem, core->settings.seed, limits->sessions));
 	MT_TRY(mt_subscriptions_init(&core->subscriptions, &core->mem, core->settings.seed));
 	core->retained = mt_retained_create(&core->mem, core->settings.seed, retained);
 	core->routes = mt_mem_zero(&core->mem, MT_ROUTE_SLOTS * sizeof(struct mt_route *));
@@ -74,11 +74,9 @@ void mt_core_destroy(struct mt_core **core)
 	drop_tickets(old);
 	while ((peer = mt_pool_next(&old->peers, &index, &handle)))
 		mt_peer_finish(old, peer);
-	if (old->routes && old->retained) {
-		end_sessions(old);
-		mt_sessions_finish(&old->sessions);
-		mt_subscriptions_finish(&old->subscriptions);
-	}
+	end_sessions(old);
+	mt_sessions_finish(&old->sessions);
+	mt_subscriptions_finish(&old->subscriptions);
 	mt_retained_destroy(&old->retained);
 	while (mt_core_request(old, &request))
 		;

@@ -9,8 +9,7 @@
 
 void mt_encoding_begin(struct mt_core *core)
 {
-	for (uint32_t i = 0; i < MT_ENCODED_CLASSES; i++)
-		core->encoding.classes[i].is_ready = false;
+	core->encoding.stamp++;
 }
 
 static bool is_expired(const struct mt_core *core, const struct mt_msg *msg)
@@ -40,17 +39,34 @@ static struct mt_publish describe(const struct mt_core *core, const struct mt_ou
 	return publish;
 }
 
-static void encode_class(struct mt_encoded *class, const struct mt_publish *publish, enum mt_version version)
+/* The head of a message that goes to many; one with an expiry is dated, which takes the longer way. */
+static enum mt_status encode_head(const struct mt_core *core, const struct mt_outgoing *outgoing, enum mt_version version,
+				  struct mt_buf *buf, size_t *packet_id_at)
+{
+	const struct mt_msg *msg = outgoing->msg;
+	struct mt_forward forward = {.topic = mt_msg_topic(msg),
+				     .props = mt_msg_props(msg),
+				     .payload_bytes = msg->payload_len,
+				     .qos = outgoing->qos,
+				     .is_retain = outgoing->is_retain};
+	MT_UNINITIALIZED struct mt_publish publish;
+	if (MT_LIKELY(msg->expires_ns == MT_TIME_NEVER))
+		return mt_publish_encode_forward(&forward, version, buf, packet_id_at);
+	publish = describe(core, outgoing, 1);
+	return mt_publish_encode_head(&publish, version, msg->payload_len, buf, packet_id_at);
+}
+
+static void encode_class(const struct mt_core *core, struct mt_encoded *class, const struct mt_outgoing *outgoing,
+			 enum mt_version version)
 {
 	struct mt_buf buf = mt_buf_of(class->data, sizeof(class->data));
 	size_t packet_id_at = 0;
-	class->is_ready = true;
 	class->bytes = 0;
-	class->is_whole = publish->payload.len <= MT_COPY_BYTES_MAX;
-	if (mt_publish_encode_head(publish, version, publish->payload.len, &buf, &packet_id_at) != MT_OK)
+	class->is_whole = outgoing->msg->payload_len <= MT_COPY_BYTES_MAX;
+	if (encode_head(core, outgoing, version, &buf, &packet_id_at) != MT_OK)
 		return;
 	if (class->is_whole)
-		mt_buf_put(&buf, publish->payload);
+		mt_buf_put(&buf, mt_msg_payload(outgoing->msg));
 	if (buf.is_overflown)
 		return;
 	class->bytes = (uint16_t)buf.pos;
@@ -61,9 +77,9 @@ static struct mt_encoded *class_of(struct mt_core *core, const struct mt_peer *p
 {
 	uint32_t index = (peer->version == MT_VERSION_5 ? 6u : 0u) + outgoing->qos * 2u + outgoing->is_retain;
 	struct mt_encoded *class = &core->encoding.classes[index];
-	if (!class->is_ready) {
-		struct mt_publish publish = describe(core, outgoing, 1);
-		encode_class(class, &publish, peer->version);
+	if (class->stamp != core->encoding.stamp) {
+		class->stamp = core->encoding.stamp;
+		encode_class(core, class, outgoing, peer->version);
 	}
 	return class;
 }
@@ -155,7 +171,7 @@ static bool put_publish(struct mt_core *core, struct mt_peer *peer, const struct
 	if (class && class->bytes > 0 && peer->packet_bytes_max == UINT32_MAX) {
 		status = put_class(core, peer, class, outgoing->msg, packet_id);
 	} else {
-		struct mt_publish publish = describe(core, outgoing, packet_id);
+		MT_UNINITIALIZED struct mt_publish publish = describe(core, outgoing, packet_id);
 		publish.is_dup = is_dup;
 		if (mt_publish_bytes(&publish, peer->version) + (outgoing->ids ? outgoing->ids->count * 5 : 0) >
 		    peer->packet_bytes_max)

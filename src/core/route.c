@@ -6,6 +6,8 @@
  */
 #include "core/state.h"
 
+#include "topic/name.h"
+
 #include <stdlib.h>
 
 static void free_route(struct mt_core *core, struct mt_route *route)
@@ -165,20 +167,32 @@ static struct mt_route *build(struct mt_core *core, const struct mt_peer *peer, 
 	return route;
 }
 
-struct mt_route *mt_route_find(struct mt_core *core, const struct mt_peer *peer, struct mt_bytes topic)
+static bool is_route_of(const struct mt_core *core, const struct mt_route *route, mt_conn conn, struct mt_bytes topic)
+{
+	return route && route->conn == conn && route->generation == mt_core_generation(core) &&
+	       mt_bytes_equal(mt_bytes_of(route->topic, route->topic_len), topic);
+}
+
+struct mt_route *mt_route_find(struct mt_core *core, struct mt_peer *peer, struct mt_bytes topic)
 {
 	mt_conn conn = peer ? peer->self : MT_HANDLE_NONE;
-	uint64_t hash = mt_hash_bytes(core->settings.seed, topic) ^ mt_hash_u64(conn);
-	struct mt_route **slot = &core->routes[hash & (MT_ROUTE_SLOTS - 1)];
-	struct mt_route *route = *slot;
-	if (MT_LIKELY(route && route->hash == hash && route->conn == conn &&
-		      route->generation == mt_core_generation(core) &&
-		      mt_bytes_equal(mt_bytes_of(route->topic, route->topic_len), topic)))
+	struct mt_route *route = peer ? core->routes[peer->route_slot] : NULL;
+	struct mt_route **slot;
+	uint64_t hash;
+	/* Most publishers use one topic again and again: no hash then. */
+	if (MT_LIKELY(is_route_of(core, route, conn, topic)))
 		return route;
+	hash = mt_hash_bytes(core->settings.seed, topic) ^ mt_hash_u64(conn);
+	slot = &core->routes[hash & (MT_ROUTE_SLOTS - 1)];
+	if (peer)
+		peer->route_slot = (uint32_t)hash & (MT_ROUTE_SLOTS - 1);
+	if (MT_LIKELY(is_route_of(core, *slot, conn, topic)))
+		return *slot;
+	if (mt_topic_level_count(topic) > core->settings.limits.topic_levels)
+		return NULL;
 	route = build(core, peer, topic);
 	if (!route)
 		return NULL;
-	route->hash = hash;
 	free_route(core, *slot);
 	*slot = route;
 	return route;

@@ -5,8 +5,6 @@
  */
 #include "core/state.h"
 
-#include "topic/name.h"
-
 struct step {
 	struct mt_peer *peer;
 	struct mt_publish publish;
@@ -234,9 +232,12 @@ static void pass_on(struct mt_core *core, struct step *step)
 
 void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
 {
-	struct step step = {.peer = peer};
+	MT_UNINITIALIZED struct step step;
 	struct mt_publish *publish = &step.publish;
 	struct mt_violation why;
+	step.peer = peer;
+	step.msg = NULL;
+	step.ticket = NULL;
 	if (mt_publish_decode(frame, peer->version, MT_SIDE_CLIENT, publish, &why) != MT_OK) {
 		mt_peer_violated(core, peer, &why);
 		return;
@@ -252,9 +253,7 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 		violate(core, peer, "MQTT-3.3.4-8", MT_REASON_RECEIVE_MAXIMUM_EXCEEDED);
 		return;
 	}
-	step.route = mt_topic_level_count(publish->topic) <= core->settings.limits.topic_levels
-			     ? mt_route_find(core, peer, publish->topic)
-			     : NULL;
+	step.route = mt_route_find(core, peer, publish->topic);
 	if (!step.route) {
 		refuse(core, peer, publish, MT_REASON_QUOTA_EXCEEDED);
 		return;

@@ -90,6 +90,7 @@ struct mt_peer {
 	struct mt_acks acks;
 	struct mt_backlog backlog;
 	struct mt_bytes *aliases; /* topic of alias n at n - 1; owned copies */
+	uint32_t route_slot;      /* where the route of the last PUBLISH was */
 	uint32_t packet_bytes_max; /* the client's; UINT32_MAX: none */
 	uint16_t keep_alive_s;
 	enum mt_phase phase : 8;
@@ -113,7 +114,6 @@ struct mt_receiver {
 struct mt_route {
 	mt_conn conn;
 	uint64_t generation;    /* of subscriptions and policy together */
-	uint64_t hash;
 	uint8_t decided, allowed; /* bit (qos * 2 + retain) */
 	bool has_keepers;       /* some receiver's session outlives its connection */
 	uint32_t receiver_count;
@@ -125,7 +125,7 @@ struct mt_route {
 
 /* A PUBLISH encoded once per class, to be copied to many. */
 struct mt_encoded {
-	bool is_ready;
+	uint32_t stamp;      /* of the message it was made for */
 	bool is_whole;       /* the payload is in it */
 	uint16_t bytes;      /* 0: does not fit, encode for each receiver */
 	uint16_t packet_id_at;
@@ -133,6 +133,7 @@ struct mt_encoded {
 };
 
 struct mt_encoding {
+	uint32_t stamp;      /* of the message on its way */
 	struct mt_encoded classes[MT_ENCODED_CLASSES];
 };
 
@@ -242,8 +243,9 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 void mt_stage_release(struct mt_core *core, struct mt_msg *msg);
 
 /* ---- route.c ---- */
-/* Who gets what `peer` (NULL: the broker) publishes on topic; valid until the next change of subscriptions or policy. NULL without memory. */
-struct mt_route *mt_route_find(struct mt_core *core, const struct mt_peer *peer, struct mt_bytes topic);
+/* Who gets what `peer` (NULL: the broker) publishes on topic; valid until the next change of subscriptions or policy.
+ * NULL without memory, and for a topic of too many levels. */
+struct mt_route *mt_route_find(struct mt_core *core, struct mt_peer *peer, struct mt_bytes topic);
 bool mt_route_permits(struct mt_core *core, const struct mt_peer *peer, struct mt_route *route, uint8_t qos, bool is_retain);
 /* Re-decides a subscription under the present policy, once per epoch. */
 void mt_sub_redecide(struct mt_core *core, struct mt_sub *sub);

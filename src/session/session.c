@@ -11,11 +11,13 @@ static struct mt_bytes key_of(const void *value)
 	return mt_bytes_of(session->text, 8 + session->subject.client_id.len);
 }
 
-void mt_sessions_init(struct mt_sessions *sessions, struct mt_mem *mem, struct mt_seed seed, uint32_t count_max)
+enum mt_status mt_sessions_init(struct mt_sessions *sessions, struct mt_mem *mem, struct mt_seed seed, uint32_t count_max)
 {
 	sessions->mem = mem;
 	mt_pool_init(&sessions->pool, mem, sizeof(struct mt_session), count_max);
+	sessions->key = mt_mem_take(mem, KEY_BYTES_MAX);
 	mt_map_init(&sessions->by_key, mem, seed, key_of);
+	return sessions->key ? MT_OK : MT_MEMORY;
 }
 
 void mt_sessions_finish(struct mt_sessions *sessions)
@@ -26,13 +28,14 @@ void mt_sessions_finish(struct mt_sessions *sessions)
 	while ((session = mt_pool_next(&sessions->pool, &index, &handle)))
 		mt_sessions_destroy(sessions, &session);
 	mt_map_finish(&sessions->by_key);
+	mt_mem_give(sessions->mem, sessions->key, KEY_BYTES_MAX);
+	sessions->key = NULL;
 	mt_pool_finish(&sessions->pool);
 }
 
 struct mt_session *mt_sessions_find(const struct mt_sessions *sessions, uint64_t owner, struct mt_bytes client_id)
 {
-	uint8_t key[KEY_BYTES_MAX];
-	struct mt_buf buf = mt_buf_of(key, sizeof(key));
+	struct mt_buf buf = mt_buf_of(sessions->key, KEY_BYTES_MAX);
 	mt_buf_put(&buf, mt_bytes_of(&owner, sizeof(owner)));
 	mt_buf_put(&buf, client_id);
 	return buf.is_overflown ? NULL : mt_map_find(&sessions->by_key, mt_buf_view(&buf));

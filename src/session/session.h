@@ -51,11 +51,14 @@ struct mt_session_identity {
 
 struct mt_sessions {
 	struct mt_mem *mem;
+	uint8_t *key; /* scratch of find */
 	struct mt_pool pool;
 	struct mt_map by_key;
 };
 
-void mt_sessions_init(struct mt_sessions *sessions, struct mt_mem *mem, struct mt_seed seed, uint32_t count_max);
+/* finish is due even after MT_MEMORY. */
+MT_MUST_USE enum mt_status mt_sessions_init(struct mt_sessions *sessions, struct mt_mem *mem, struct mt_seed seed,
+					    uint32_t count_max);
 /* Ends every session; subscriptions must be gone. */
 void mt_sessions_finish(struct mt_sessions *sessions);
 struct mt_session *mt_sessions_find(const struct mt_sessions *sessions, uint64_t owner, struct mt_bytes client_id);

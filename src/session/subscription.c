@@ -3,6 +3,8 @@
 
 #include "topic/name.h"
 
+#define KEY_BYTES_MAX (sizeof(struct mt_session *) + UINT16_MAX)
+
 static struct mt_bytes sub_key(const void *value)
 {
 	const struct mt_sub *sub = value;
@@ -19,19 +21,19 @@ enum mt_status mt_subscriptions_init(struct mt_subscriptions *table, struct mt_m
 {
 	*table = (struct mt_subscriptions){.mem = mem};
 	table->tree = mt_tree_create(mem, seed);
-	if (!table->tree)
-		return MT_MEMORY;
+	table->key = mt_mem_take(mem, KEY_BYTES_MAX);
 	mt_pool_init(&table->pool, mem, sizeof(struct mt_sub), UINT32_MAX - 1);
 	mt_map_init(&table->by_key, mem, seed, sub_key);
 	mt_map_init(&table->groups, mem, seed, group_key);
 	mt_ids_init(&table->nodes, mem);
-	return MT_OK;
+	return table->tree && table->key ? MT_OK : MT_MEMORY;
 }
 
 void mt_subscriptions_finish(struct mt_subscriptions *table)
 {
 	MT_CHECK(table->by_key.count == 0);
 	MT_CHECK(table->groups.count == 0);
+	mt_mem_give(table->mem, table->key, KEY_BYTES_MAX);
 	mt_ids_finish(&table->nodes);
 	mt_map_finish(&table->by_key);
 	mt_map_finish(&table->groups);
@@ -48,11 +50,10 @@ static void put_key(uint8_t *to, const struct mt_session *session, struct mt_byt
 struct mt_sub *mt_subscriptions_find(const struct mt_subscriptions *table, const struct mt_session *session,
 				     struct mt_bytes filter)
 {
-	uint8_t key[sizeof(session) + UINT16_MAX];
 	if (filter.len > UINT16_MAX || filter.len == 0)
 		return NULL;
-	put_key(key, session, filter);
-	return mt_map_find(&table->by_key, mt_bytes_of(key, sizeof(session) + filter.len));
+	put_key(table->key, session, filter);
+	return mt_map_find(&table->by_key, mt_bytes_of(table->key, sizeof(session) + filter.len));
 }
 
 struct mt_bytes mt_sub_plain_filter(const struct mt_sub *sub)

@@ -43,10 +43,12 @@ struct mt_subscriptions {
 	struct mt_pool pool;
 	struct mt_map by_key;
 	struct mt_map groups;
+	uint8_t *key;        /* scratch of find */
 	struct mt_ids nodes; /* scratch of match */
 	uint64_t generation;
 };
 
+/* finish is due even after MT_MEMORY. */
 MT_MUST_USE enum mt_status mt_subscriptions_init(struct mt_subscriptions *table, struct mt_mem *mem,
 						 struct mt_seed seed);
 /* All subscriptions must be removed. */

@@ -231,3 +231,25 @@ enum mt_status mt_publish_encode(const struct mt_publish *publish, enum mt_versi
 	mt_buf_put(out, publish->payload);
 	return MT_OK;
 }
+
+enum mt_status mt_publish_encode_forward(const struct mt_forward *forward, enum mt_version version,
+					 struct mt_buf *out, size_t *packet_id_at)
+{
+	unsigned flags = (unsigned)forward->qos << FLAG_QOS_SHIFT | (forward->is_retain ? FLAG_RETAIN : 0u);
+	size_t remaining = 2 + forward->topic.len + (forward->qos > 0 ? 2 : 0) + forward->payload_bytes;
+	size_t start = out->pos;
+	if (version == MT_VERSION_5)
+		remaining += mt_varint_bytes((uint32_t)forward->props.len) + forward->props.len;
+	if (remaining > MT_VARINT_MAX)
+		return MT_LIMIT;
+	mt_frame_put_header(out, MT_PACKET_PUBLISH, (uint8_t)flags, (uint32_t)remaining);
+	mt_field_put(out, forward->topic);
+	*packet_id_at = forward->qos > 0 ? out->pos - start : 0;
+	if (forward->qos > 0)
+		mt_buf_put_u16(out, forward->packet_id);
+	if (version == MT_VERSION_5) {
+		mt_varint_put(out, (uint32_t)forward->props.len);
+		mt_buf_put(out, forward->props);
+	}
+	return out->is_overflown ? MT_LIMIT : MT_OK;
+}

@@ -26,6 +26,19 @@ size_t mt_publish_bytes(const struct mt_publish *publish, enum mt_version versio
 MT_MUST_USE enum mt_status mt_publish_encode(const struct mt_publish *publish, enum mt_version version,
 					     struct mt_buf *out);
 
+/* What a broker passes on unchanged: properties as raw bytes that were decoded before. */
+struct mt_forward {
+	struct mt_bytes topic;
+	struct mt_bytes props; /* for version 5 */
+	size_t payload_bytes;
+	uint16_t packet_id;
+	uint8_t qos;
+	bool is_retain;
+};
+/* The head of such a PUBLISH, as mt_publish_encode_head, at a fraction of its cost. The length must fit MT_VARINT_MAX. */
+MT_MUST_USE enum mt_status mt_publish_encode_forward(const struct mt_forward *forward, enum mt_version version,
+						     struct mt_buf *out, size_t *packet_id_at);
+
 /*
  * Everything before the payload, for a body that is shared between receivers: fixed header, topic, packet id, properties =
  * `props` (encoded from its fields, then props.user: the forwarded raw bytes of a message). payload_bytes counts in the remaining length.
