@@ -179,23 +179,31 @@ static inline bool is_publish_equal(const struct mt_publish *a, const struct mt_
 	       is_props_equal(&a->props, &b->props) && mt_bytes_equal(a->payload, b->payload);
 }
 
+static inline bool is_list_equal(const struct mt_subscribe *a, const struct mt_subscribe *b)
+{
+	return a->packet_id == b->packet_id && a->filter_count == b->filter_count &&
+	       mt_bytes_equal(a->list, b->list) && is_props_equal(&a->props, &b->props);
+}
+
+static inline bool is_answer_equal(const struct mt_any *a, const struct mt_any *b)
+{
+	return a->connack.is_session_present == b->connack.is_session_present &&
+	       a->connack.reason == b->connack.reason &&
+	       is_props_equal(&a->connack.props, &b->connack.props) &&
+	       a->suback.packet_id == b->suback.packet_id &&
+	       mt_bytes_equal(a->suback.reasons, b->suback.reasons) &&
+	       is_props_equal(&a->suback.props, &b->suback.props) &&
+	       a->ack.reason == b->ack.reason && a->ack.packet_id == b->ack.packet_id &&
+	       is_props_equal(&a->ack.props, &b->ack.props);
+}
+
+/* The members that the type does not use are zero in both. */
 static inline bool any_equal(const struct mt_any *a, const struct mt_any *b)
 {
 	return a->type == b->type && a->version == b->version &&
 	       is_connect_equal(&a->connect, &b->connect) &&
-	       a->connack.is_session_present == b->connack.is_session_present &&
-	       a->connack.reason == b->connack.reason &&
-	       is_props_equal(&a->connack.props, &b->connack.props) &&
-	       is_publish_equal(&a->publish, &b->publish) && a->ack.reason == b->ack.reason &&
-	       a->ack.packet_id == b->ack.packet_id &&
-	       is_props_equal(&a->ack.props, &b->ack.props) &&
-	       a->subscribe.packet_id == b->subscribe.packet_id &&
-	       a->subscribe.filter_count == b->subscribe.filter_count &&
-	       mt_bytes_equal(a->subscribe.list, b->subscribe.list) &&
-	       is_props_equal(&a->subscribe.props, &b->subscribe.props) &&
-	       a->suback.packet_id == b->suback.packet_id &&
-	       mt_bytes_equal(a->suback.reasons, b->suback.reasons) &&
-	       is_props_equal(&a->suback.props, &b->suback.props) &&
+	       is_publish_equal(&a->publish, &b->publish) &&
+	       is_list_equal(&a->subscribe, &b->subscribe) && is_answer_equal(a, b) &&
 	       a->control.reason == b->control.reason &&
 	       is_props_equal(&a->control.props, &b->control.props);
 }
