@@ -1,4 +1,4 @@
-/* Assertions on packets that a decoder must refuse, with the statement and the reason that say why. */
+/* Packets that a decoder must refuse, with the statement and the reason that say why. */
 #pragma once
 
 #include "codec.h"
@@ -22,7 +22,8 @@ static inline void refuse_bytes(const char *data, size_t len, enum mt_version ve
 }
 
 #define REFUSED(version, side, bytes, statement, reason) \
-	refuse_bytes(bytes, sizeof(bytes) - 1, version, side, statement, MT_REASON_##reason, __LINE__)
+	refuse_bytes(bytes, sizeof(bytes) - 1, version, side, statement, MT_REASON_##reason, \
+		     __LINE__)
 #define REFUSED_3(bytes, statement, reason) \
 	REFUSED(MT_VERSION_3_1_1, MT_SIDE_CLIENT, bytes, statement, reason)
 #define REFUSED_5(bytes, statement, reason) \
@@ -42,7 +43,8 @@ static inline struct mt_any accept_bytes(const char *data, size_t len, enum mt_v
 	return any;
 }
 
-#define ACCEPTED(version, side, bytes) accept_bytes(bytes, sizeof(bytes) - 1, version, side, __LINE__)
+#define ACCEPTED(version, side, bytes) \
+	accept_bytes(bytes, sizeof(bytes) - 1, version, side, __LINE__)
 #define ACCEPTED_3(bytes) ACCEPTED(MT_VERSION_3_1_1, MT_SIDE_CLIENT, bytes)
 #define ACCEPTED_5(bytes) ACCEPTED(MT_VERSION_5, MT_SIDE_CLIENT, bytes)
 #define ACCEPTED_5_SERVER(bytes) ACCEPTED(MT_VERSION_5, MT_SIDE_SERVER, bytes)

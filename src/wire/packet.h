@@ -37,7 +37,7 @@ struct mt_violation {
 const char *mt_packet_name(uint8_t type);
 const char *mt_reason_text(uint8_t reason);
 
-/* True when a packet of this type, sent by `side`, may carry the code in MQTT 5 (second table of spec/reasons.tbl). */
+/* True when MQTT 5 lets a packet of this type, sent by `side`, carry the code (spec/reasons.tbl). */
 bool mt_reason_is_legal(uint8_t reason, uint8_t type, enum mt_side side);
 
 /* Fills *why and returns MT_VIOLATION: `return mt_violate(why, "MQTT-2.2.2-2", MT_REASON_PROTOCOL_ERROR, pos);` */

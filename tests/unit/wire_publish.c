@@ -170,6 +170,36 @@ static void a_head_needs_no_room_for_the_payload(void **state)
 	assert_view(mt_buf_view(&out), "\x30\x85\x80\x40\0\3a/b");
 }
 
+/* The cheap head of a broker is byte for byte the head that the full encoder writes. */
+static void a_forwarded_head_equals_the_full_one(void **state)
+{
+	static const struct mt_bytes raw = {(const uint8_t *)"\1\1\x26\0\1k\0\1v", 9};
+	(void)state;
+	for (unsigned i = 0; i < 12; i++) {
+		uint8_t full[64], cheap[64];
+		struct mt_buf one = mt_buf_of(full, sizeof(full)),
+			      two = mt_buf_of(cheap, sizeof(cheap));
+		enum mt_version version = i < 6 ? MT_VERSION_3_1_1 : MT_VERSION_5;
+		struct mt_publish publish = {.qos = (uint8_t)(i % 3),
+					     .is_retain = i % 2,
+					     .packet_id = 0x0405,
+					     .topic = mt_bytes_str("a/b"),
+					     .props = {.user = raw}};
+		struct mt_forward forward = {.qos = publish.qos,
+					     .is_retain = publish.is_retain,
+					     .packet_id = publish.packet_id,
+					     .topic = publish.topic,
+					     .props = raw,
+					     .payload_bytes = 300};
+		size_t at = 99, forward_at = 98;
+		assert_int_equal(mt_publish_encode_head(&publish, version, 300, &one, &at), MT_OK);
+		assert_int_equal(mt_publish_encode_forward(&forward, version, &two, &forward_at),
+				 MT_OK);
+		assert_true(mt_bytes_equal(mt_buf_view(&one), mt_buf_view(&two)));
+		assert_int_equal(at, forward_at);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +212,7 @@ int main(void)
 		cmocka_unit_test(a_refused_packet_leaves_the_result_alone),
 		cmocka_unit_test(head_and_payload_make_the_packet),
 		cmocka_unit_test(a_head_needs_no_room_for_the_payload),
+		cmocka_unit_test(a_forwarded_head_equals_the_full_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
