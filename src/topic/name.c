@@ -130,8 +130,10 @@ bool mt_topic_share_split(struct mt_bytes filter, struct mt_bytes *group, struct
 	static const char prefix[] = "$share/";
 	size_t pos = sizeof(prefix) - 1;
 	struct mt_bytes name;
-	if (!mt_bytes_starts(filter, mt_bytes_str(prefix)) || !mt_topic_next_level(filter, &pos, &name) ||
-	    pos > filter.len)
+	if (!mt_bytes_starts(filter, mt_bytes_str(prefix)) || !mt_topic_next_level(filter, &pos, &name))
+		return false;
+	/* An empty group would pass for "not shared" in a decision: it is no group at all. */
+	if (name.len == 0 || mt_topic_has_wildcard(name) || pos >= filter.len)
 		return false;
 	*group = name;
 	*rest = mt_bytes_from(filter, pos);

@@ -29,5 +29,6 @@ bool mt_topic_contains(struct mt_bytes outer, struct mt_bytes inner);
 /* True when some name is matched by both. */
 bool mt_topic_overlaps(struct mt_bytes a, struct mt_bytes b);
 
-/* "$share/<group>/<filter>": true and its parts; false when it is no shared filter (then both untouched). */
+/* "$share/<group>/<filter>", neither part empty, the group without wildcards: true and the parts; otherwise it is a filter like any
+ * other (both untouched). */
 bool mt_topic_share_split(struct mt_bytes filter, struct mt_bytes *group, struct mt_bytes *rest);

@@ -429,6 +429,22 @@ static void permissions_hold(void **state)
 	world_close(&world);
 }
 
+/* 3.1.1 knows no $share syntax, so nothing refuses an empty group before the permissions do. */
+static void empty_share_group_gains_nothing(void **state)
+{
+	static const char *const filters[] = {"$share//news/#", "$share/+/news/#", "$share/g/", "$share/news/#"};
+	struct world world;
+	struct world_conn *a;
+	(void)state;
+	open_for_ann(&world);
+	a = login(&world, MT_VERSION_3_1_1, "dev");
+	assert_int_equal(world_take_connack(a).reason, MT_REASON_SUCCESS);
+	for (size_t i = 0; i < MT_COUNT_OF(filters); i++)
+		assert_int_equal(world_subscribe(&world, a, filters[i], 0), 0x80);
+	assert_int_equal(world_subscribe(&world, a, "news/#", 0), 0);
+	world_close(&world);
+}
+
 static void hostile_client_ids_are_refused(void **state)
 {
 	static const char *const ids[] = {"a/b", "+", "#", "", "$SYS"};
@@ -800,6 +816,7 @@ int main(void)
 		cmocka_unit_test(connect_must_come_in_time_and_first),
 		cmocka_unit_test(second_connect_is_a_violation),
 		cmocka_unit_test(permissions_hold),
+		cmocka_unit_test(empty_share_group_gains_nothing),
 		cmocka_unit_test(hostile_client_ids_are_refused),
 		cmocka_unit_test(wrong_password_and_no_credentials_are_refused),
 		cmocka_unit_test(another_identity_cannot_take_a_session),
