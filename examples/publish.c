@@ -1,4 +1,7 @@
-/* Publishes one message over verified TLS: publish HOST CA.pem TOPIC TEXT; user and password from MQTT_USER and MQTT_PASSWORD. */
+/*
+ * Publishes one message over verified TLS: publish HOST CA.pem TOPIC TEXT
+ * User and password come from MQTT_USER and MQTT_PASSWORD.
+ */
 #include <mortise/client.h>
 
 #include <stdio.h>

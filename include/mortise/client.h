@@ -174,8 +174,8 @@ bool mortise_client_is_session_present(const mortise_client *client);
 /* The id in use, as given or assigned. */
 const char *mortise_client_id(const mortise_client *client);
 
-/* Until QoS 0 is handed to the network, QoS 1 and 2 are acknowledged. MORTISE_DENIED: see mortise_client_reason. After MORTISE_TIMEOUT
- * a message of QoS 1 or 2 stays queued. */
+/* Until QoS 0 is handed to the network, QoS 1 and 2 are acknowledged. MORTISE_DENIED: see mortise_client_reason. After
+ * MORTISE_TIMEOUT a message of QoS 1 or 2 stays queued. */
 int mortise_client_publish(mortise_client *client, const struct mortise_message *message, int timeout_ms);
 /* Queues it and returns at once. *id (may be NULL): of the PUBLISHED event. MORTISE_AGAIN: the queue is full. */
 int mortise_client_post(mortise_client *client, const struct mortise_message *message, uint16_t *id);
@@ -190,7 +190,8 @@ int mortise_client_subscribe(mortise_client *client, const struct mortise_subscr
 int mortise_client_unsubscribe(mortise_client *client, const char *const *filters, size_t count,
 			       const struct mortise_property *properties, size_t property_count, int timeout_ms);
 
-/* The next message. It is acknowledged by the next call of receive, next or disconnect. MORTISE_CLOSED: the connection is lost and will not come back. */
+/* The next message. It is acknowledged by the next call of receive, next or disconnect. MORTISE_CLOSED: the connection is
+ * lost and will not come back. */
 int mortise_client_receive(mortise_client *client, struct mortise_message *out, int timeout_ms);
 /* Says farewell and closes: the will is discarded when reason is 0, sent when it is 4 (5 only). */
 int mortise_client_disconnect(mortise_client *client, uint8_t reason, int timeout_ms);

@@ -14,7 +14,8 @@
 #define PORT_PLAIN 1883
 #define PASSWORD_FILE_BYTES_MAX 65536u
 
-MT_FORMAT(2, 0) static void print(const char *prefix, const char *format, va_list args)
+MT_FORMAT(2, 0)
+static void print(const char *prefix, const char *format, va_list args)
 {
 	char text[1024];
 	vsnprintf(text, sizeof(text), format, args);
@@ -170,12 +171,12 @@ static int set_address(const struct mt_options *options, struct mt_cli_connectio
 		failed = has(options, "host") ? 0 : mt_cli_fail(2, "--profile knows the port; give -h with -p");
 	if (!failed && profile && has(options, "host"))
 		failed = judge(connection, "-h",
-				 mortise_client_set_address(connection->client, connection->host, connection->port));
+			       mortise_client_set_address(connection->client, connection->host, connection->port));
 	if (!failed && connection->is_tls && (!profile || has(options, "cafile") || has(options, "cert")))
 		failed = judge(connection, "TLS",
-				 mortise_client_set_tls(connection->client, mt_options_value(options, "cafile"),
-							mt_options_value(options, "cert"),
-							mt_options_value(options, "key")));
+			       mortise_client_set_tls(connection->client, mt_options_value(options, "cafile"),
+						      mt_options_value(options, "cert"),
+						      mt_options_value(options, "key")));
 	return failed;
 }
 
@@ -202,7 +203,7 @@ static int read_password(const struct mt_options *options, struct mt_cli_connect
 	int failed;
 	if (status != MT_OK)
 		return mt_cli_fail(2, "--password-file %s: %s", path, mt_status_text(status));
-	failed = use_password(options, connection, user, data, bytes > 0 && data[bytes - 1] == '\n' ? bytes - 1 : bytes);
+	failed = use_password(options, connection, user, data, bytes - (bytes > 0 && data[bytes - 1] == '\n'));
 	mt_bytes_wipe(data, bytes);
 	free(data);
 	return failed;
@@ -219,8 +220,9 @@ static int set_credentials(const struct mt_options *options, struct mt_cli_conne
 	if (has(options, "password-file"))
 		return read_password(options, connection, user);
 	if (password)
-		mt_cli_connection_warn(connection, "-P: others on this machine can read a password on the command line; "
-						   "use --password-file");
+		mt_cli_connection_warn(connection,
+				       "-P: others on this machine can read a password on the command line; "
+				       "use --password-file");
 	if (password)
 		return use_password(options, connection, user, password, strlen(password));
 	return user ? judge(connection, "-u", mortise_client_set_credentials(connection->client, user, NULL, 0)) : 0;
@@ -281,14 +283,14 @@ static int set_properties(const struct mt_options *options, struct mt_cli_connec
 	int failed = mt_cli_connection_properties(options, "connect", &properties);
 	if (!failed && properties.count > 0)
 		failed = judge(connection, "-D connect",
-				 mortise_client_set_connect_properties(connection->client, properties.items,
-								       properties.count));
+			       mortise_client_set_connect_properties(connection->client, properties.items,
+								     properties.count));
 	if (!failed)
 		failed = mt_cli_connection_properties(options, "disconnect", &properties);
 	if (!failed && properties.count > 0)
 		failed = judge(connection, "-D disconnect",
-				 mortise_client_set_disconnect_properties(connection->client, properties.items,
-									  properties.count));
+			       mortise_client_set_disconnect_properties(connection->client, properties.items,
+									properties.count));
 	return failed;
 }
 

@@ -1,7 +1,8 @@
 /*
  * How sub prints a message: mosquitto_sub's format characters.
  *
- *   %t topic  %p payload  %x %X payload in hex  %l its length  %q QoS  %r retain  %m packet id  %j %J JSON (payload as text / as JSON)
+ *   %t topic  %p payload  %x %X payload in hex  %l its length  %q QoS  %r retain  %m packet id
+ *   %j %J JSON (payload as text / as JSON)
  *   %I time, ISO 8601  %U unix time with nanoseconds  %C content type  %R response topic  %D correlation data  %E expiry
  *   %F payload format  %P user properties  %S subscription ids  %A topic alias  %%      @ as strftime; @N nanoseconds, @@
  *   \n \t \r \a \e \v \0 \\

@@ -17,7 +17,7 @@ static const struct row {
 #undef X
 };
 
-static const char *const packets[] = {"connect", "publish", "subscribe", "unsubscribe", "disconnect", "will"};
+static const char *const packets[] = {"connect", "publish", "subscribe", "disconnect", "will"};
 
 static bool is_name(const struct row *row, const char *name)
 {
@@ -97,7 +97,8 @@ int mt_cli_connection_properties(const struct mt_options *options, const char *p
 	out->count = 0;
 	while (!failed && (use = mt_options_next(options, "property", &pos))) {
 		if (!is_packet(use->arguments[0]))
-			return mt_cli_fail(2, "-D %s: expected connect, publish, subscribe, unsubscribe, disconnect or will",
+			return mt_cli_fail(2,
+					   "-D %s: expected connect, will, publish, subscribe or disconnect",
 					   use->arguments[0]);
 		if (strcmp(use->arguments[0], packet) == 0)
 			failed = take(use, out);

@@ -23,7 +23,7 @@ struct subscriber {
 	size_t filter_count;
 	struct mt_cli_properties properties;
 	const char *format;
-	uint64_t left;      /* messages to print; 0: without end */
+	uint64_t left; /* messages to print; 0: without end */
 	struct timespec due; /* of -W; tv_sec 0: none */
 	bool is_no_retained;
 	bool is_retained_only;
@@ -69,7 +69,8 @@ static int take_format(const struct mt_options *options, struct subscriber *subs
 	const char *wrong = format ? mt_format_check(format) : NULL;
 	if (wrong)
 		return mt_cli_fail(2, "-F: \"%.2s\" is no format character; see man mortise", wrong);
-	subscriber->format = format ? format : mt_options_has(options, "verbose") ? "%t %p" : "%p";
+	subscriber->format = format ? format : mt_options_has(options, "verbose") ? "%t %p"
+										  : "%p";
 	if (!format && mt_options_has(options, "json"))
 		subscriber->format = "%j";
 	return 0;

@@ -298,7 +298,9 @@ static void say_violation(struct mt_client *client, uint8_t reason)
 {
 	uint8_t bytes[8];
 	struct mt_buf buf = mt_buf_of(bytes, sizeof(bytes));
-	struct mt_control control = {.type = MT_PACKET_DISCONNECT, .reason = reason};
+	struct mt_control control = {.type = MT_PACKET_DISCONNECT, .reason = MT_REASON_PROTOCOL_ERROR};
+	if (mt_reason_is_legal(reason, MT_PACKET_DISCONNECT, MT_SIDE_CLIENT))
+		control.reason = reason;
 	if (client->phase != MT_CLIENT_OPEN || client->settings.connect.version != MT_VERSION_5)
 		return;
 	if (mt_control_encode(&control, MT_VERSION_5, &buf) == MT_OK)

@@ -1,4 +1,4 @@
-/* Publishes on their way to the server: packet ids, window, acknowledgements, sending again (sections 4.3, 4.4, 4.9). Pure. */
+/* Publishes on their way to the server: packet ids, window, acknowledgements, sending again (4.3, 4.4, 4.9). Pure. */
 #include "client/state.h"
 
 #define PUBLISH_DUP 0x08u
@@ -177,7 +177,7 @@ void mt_outgoing_pump(struct mt_client *client)
 		if (!entry)
 			return;
 		if (mt_client_put(client, mt_bytes_of(entry->packet, entry->packet_bytes)) != MT_OK) {
-			/* Without room for it now it waits for the buffer to drain; with an empty buffer it never fits. */
+			/* Without room it waits for the buffer to drain; with an empty buffer it never fits. */
 			if (mt_client_unsent(client) == 0)
 				mt_client_end(client, MT_MEMORY, 0);
 			return;
@@ -201,7 +201,7 @@ static void send_again(struct mt_client *client, struct mt_outgoing *entry, bool
 	entry->packet[0] = (uint8_t)((entry->packet[0] & ~PUBLISH_DUP) | (is_dup ? PUBLISH_DUP : 0));
 }
 
-/* Backwards, so that the oldest comes to stand first. A server that lost the session had taken what it answered with PUBREC. */
+/* Backwards: the oldest comes to stand first. What a server without the session had answered with PUBREC is its own. */
 static void take_back(struct mt_client *client, bool is_session_present)
 {
 	struct mt_list *node = client->flying.prev;

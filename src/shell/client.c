@@ -194,10 +194,11 @@ int mortise_client_deadline_ms(const mortise_client *client)
 	return client->core ? mt_client_ms_until(mt_client_link_deadline(client)) : -1;
 }
 
-/* What the user held of the last call is gone now. */
+/* What the user held of the last call is gone now; but why a connection was lost stays until that is told. */
 void mt_client_begin(struct mortise_client *client)
 {
-	client->fault[0] = '\0';
+	if (!client->has_lost)
+		client->fault[0] = '\0';
 	drop_letter(client, client->open_letter);
 	client->open_letter = NULL;
 }
@@ -418,7 +419,8 @@ int mt_client_post_message(struct mortise_client *client, const struct mortise_m
 	status = mt_client_props_build(client, message->properties, message->property_count, &publish.props, &user);
 	if (status != MORTISE_OK)
 		return status;
-	publish.topic = mt_bytes_of(message->topic, message->topic_bytes ? message->topic_bytes : strlen(message->topic));
+	publish.topic = message->topic_bytes ? mt_bytes_of(message->topic, message->topic_bytes)
+					     : mt_bytes_str(message->topic);
 	publish.payload = mt_bytes_of(message->payload, message->payload_bytes);
 	posted = mt_client_publish(client->core, &publish, id, &why);
 	free(user);
@@ -465,8 +467,9 @@ static int post_request(struct mortise_client *client, bool is_subscribe, const 
 	return status;
 }
 
-int mt_client_post_request(struct mortise_client *client, bool is_subscribe, const struct mortise_subscription *list, size_t count,
-		   const struct mortise_property *properties, size_t property_count, uint16_t *id)
+int mt_client_post_request(struct mortise_client *client, bool is_subscribe, const struct mortise_subscription *list,
+			   size_t count,
+			   const struct mortise_property *properties, size_t property_count, uint16_t *id)
 {
 	struct mt_props props;
 	uint8_t *user = NULL;

@@ -35,7 +35,7 @@ static size_t cipher_pending(const struct mortise_client *client)
 bool mt_client_link_has_output(const struct mortise_client *client)
 {
 	struct mt_bytes view;
-	if (client->state != LINK_UP)
+	if (client->state != LINK_UP || client->is_unwritable)
 		return false;
 	return cipher_pending(client) > 0 || mt_client_output(client->core, &view, 1) > 0;
 }
@@ -47,7 +47,7 @@ void mt_client_link_drop(struct mortise_client *client)
 	client->fd = -1;
 	mt_tls_session_destroy(&client->session);
 	client->cipher_head = client->cipher_tail = 0;
-	client->has_input = client->has_cipher = false;
+	client->has_input = client->has_cipher = client->is_unwritable = false;
 	if (client->plain)
 		mt_bytes_wipe(client->plain, PLAIN_BYTES);
 	if (client->core)
@@ -60,10 +60,14 @@ void mt_client_link_drop(struct mortise_client *client)
 static bool is_final(enum mortise_status status, uint8_t reason)
 {
 	static const uint8_t final[] = {
-		MT_REASON_UNSUPPORTED_PROTOCOL_VERSION,	 MT_REASON_CLIENT_IDENTIFIER_NOT_VALID,
-		MT_REASON_BAD_USER_NAME_OR_PASSWORD,	 MT_REASON_NOT_AUTHORIZED,
-		MT_REASON_BANNED,			 MT_REASON_BAD_AUTHENTICATION_METHOD,
-		MT_REASON_SESSION_TAKEN_OVER,		 MT_REASON_USE_ANOTHER_SERVER,
+		MT_REASON_UNSUPPORTED_PROTOCOL_VERSION,
+		MT_REASON_CLIENT_IDENTIFIER_NOT_VALID,
+		MT_REASON_BAD_USER_NAME_OR_PASSWORD,
+		MT_REASON_NOT_AUTHORIZED,
+		MT_REASON_BANNED,
+		MT_REASON_BAD_AUTHENTICATION_METHOD,
+		MT_REASON_SESSION_TAKEN_OVER,
+		MT_REASON_USE_ANOTHER_SERVER,
 		MT_REASON_SERVER_MOVED,
 	};
 	if (status == MORTISE_INVALID || (status == MORTISE_DENIED && reason == 0))
@@ -196,20 +200,24 @@ static void on_dialling(struct mortise_client *client)
 	try_next_address(client);
 }
 
-/* Bytes to the socket; false when it takes no more now (or is gone: reading will tell). */
+/* False when the socket takes no more now. A peer that went away may have said why: then only reading goes on. */
 static bool write_out(struct mortise_client *client, struct mt_bytes view, size_t *sent)
 {
-	return mt_stream_write(client->fd, &view, 1, sent) == MT_OK;
+	enum mt_status status = mt_stream_write(client->fd, &view, 1, sent);
+	if (status != MT_OK && status != MT_AGAIN)
+		client->is_unwritable = true;
+	return status == MT_OK;
 }
 
 static bool flush_cipher(struct mortise_client *client)
 {
 	size_t sent = 0;
-	while (cipher_pending(client) > 0) {
+	while (cipher_pending(client) > 0 && !client->is_unwritable) {
 		struct mt_bytes view = mt_bytes_of(client->cipher_out + client->cipher_head, cipher_pending(client));
-		if (!write_out(client, view, &sent))
+		if (write_out(client, view, &sent))
+			client->cipher_head += sent;
+		else if (!client->is_unwritable)
 			return false;
-		client->cipher_head += sent;
 	}
 	client->cipher_head = client->cipher_tail = 0;
 	return true;
@@ -220,7 +228,7 @@ static bool encrypt(struct mortise_client *client)
 {
 	struct mt_bytes view;
 	struct mt_buf cipher = mt_buf_of(client->cipher_out, CIPHER_OUT_BYTES);
-	if (mt_client_output(client->core, &view, 1) == 0)
+	if (client->is_unwritable || mt_client_output(client->core, &view, 1) == 0)
 		return false;
 	if (view.len > MT_TLS_RECORD_BYTES_MAX)
 		view.len = MT_TLS_RECORD_BYTES_MAX;
@@ -235,7 +243,8 @@ static void flush_plain(struct mortise_client *client)
 {
 	struct mt_bytes view;
 	size_t sent = 0;
-	while (mt_client_output(client->core, &view, 1) > 0 && write_out(client, view, &sent))
+	while (!client->is_unwritable && mt_client_output(client->core, &view, 1) > 0 &&
+	       write_out(client, view, &sent))
 		mt_client_sent(client->core, mt_clock_now(), sent);
 }
 

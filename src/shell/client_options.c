@@ -81,7 +81,8 @@ static void drop_secret(struct client_options *options)
 	options->secret_bytes = 0;
 }
 
-int mortise_client_set_credentials(mortise_client *client, const char *user, const void *password, size_t password_bytes)
+int mortise_client_set_credentials(mortise_client *client, const char *user, const void *password,
+				   size_t password_bytes)
 {
 	struct mt_connect *connect = &client->options.core.connect;
 	int status = check_early(client);
@@ -133,12 +134,13 @@ int mortise_client_set_keep_alive(mortise_client *client, uint16_t seconds)
 	return status;
 }
 
-int mortise_client_set_tls(mortise_client *client, const char *ca_path, const char *certificate_path, const char *key_path)
+int mortise_client_set_tls(mortise_client *client, const char *ca_path, const char *certificate_path,
+			   const char *key_path)
 {
 	struct client_options *options = &client->options;
 	int status = check_early(client);
 	if (status == MORTISE_OK && !certificate_path != !key_path)
-		status = mt_client_say(client, MORTISE_INVALID, "a certificate needs its key, and a key its certificate");
+		status = mt_client_say(client, MORTISE_INVALID, "certificate and key: both or none");
 	if (status == MORTISE_OK && ca_path)
 		status = keep_text(client, ca_path, &options->ca_path);
 	if (status == MORTISE_OK && certificate_path)
@@ -277,7 +279,8 @@ static void merge(struct mt_props *to, const struct mt_props *from)
 		to->session_expiry_s = before.session_expiry_s;
 }
 
-int mortise_client_set_connect_properties(mortise_client *client, const struct mortise_property *properties, size_t count)
+int mortise_client_set_connect_properties(mortise_client *client, const struct mortise_property *properties,
+					  size_t count)
 {
 	struct mortise_property *others = calloc(count + 1, sizeof(*others));
 	struct mt_props props;

@@ -2,7 +2,8 @@
  * What the files of the client library's shell share: one client, its options, its connection.
  *
  *   client_options  what was asked for  ->  client_link  socket, TLS, reconnect  <->  client/client.h  the protocol
- *   client          the public functions        client_wait   the blocking ones        client_props, client_subs   properties; subscriptions to renew
+ *   client   the public functions    client_wait   the blocking ones    client_props   properties
+ *   client_subs   subscriptions to renew    client_profile   profiles without a YAML library
  */
 #pragma once
 
@@ -89,6 +90,7 @@ struct mortise_client {
 	uint8_t *cipher_out; /* [head .. tail) waits for the socket */
 	size_t cipher_head;
 	size_t cipher_tail;
+	bool is_unwritable; /* the socket refused our bytes: what comes is still read */
 	bool has_input;  /* the core has not returned false since the last input */
 	bool has_cipher; /* TLS has not said AGAIN since the last feed */
 

@@ -202,10 +202,10 @@ static int take_address(struct reading *in, struct mt_bytes value)
 static int take_pem(struct reading *in, struct mt_bytes key, struct mt_bytes value)
 {
 	struct client_options *options = &in->client->options;
-	char **to = mt_bytes_equal(key, mt_bytes_str("ca"))	     ? &options->ca_pem
+	char **to = mt_bytes_equal(key, mt_bytes_str("ca"))	       ? &options->ca_pem
 		    : mt_bytes_equal(key, mt_bytes_str("certificate")) ? &options->certificate_pem
-		    : mt_bytes_equal(key, mt_bytes_str("key"))	     ? &options->key_pem
-								     : NULL;
+		    : mt_bytes_equal(key, mt_bytes_str("key"))	       ? &options->key_pem
+								       : NULL;
 	if (!to)
 		return fail(in, "this is no key of a profile");
 	if (value.len == 0 || value.data[0] != '|' || *to)

@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
-enum kind { KIND_U8, KIND_U32, KIND_TEXT };
+enum kind { KIND_U8,
+	    KIND_U32,
+	    KIND_TEXT };
 
 static const struct field {
 	uint8_t id;

@@ -35,7 +35,7 @@ static int say_timeout(struct mortise_client *client)
 }
 
 /*
- * MORTISE_OK: *out is an event of the connection. MORTISE_AGAIN: the client has worked, look whether what you wait for is there.
+ * MORTISE_OK: *out is an event of the connection. MORTISE_AGAIN: the client has worked, look for what you wait for.
  * MORTISE_TIMEOUT, MORTISE_CLOSED: there is no connection and none is being made.
  */
 static int step(struct mortise_client *client, mt_time due, struct mortise_event *out)

@@ -1,5 +1,6 @@
 /*
- * A hostile server against the client machine. The input chooses the version and what the client does, and is the server's stream:
+ * A hostile server against the client machine. The input chooses version and acts of the client, and is the server's
+ * stream:
  * byte 0: settings; then records of [op][len][bytes...] until the end.
  */
 #include "base/buf.h"
@@ -84,9 +85,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	settings.connect.version = choice & 1 ? MT_VERSION_5 : MT_VERSION_3_1_1;
 	settings.connect.is_clean = choice & 2;
 	settings.connect.client_id = mt_bytes_str("c");
-	settings.limits = (struct mt_client_limits){.packet_bytes = 65536, .memory_bytes = HELD_BYTES_MAX / 2,
-		.output_bytes = 512, .queue_messages = 4, .requests = 2, .window = 2, .receive_max = 3,
-		.topic_alias_max = 2};
+	settings.limits = (struct mt_client_limits){
+		.packet_bytes = 65536,
+		.memory_bytes = HELD_BYTES_MAX / 2,
+		.output_bytes = 512,
+		.queue_messages = 4,
+		.requests = 2,
+		.window = 2,
+		.receive_max = 3,
+		.topic_alias_max = 2,
+	};
 	if (mt_client_create(&settings, &client, &why) != MT_OK)
 		return 0;
 	MT_CHECK(mt_client_connect(client, now) == MT_OK);
