@@ -131,9 +131,11 @@ void mt_pump_accept(struct mt_pump *pump, uint32_t listener_index)
 			take(pump, listener, fd, &peer);
 			continue;
 		}
-		if (status == MT_LIMIT)
+		if (status == MT_LIMIT) {
 			mt_log(MT_LOG_ERROR, "accept", "out of file descriptors; raise LimitNOFILE or lower limits.connections",
 			       MT_STR("listener", listener->settings->name));
+			mt_pump_rest_listeners(pump);
+		}
 		return;
 	}
 }

@@ -10,8 +10,10 @@
 #include "shell/pump.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define AUTH_QUEUE_MAX 1024u
@@ -236,8 +238,21 @@ static enum mt_status open_pump(struct mt_broker *broker, const struct trouble *
 	return status == MT_OK ? MT_OK : fail(trouble, status, "the operating system gave no epoll, eventfd or threads");
 }
 
+/* As many descriptors as the system lets us have, and no giving back of memory in small change (it would be taken again at once). */
+static void claim_resources(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+			mt_log(MT_LOG_WARNING, "broker", "the limit of open files stays", MT_STR("why", strerror(errno)));
+	}
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+}
+
 static enum mt_status open_all(struct mt_broker *broker, const struct trouble *trouble)
 {
+	claim_resources();
 	broker->pump.signal_fd = mt_pump_open_signals();
 	MT_TRY(open_state(broker, trouble));
 	MT_TRY(open_core(broker, trouble));

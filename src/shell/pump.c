@@ -14,6 +14,7 @@
 #define EVENTS_PER_TURN 256
 #define READS_PER_TURN 4u
 #define STOP_PATIENCE (2 * MT_SECOND)
+#define ACCEPT_REST (100 * MT_MS)
 #define TOKEN_HUB 1000u
 #define TOKEN_AUTH 1001u
 #define TOKEN_SIGNAL 1002u
@@ -203,6 +204,35 @@ static void serve_socket_event(struct mt_pump *pump, const struct mt_event *even
 	}
 }
 
+static void remove_listeners(struct mt_pump *pump)
+{
+	for (uint32_t i = 0; i < pump->listener_count; i++)
+		mt_loop_remove(&pump->loop, pump->listeners[i].fd);
+}
+
+static enum mt_status add_listeners(struct mt_pump *pump)
+{
+	for (uint32_t i = 0; i < pump->listener_count; i++)
+		MT_TRY(mt_loop_add_level(&pump->loop, pump->listeners[i].fd, i));
+	return MT_OK;
+}
+
+void mt_pump_rest_listeners(struct mt_pump *pump)
+{
+	if (pump->accept_due_ns != MT_TIME_NEVER)
+		return;
+	remove_listeners(pump);
+	pump->accept_due_ns = pump->now.mono_ns + ACCEPT_REST;
+}
+
+static enum mt_status wake_listeners(struct mt_pump *pump)
+{
+	if (pump->is_stopping || pump->now.mono_ns < pump->accept_due_ns)
+		return MT_OK;
+	pump->accept_due_ns = MT_TIME_NEVER;
+	return add_listeners(pump);
+}
+
 static void stop(struct mt_pump *pump)
 {
 	if (pump->is_stopping)
@@ -211,8 +241,8 @@ static void stop(struct mt_pump *pump)
 	pump->stop_due_ns = pump->now.mono_ns + STOP_PATIENCE;
 	mt_service_notify("STOPPING=1");
 	mt_log(MT_LOG_NOTICE, "broker", "stopping", MT_U64("connections", pump->socket_count));
-	for (uint32_t i = 0; i < pump->listener_count; i++)
-		mt_loop_remove(&pump->loop, pump->listeners[i].fd);
+	if (pump->accept_due_ns == MT_TIME_NEVER)
+		remove_listeners(pump);
 	mt_core_shut_down(pump->core, pump->now);
 }
 
@@ -322,6 +352,8 @@ static int timeout_ms(const struct mt_pump *pump)
 	mt_time now = pump->now.mono_ns;
 	if (pump->is_stopping && pump->stop_due_ns < due)
 		due = pump->stop_due_ns;
+	if (!pump->is_stopping && pump->accept_due_ns < due)
+		due = pump->accept_due_ns;
 	if (pump->pending.count > 0 || pump->dirty.count > 0 || pump->closing.count > 0 || due <= now)
 		return 0;
 	if (due - now > 3600 * MT_SECOND)
@@ -339,6 +371,7 @@ enum mt_status mt_pump_turn(struct mt_pump *pump, bool *is_over)
 	for (int i = 0; i < count; i++)
 		serve_event(pump, &events[i]);
 	finish_turn(pump);
+	MT_TRY(wake_listeners(pump));
 	*is_over = pump->is_stopping && (pump->socket_count == 0 || pump->now.mono_ns >= pump->stop_due_ns);
 	return MT_OK;
 }
@@ -368,9 +401,8 @@ enum mt_status mt_pump_open(struct mt_pump *pump)
 	MT_TRY(mt_loop_add_level(&pump->loop, pump->signal_fd, TOKEN_SIGNAL));
 	MT_TRY(mt_loop_add_level(&pump->loop, pump->hub->box.event_fd, TOKEN_HUB));
 	MT_TRY(mt_loop_add_level(&pump->loop, mt_auth_fd(pump->auth), TOKEN_AUTH));
-	for (uint32_t i = 0; i < pump->listener_count; i++)
-		MT_TRY(mt_loop_add_level(&pump->loop, pump->listeners[i].fd, i));
-	return MT_OK;
+	pump->accept_due_ns = MT_TIME_NEVER;
+	return add_listeners(pump);
 }
 
 void mt_pump_close(struct mt_pump *pump)

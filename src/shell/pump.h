@@ -43,6 +43,7 @@ struct mt_pump {
 	int signal_fd;
 	bool is_stopping;
 	mt_time stop_due_ns;
+	mt_time accept_due_ns; /* out of descriptors: listeners rest until then; MT_TIME_NEVER: they work */
 	struct mt_socket **sockets; /* by index of the core's handle */
 	size_t socket_cap;
 	uint32_t socket_count;
@@ -63,6 +64,8 @@ void mt_pump_close(struct mt_pump *pump);
 
 /* ---- accept.c ---- */
 void mt_pump_accept(struct mt_pump *pump, uint32_t listener_index);
+/* No descriptors are left: listening sockets, which stay readable, would spin the loop. */
+void mt_pump_rest_listeners(struct mt_pump *pump);
 /* One connection less from its address. */
 void mt_pump_forget_source(struct mt_pump *pump, const struct mt_peer_address *peer);
 /* ---- audit.c ---- */
