@@ -18,6 +18,17 @@ static const char *text_of(int error)
 	return text ? text : "unknown error of the system";
 }
 
+/* localhost and what is below it are this machine, whatever a resolver says or lacks (RFC 6761, section 6.3). */
+static bool is_this_machine(const char *host)
+{
+	static const char name[] = "localhost";
+	size_t len = strlen(host), name_len = sizeof(name) - 1;
+
+	if (len < name_len || strcasecmp(host + len - name_len, name) != 0)
+		return false;
+	return len == name_len || host[len - name_len - 1] == '.';
+}
+
 /* The addresses of the name; free with freeaddrinfo. NULL with *reason. */
 static struct addrinfo *resolve(const char *host, uint16_t port, const char **reason)
 {
@@ -27,7 +38,7 @@ static struct addrinfo *resolve(const char *host, uint16_t port, const char **re
 	int error;
 
 	snprintf(service, sizeof(service), "%u", (unsigned)port);
-	error = getaddrinfo(host, service, &hints, &found);
+	error = getaddrinfo(is_this_machine(host) ? NULL : host, service, &hints, &found);
 	if (error == 0)
 		return found;
 	*reason = error == EAI_SYSTEM ? text_of(errno) : gai_strerror(error);

@@ -65,6 +65,32 @@ static void addresses_are_tried_once(void **state)
 	close(deaf);
 }
 
+/* The loopback names need no resolver and no /etc/hosts. */
+static void localhost_is_this_machine(void **state)
+{
+	static const char *const names[] = {"localhost", "LocalHost", "broker.localhost"};
+	int listener;
+	uint16_t port = deaf_port(&listener);
+
+	(void)state;
+	assert_int_equal(listen(listener, 8), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		enum mt_status status = MT_UNREACHABLE;
+		const char *reason;
+		unsigned attempt = 0;
+		int fd;
+
+		while (status != MT_OK &&
+		       mt_dial_start(names[i], port, &attempt, &fd, &reason) == MT_OK) {
+			assert_int_equal(poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1), 1);
+			status = mt_dial_finish(fd, &reason);
+			close(fd);
+		}
+		assert_int_equal(status, MT_OK);
+	}
+	close(listener);
+}
+
 static void unknown_names_are_unreachable(void **state)
 {
 	static const char *const hosts[] = {"nosuchhost.invalid", "a b", "[::1]", "300.1.1.1"};
@@ -87,6 +113,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nobody_answers),
 		cmocka_unit_test(addresses_are_tried_once),
+		cmocka_unit_test(localhost_is_this_machine),
 		cmocka_unit_test(unknown_names_are_unreachable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
