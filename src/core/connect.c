@@ -188,6 +188,18 @@ static void take_over(struct mt_core *core, struct mt_session *session, bool is_
 		mt_peer_close(core, older, MT_REASON_SESSION_TAKEN_OVER, is_will_due, "taken over");
 }
 
+/* It comes from another address perhaps, and rules may ask for that: what was decided for the former connection is decided again. */
+static void forget_decisions(struct mt_session *session)
+{
+	struct mt_list *link;
+	for (link = session->subs.next; link != &session->subs; link = link->next)
+		MT_LIST_ITEM(link, struct mt_sub, link)->epoch = 0;
+	for (link = session->out.waiting.next; link != &session->out.waiting; link = link->next)
+		MT_LIST_ITEM(link, struct mt_delivery, link)->epoch = 0;
+	for (link = session->out.inflight.next; link != &session->out.inflight; link = link->next)
+		MT_LIST_ITEM(link, struct mt_delivery, link)->epoch = 0;
+}
+
 /* The session to go on with, or a new one; *is_present tells. NULL: no room. */
 static struct mt_session *find_session(struct mt_core *core, const struct admission *admission, bool *is_present)
 {
@@ -207,6 +219,7 @@ static struct mt_session *find_session(struct mt_core *core, const struct admiss
 		return mt_sessions_create(sessions, who, core->settings.limits.inflight);
 	if (mt_session_refresh(sessions, session, &who->subject) != MT_OK)
 		return NULL;
+	forget_decisions(session);
 	mt_wheel_disarm(&session->timer);
 	mt_msg_unref(&session->will.msg);
 	*is_present = true;

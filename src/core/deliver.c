@@ -311,6 +311,11 @@ void mt_deliver_resume(struct mt_core *core, struct mt_session *session)
 enum mt_status mt_backlog_push(struct mt_core *core, struct mt_peer *peer, struct mt_backlog_item item)
 {
 	struct mt_backlog *backlog = &peer->backlog;
+	if (backlog->count == backlog->cap && backlog->pos > 0) {
+		backlog->count -= backlog->pos;
+		memmove(backlog->items, backlog->items + backlog->pos, backlog->count * sizeof(*backlog->items));
+		backlog->pos = 0;
+	}
 	if (backlog->count == backlog->cap) {
 		uint32_t cap = backlog->cap ? backlog->cap * 2 : 16;
 		struct mt_backlog_item *items = mt_mem_resize(&core->mem, backlog->items, backlog->cap * sizeof(*items),

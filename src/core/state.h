@@ -270,6 +270,11 @@ void mt_deliver_pump(struct mt_core *core, struct mt_session *session);
 /* Sends again what was in flight on an earlier connection, in order. */
 void mt_deliver_resume(struct mt_core *core, struct mt_session *session);
 void mt_delivery_end(struct mt_core *core, struct mt_session *session, struct mt_delivery *delivery);
+static inline uint32_t mt_backlog_waiting(const struct mt_backlog *backlog)
+{
+	return backlog->count - backlog->pos;
+}
+
 MT_MUST_USE enum mt_status mt_backlog_push(struct mt_core *core, struct mt_peer *peer,
 					   struct mt_backlog_item item);
 /* Moves what persists into the session's queue, drops the rest. */

@@ -74,22 +74,26 @@ static struct mt_sub_ids *ids_of(struct mt_core *core, const struct mt_sub *sub)
 	return ids;
 }
 
-/* Puts the retained messages of a filter into the backlog; they leave after SUBACK, as fast as the client takes them. */
-static void gather_retained(struct mt_core *core, struct mt_peer *peer, struct mt_sub *sub)
+/*
+ * Puts the retained messages of a filter into the backlog; they leave after SUBACK, as fast as the client takes them. MT_LIMIT: more
+ * would wait than there can be retained messages, which only asking again and again does.
+ */
+static enum mt_status gather_retained(struct mt_core *core, struct mt_peer *peer, struct mt_sub *sub)
 {
 	struct mt_msg_list found = {.mem = &core->mem};
 	struct mt_sub_ids *ids = ids_of(core, sub);
 	enum mt_status status = mt_retained_match(core->retained, mt_sub_filter(sub), &found);
+	if (status == MT_OK && found.count > core->settings.limits.retained_count - mt_backlog_waiting(&peer->backlog))
+		status = MT_LIMIT;
 	for (size_t i = 0; i < found.count && status == MT_OK; i++) {
 		struct mt_msg *msg = found.items[i];
 		struct mt_backlog_item item = {.msg = msg, .ids = ids, .qos = msg->qos < sub->qos ? msg->qos : sub->qos};
 		if (mt_sub_delivers(core, sub, mt_msg_topic(msg)))
 			status = mt_backlog_push(core, peer, item);
 	}
-	if (status != MT_OK)
-		mt_peer_abandon(core, peer);
 	mt_sub_ids_unref(&core->mem, &ids);
 	mt_msg_list_finish(&found);
+	return status;
 }
 
 static uint8_t subscribe_one(struct mt_core *core, struct round *round, struct mt_bytes filter,
@@ -98,7 +102,7 @@ static uint8_t subscribe_one(struct mt_core *core, struct round *round, struct m
 	struct mt_peer *peer = round->peer;
 	struct mt_grant grant = {0};
 	struct mt_sub *sub;
-	bool is_new;
+	bool is_new, is_retained_wanted;
 	uint8_t reason = check(core, peer, filter, &grant, options);
 	if (reason != MT_REASON_SUCCESS)
 		return reason_of_failure(peer->version, reason);
@@ -106,9 +110,12 @@ static uint8_t subscribe_one(struct mt_core *core, struct round *round, struct m
 		return reason_of_failure(peer->version, MT_REASON_QUOTA_EXCEEDED);
 	fill(core, sub, &grant, options, round->packet.props.subscription_id);
 	/* Section 3.3.1.3: retained messages by retain handling; none for a shared subscription. */
-	if (!sub->group && (options->retain_handling == 0 || (options->retain_handling == 1 && is_new)))
-		gather_retained(core, peer, sub);
-	return grant.qos;
+	is_retained_wanted = options->retain_handling == 0 || (options->retain_handling == 1 && is_new);
+	if (sub->group || !is_retained_wanted || gather_retained(core, peer, sub) == MT_OK)
+		return grant.qos;
+	/* Without its retained messages the subscription would not be what was asked for. */
+	mt_subscriptions_remove(&core->subscriptions, &sub);
+	return reason_of_failure(peer->version, MT_REASON_QUOTA_EXCEEDED);
 }
 
 static void send_suback(struct mt_core *core, const struct round *round, uint8_t type)

@@ -429,6 +429,82 @@ static void permissions_hold(void **state)
 	world_close(&world);
 }
 
+/* A rule for one network does not follow a session to another. */
+static void resumed_session_is_decided_anew(void **state)
+{
+	struct mt_rule rule = {.id = 1, .operation = MT_OPERATION_SUBSCRIBE, .qos_mask = 7, .has_network = true,
+			       .filter = mt_bytes_str("lan/#")};
+	struct mt_core_settings settings = world_settings();
+	struct mt_connect connect = {.version = MT_VERSION_5, .client_id = mt_bytes_str("dev"), .has_user = true,
+				     .user = mt_bytes_str("ann")};
+	struct mt_auth_verdict verdict = {.is_accepted = true, .user_id = 7};
+	struct world world;
+	struct world_conn *a, *admin;
+	(void)state;
+	assert_true(mt_network_parse(mt_bytes_str("::1"), &rule.network));
+	world_open_with(&world, &settings, world_policy(&rule, 1));
+	connect.props.present = MT_PROP_BIT(SESSION_EXPIRY_INTERVAL);
+	connect.props.session_expiry_s = 600;
+	admin = world_client(&world, MT_VERSION_5, "x", true);
+	for (uint8_t last = 1; last <= 2; last++) {
+		struct mt_conn_facts facts = {.listener = "test", .anonymous_role = "", .is_secret_safe = true};
+		a = &world.conns[world.conn_count++];
+		a->out = malloc(WORLD_OUT_BYTES);
+		facts.address.byte[15] = last;
+		assert_int_equal(mt_core_open(world.core, world.now, &facts, &a->conn), MT_OK);
+		world_send_connect(&world, a, &connect);
+		mt_core_authenticated(world.core, world.now, world.auth_ticket, &verdict);
+		world_serve(&world);
+		assert_int_equal(world_take_connack(a).is_session_present, last == 2);
+		if (last == 1)
+			assert_int_equal(world_subscribe(&world, a, "lan/#", 1), 1);
+		world_publish(&world, admin, "lan/1", "m", 1, false, last);
+		if (last == 1)
+			world_expect(a, "lan/1", "m");
+		world_cut(&world, a);
+		world_publish(&world, admin, "lan/2", "away", 1, false, (uint16_t)(last + 10));
+	}
+	assert_true(world_is_quiet(a));
+	world_close(&world);
+}
+
+static void asking_for_retained_again_and_again_is_bounded(void **state)
+{
+	struct mt_core_settings settings = world_settings();
+	struct world world;
+	struct world_conn *a, *b;
+	uint8_t list[64], data[128];
+	uint32_t refused = 0;
+	(void)state;
+	settings.limits.output_bytes = 500;
+	settings.limits.retained_count = 40;
+	world_open_with(&world, &settings, world_policy(NULL, 0));
+	a = world_client(&world, MT_VERSION_5, "a", true);
+	b = world_client(&world, MT_VERSION_5, "b", true);
+	for (int i = 0; i < 40; i++) {
+		char topic[16];
+		snprintf(topic, sizeof(topic), "r/%d", i);
+		world_publish(&world, a, topic, "payload of some length", 0, true, 0);
+	}
+	/* b does not read: nothing is pulled while it asks. */
+	for (int i = 0; i < 10; i++) {
+		struct mt_buf items = mt_buf_of(list, sizeof(list)), buf = mt_buf_of(data, sizeof(data));
+		struct mt_subscribe subscribe = {.type = MT_PACKET_SUBSCRIBE, .packet_id = 1, .filter_count = 1};
+		mt_subscribe_put(&items, mt_bytes_str("r/#"), &(struct mt_sub_options){0}, MT_VERSION_5);
+		subscribe.list = mt_buf_view(&items);
+		assert_int_equal(mt_subscribe_encode(&subscribe, MT_VERSION_5, &buf), MT_OK);
+		mt_core_input(world.core, world.now, b->conn, mt_buf_view(&buf));
+	}
+	world_serve(&world);
+	while (!world_is_quiet(b)) {
+		struct mt_frame frame = world_take(b);
+		refused += frame.type == MT_PACKET_SUBACK && frame.body.data[frame.body.len - 1] == MT_REASON_QUOTA_EXCEEDED;
+	}
+	assert_true(refused >= 8);
+	assert_false(b->is_closed);
+	world_close(&world);
+}
+
 /* 3.1.1 knows no $share syntax, so nothing refuses an empty group before the permissions do. */
 static void empty_share_group_gains_nothing(void **state)
 {
@@ -816,6 +892,8 @@ int main(void)
 		cmocka_unit_test(connect_must_come_in_time_and_first),
 		cmocka_unit_test(second_connect_is_a_violation),
 		cmocka_unit_test(permissions_hold),
+		cmocka_unit_test(resumed_session_is_decided_anew),
+		cmocka_unit_test(asking_for_retained_again_and_again_is_bounded),
 		cmocka_unit_test(empty_share_group_gains_nothing),
 		cmocka_unit_test(hostile_client_ids_are_refused),
 		cmocka_unit_test(wrong_password_and_no_credentials_are_refused),
