@@ -46,7 +46,7 @@ static int width_of(const char *text)
 	return width;
 }
 
-static void report(const char *prefix, const char *format, va_list list)
+static MT_FORMAT(2, 0) void report(const char *prefix, const char *format, va_list list)
 {
 	char text[TEXT_BYTES_MAX];
 	vsnprintf(text, sizeof(text), format, list);

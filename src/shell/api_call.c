@@ -65,8 +65,13 @@ static int http_of(enum mt_status status)
 void mt_api_fail_status(struct mt_api_call *call, enum mt_status status, const char *what)
 {
 	const char *why = mt_state_fault(call->api->state);
-	mt_api_fail(call, http_of(status), "%s: %s; %s", what, *why ? why : mt_status_text(status),
-		    mt_status_remedy(status));
+	/* Constraints of the database have names that tell nobody anything. */
+	if (!*why || strstr(why, "constraint failed"))
+		why = mt_status_text(status);
+	if (strchr(why, ';'))
+		mt_api_fail(call, http_of(status), "%s: %s", what, why); /* it brings its remedy */
+	else
+		mt_api_fail(call, http_of(status), "%s: %s; %s", what, why, mt_status_remedy(status));
 }
 
 /* One "key:type?" of a shape. */
