@@ -77,7 +77,7 @@ static const char *remedy_of(int status, uint8_t reason)
 	if (reason == MT_REASON_BAD_USER_NAME_OR_PASSWORD)
 		return "check -u and the password";
 	if (reason == MT_REASON_NOT_AUTHORIZED)
-		return "ask the broker's administrator (mortise policy explain)";
+		return "ask the broker's administrator for a rule (mortise role allow)";
 	if (reason == MT_REASON_CLIENT_IDENTIFIER_NOT_VALID)
 		return "use another -i";
 	if (status == MORTISE_UNREACHABLE || status == MORTISE_TIMEOUT)

@@ -5,6 +5,8 @@
  */
 #include "core/state.h"
 
+#include "topic/name.h"
+
 struct step {
 	struct mt_peer *peer;
 	struct mt_publish publish;
@@ -230,6 +232,12 @@ static void pass_on(struct mt_core *core, struct step *step)
 	mt_msg_unref(&step->msg);
 }
 
+static uint8_t reason_without_route(const struct mt_core *core, const struct mt_publish *publish)
+{
+	bool is_too_deep = mt_topic_level_count(publish->topic) > core->settings.limits.topic_levels;
+	return is_too_deep ? MT_REASON_TOPIC_NAME_INVALID : MT_REASON_QUOTA_EXCEEDED;
+}
+
 void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
 {
 	MT_UNINITIALIZED struct step step;
@@ -255,7 +263,7 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 	}
 	step.route = mt_route_find(core, peer, publish->topic);
 	if (!step.route) {
-		refuse(core, peer, publish, MT_REASON_QUOTA_EXCEEDED);
+		refuse(core, peer, publish, reason_without_route(core, publish));
 		return;
 	}
 	if (!mt_route_permits(core, peer, step.route, publish->qos, publish->is_retain)) {

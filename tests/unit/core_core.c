@@ -792,6 +792,22 @@ static void expired_messages_are_not_delivered(void **state)
 	world_close(&world);
 }
 
+static void too_deep_topics_are_named_so(void **state)
+{
+	struct world world;
+	struct world_conn *a;
+	char topic[64];
+	(void)state;
+	memset(topic, '/', sizeof(topic) - 1);
+	topic[sizeof(topic) - 1] = '\0';
+	world_open(&world);
+	a = world_client(&world, MT_VERSION_5, "a", true);
+	world_publish(&world, a, topic, "m", 1, false, 1);
+	assert_int_equal(world_take_ack(a, MT_PACKET_PUBACK, 1).reason, MT_REASON_TOPIC_NAME_INVALID);
+	assert_int_equal(world_subscribe(&world, a, topic, 0), MT_REASON_TOPIC_FILTER_INVALID);
+	world_close(&world);
+}
+
 /* Everything in pieces of one byte gives the same as everything at once. */
 static void packets_may_come_in_pieces(void **state)
 {
@@ -905,6 +921,7 @@ int main(void)
 		cmocka_unit_test(large_packets_pass_over_small_clients),
 		cmocka_unit_test(topic_aliases_resolve),
 		cmocka_unit_test(expired_messages_are_not_delivered),
+		cmocka_unit_test(too_deep_topics_are_named_so),
 		cmocka_unit_test(packets_may_come_in_pieces),
 		cmocka_unit_test(retained_backlog_outlasts_the_output_limit),
 		cmocka_unit_test(survives_every_failed_allocation),
