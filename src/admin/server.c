@@ -86,7 +86,9 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 	*socket_context = NULL;
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	peer = calloc(1, sizeof(*peer));
-	if (info && peer && mt_peer_is_permitted(info->connect_fd, server->own_uid, server->has_group, server->gid, &peer->uid)) {
+	if (info && peer &&
+	    mt_peer_is_permitted(info->connect_fd, server->own_uid, server->has_group, server->gid,
+				 &peer->uid)) {
 		*socket_context = peer;
 		return;
 	}
@@ -130,8 +132,9 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct mt_
 
 static enum MHD_Result send_too_large(struct MHD_Connection *connection)
 {
-	struct mt_admin_answer answer = {MHD_HTTP_CONTENT_TOO_LARGE,
-					 strdup("{\"error\":\"the request is too large: at most 1048576 bytes; split it\"}")};
+	struct mt_admin_answer answer = {
+		MHD_HTTP_CONTENT_TOO_LARGE,
+		strdup("{\"error\":\"the request is too large: at most 1048576 bytes; split it\"}")};
 	return send_answer(connection, &answer);
 }
 
@@ -184,7 +187,8 @@ static enum MHD_Result collect(struct exchange *exchange, const char *data, size
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path,
-				  const char *method, const char *version, const char *data, size_t *bytes, void **slot)
+				  const char *method, const char *version, const char *data, size_t *bytes,
+				  void **slot)
 {
 	const struct mt_admin_server *server = context;
 	const union MHD_ConnectionInfo *info =
@@ -240,8 +244,8 @@ static enum mt_status clear_place(const char *path)
 }
 
 /*
- * Nobody can connect before listen(), and by then owner and mode are set. The mode given to the unbound socket is the one the name is
- * made with, so that there is no moment with a wider one either.
+ * Nobody can connect before listen(), and by then owner and mode are set. The mode given to the unbound socket
+ * is the one the name is made with, so that there is no moment with a wider one either.
  */
 static enum mt_status bind_and_listen(const struct mt_admin_server *server, int fd)
 {
@@ -279,13 +283,13 @@ static enum mt_status open_socket(const struct mt_admin_server *server, int *out
 
 static struct MHD_Daemon *start_daemon(struct mt_admin_server *server, int fd)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request,
-				server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-				server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL,
+				on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION,
+				on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
 				MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server, MHD_OPTION_CONNECTION_LIMIT,
 				CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, SEND_TIMEOUT_S,
-				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES_MAX, MHD_OPTION_STRICT_FOR_CLIENT,
-				1, MHD_OPTION_END);
+				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES_MAX,
+				MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 }
 
 static enum mt_status refuse(char *fault, size_t cap, const char *path, const char *why, enum mt_status status)
@@ -300,7 +304,8 @@ enum mt_status mt_admin_server_open(const char *path, mt_admin_handler *handler,
 	struct mt_admin_server *server;
 	int fd = -1;
 	if (strlen(path) >= sizeof(server->path))
-		return refuse(fault, cap, path, "the path is longer than 107 bytes; choose a shorter --state", MT_INVALID);
+		return refuse(fault, cap, path, "the path is longer than 107 bytes; choose a shorter --state",
+			      MT_INVALID);
 	server = calloc(1, sizeof(*server));
 	if (!server)
 		return refuse(fault, cap, path, "out of memory", MT_MEMORY);
@@ -318,7 +323,8 @@ enum mt_status mt_admin_server_open(const char *path, mt_admin_handler *handler,
 	if (!server->daemon) {
 		unlink(path);
 		free(server);
-		return refuse(fault, cap, path, "the HTTP server did not start; look at the limits of threads and files",
+		return refuse(fault, cap, path,
+			      "the HTTP server did not start; look at the limits of threads and files",
 			      MT_SYSTEM);
 	}
 	*out = server;

@@ -96,11 +96,13 @@ static int fail_to_reach(const char *socket_path, int error)
 	const char *slash = strrchr(socket_path, '/');
 	int len = slash ? (int)(slash - socket_path) : 0;
 	if (error == EACCES || error == EPERM)
-		return mt_cli_fail(4, "%s: not permitted; be root, the broker's user or in the group mortise", socket_path);
-	return mt_cli_fail(3,
-			   "nobody answers at %s: %s; start the broker with: mortise broker --state %.*s (or name its "
-			   "directory with --state)",
-			   socket_path, strerror(error), len, socket_path);
+		return mt_cli_fail(4, "%s: not permitted; be root, the broker's user or in the group mortise",
+				   socket_path);
+	return mt_cli_fail(
+		3,
+		"nobody answers at %s: %s; start the broker with: mortise broker --state %.*s (or name its "
+		"directory with --state)",
+		socket_path, strerror(error), len, socket_path);
 }
 
 static int find_socket(const struct mt_options *options, char out[MT_STATE_PATH_BYTES])
@@ -165,8 +167,11 @@ static int fail_transfer(CURL *curl, CURLcode code, const char *socket_path)
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
 	case CURLE_GOT_NOTHING:
-		return mt_cli_fail(3, "%s: the broker hung up; it is stopping, or hears only root, its own user and the "
-				      "group mortise", socket_path);
+		return mt_cli_fail(
+			3,
+			"%s: the broker hung up; it is stopping, or hears only root, its own user and the "
+			"group mortise",
+			socket_path);
 	default:
 		return mt_cli_fail(1, "%s: %s", socket_path, curl_easy_strerror(code));
 	}
@@ -231,7 +236,8 @@ static int talk(const char *socket_path, const char *method, const char *url, co
 	return failed;
 }
 
-int mt_cli_api_request(const struct mt_options *options, const char *method, const char *path, json_t *body, json_t **out)
+int mt_cli_api_request(const struct mt_options *options, const char *method, const char *path, json_t *body,
+		       json_t **out)
 {
 	char socket_path[MT_STATE_PATH_BYTES];
 	char url[MT_CLI_URL_BYTES + 32];

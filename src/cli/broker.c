@@ -40,5 +40,6 @@ int mt_cli_broker(const struct mt_options *options)
 	for (uint32_t i = 0; i < options->operand_count; i++)
 		argv[count++] = (char *)(uintptr_t)options->operands[i];
 	execv(path, argv);
-	return mt_cli_fail(errno == EACCES ? 4 : 1, "broker: %s: %s; install it beside mortise", path, strerror(errno));
+	return mt_cli_fail(errno == EACCES ? 4 : 1, "broker: %s: %s; install it beside mortise", path,
+			   strerror(errno));
 }

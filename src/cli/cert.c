@@ -10,7 +10,8 @@
 
 #define PEM_BYTES_MAX (1u << 20)
 
-/* Copies STATE/tls/NAME to DIR/NAME. The two named here are public; the keys beside them are never touched. Exit code. */
+/* Copies STATE/tls/NAME to DIR/NAME. The two named here are public; the keys beside them are never touched.
+ * Exit code. */
 static int copy_out(const char *state, const char *name, const char *folder)
 {
 	char from[MT_STATE_PATH_BYTES];

@@ -91,8 +91,8 @@ static void print_client(json_t *client)
 	size_t i;
 	json_object_del(client, "filters");
 	mt_cli_print_object(stdout, client);
-	json_array_foreach(filters, i, filter)
-		json_array_append_new(rows, json_pack("[s, o]", text_of(filter, "filter"), number_text(filter, "qos")));
+	json_array_foreach(filters, i, filter) json_array_append_new(
+		rows, json_pack("[s, o]", text_of(filter, "filter"), number_text(filter, "qos")));
 	if (json_array_size(rows) > 0)
 		mt_cli_print_table(stdout, "FILTER QOS", rows);
 	json_decref(rows);

@@ -75,7 +75,8 @@ void mt_help_all(FILE *out)
 	fprintf(out, "\ncommon options, before or after the verb:\n");
 	print_options(out, NULL, true);
 	fprintf(out, "\nmore: mortise VERB --help\n"
-		     "exit: 0 done, 1 it failed, 2 the command line or a file is wrong, 3 nobody answers, 4 not permitted,\n"
+		     "exit: 0 done, 1 it failed, 2 the command line or a file is wrong, 3 nobody answers, 4 "
+		     "not permitted,\n"
 		     "      5 a signature, tag, chain or hash does not verify, 27 timed out\n");
 }
 

@@ -44,8 +44,8 @@ static int run(const struct mt_options *options)
 	if (mt_options_has(options, "version"))
 		return mt_cli_version(options);
 	switch (options->verb->id) {
-#define X(id, ...)                                                                                                             \
-	case MT_VERB_##id:                                                                                             \
+#define X(id, ...) \
+	case MT_VERB_##id: \
 		return mt_cli_##id(options);
 		MT_TABLE_VERBS(X)
 #undef X

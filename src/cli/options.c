@@ -11,7 +11,8 @@ static const struct mt_verb verbs[] = {
 #undef X
 };
 
-enum { no, yes };
+enum { no,
+       yes };
 static const struct mt_option table[] = {
 #define X(group, short_name, name, arguments, repeat, help) {group, short_name, name, arguments, repeat == yes, help},
 	MT_TABLE_OPTIONS(X)
@@ -99,7 +100,8 @@ static const struct mt_verb *find_verb(const char *noun, const char *word)
 
 static void hint(const struct mt_options *options, char *to, size_t cap)
 {
-	const char *name = options->verb ? options->verb->name : options->noun ? options->noun : "";
+	const char *name = options->verb ? options->verb->name : options->noun ? options->noun
+									       : "";
 	snprintf(to, cap, "see: mortise %s%s--help", name, *name ? " " : "");
 }
 
@@ -219,7 +221,8 @@ static enum mt_status take_all(struct parser *parser)
 	return MT_OK;
 }
 
-enum mt_status mt_options_parse(struct mt_options *options, int argc, const char *const *argv, char *fault, size_t cap)
+enum mt_status mt_options_parse(struct mt_options *options, int argc, const char *const *argv, char *fault,
+				size_t cap)
 {
 	struct parser parser = {.options = options, .argv = argv, .argc = argc, .at = 1, .fault = fault, .cap = cap};
 	memset(options, 0, sizeof(*options));

@@ -109,16 +109,16 @@ void mt_cli_print_table(FILE *out, const char *heads, const json_t *rows)
 	json_t *row;
 	for (size_t column = 0; column < count; column++) {
 		widths[column] = width_of(names[column]);
-		json_array_foreach(rows, i, row) {
+		json_array_foreach(rows, i, row)
+		{
 			int width = width_of(cell_text(row, column));
 			widths[column] = width > widths[column] ? width : widths[column];
 		}
 	}
 	for (size_t column = 0; column < count; column++)
 		print_cell(out, names[column], widths[column], column + 1 == count);
-	json_array_foreach(rows, i, row)
-		for (size_t column = 0; column < count; column++)
-			print_cell(out, cell_text(row, column), widths[column], column + 1 == count);
+	json_array_foreach(rows, i, row) for (size_t column = 0; column < count; column++)
+		print_cell(out, cell_text(row, column), widths[column], column + 1 == count);
 }
 
 static void print_scalar(FILE *out, const json_t *value)
@@ -139,13 +139,15 @@ static void print_members(FILE *out, const json_t *object, int indent)
 	size_t i;
 	json_t *item;
 	/* The macro wants a mutable object, and reads it. */
-	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)object, key, value)
+	{
 		fprintf(out, "%*s%s:%s", indent, "", key, json_is_object(value) || json_is_array(value) ? "\n" : " ");
 		if (json_is_object(value))
 			print_members(out, value, indent + INDENT);
 		else if (!json_is_array(value))
 			print_scalar(out, value);
-		json_array_foreach(value, i, item) {
+		json_array_foreach(value, i, item)
+		{
 			fprintf(out, "%*s- ", indent + INDENT, "");
 			print_scalar(out, item);
 		}

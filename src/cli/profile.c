@@ -22,10 +22,10 @@ static json_t *address_of(const struct mt_profile *profile)
 
 static json_t *describe(const struct mt_profile *profile, const char *file)
 {
-	return json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:o, s:o}", "address", address_of(profile), "user", profile->user,
-			 "client_id", profile->client_id, "ca_pin", profile->ca_pin, "ca", profile->ca_pem != NULL,
-			 "certificate", profile->certificate_pem != NULL, "password_in",
-			 place_of(profile->password[0] != '\0', file), "key_in",
+	return json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:o, s:o}", "address", address_of(profile), "user",
+			 profile->user, "client_id", profile->client_id, "ca_pin", profile->ca_pin, "ca",
+			 profile->ca_pem != NULL, "certificate", profile->certificate_pem != NULL,
+			 "password_in", place_of(profile->password[0] != '\0', file), "key_in",
 			 place_of(profile->key_pem != NULL, file));
 }
 

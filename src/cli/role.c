@@ -32,7 +32,8 @@ int mt_cli_role_list(const struct mt_options *options)
 	if (mt_options_has(options, "json"))
 		mt_cli_print_json(stdout, answer);
 	else
-		json_array_foreach(json_object_get(answer, "roles"), i, name) {
+		json_array_foreach(json_object_get(answer, "roles"), i, name)
+		{
 			mt_cli_print_text(stdout, json_string_value(name));
 			putchar('\n');
 		}
@@ -55,13 +56,14 @@ static json_t *rule_row(const json_t *rule)
 	size_t i;
 	json_t *value;
 	snprintf(id, sizeof(id), "%lld", (long long)json_integer_value(json_object_get(rule, "id")));
-	json_array_foreach(json_object_get(rule, "qos"), i, value)
-		if (i < 3)
-			snprintf(qos + strlen(qos), sizeof(qos) - strlen(qos), "%s%d", i > 0 ? "," : "",
-				 (int)json_integer_value(value));
+	json_array_foreach(json_object_get(rule, "qos"), i, value) if (i < 3)
+		snprintf(qos + strlen(qos), sizeof(qos) - strlen(qos), "%s%d", i > 0 ? "," : "",
+			 (int)json_integer_value(value));
 	return json_pack("[s, s, s, s, s, s, s, s, s]", id, is_deny ? "deny" : "allow",
 			 text_of(rule, is_deny ? "deny" : "allow", ""), text_of(rule, "topic", ""), qos,
-			 !retain ? "any" : json_is_true(retain) ? "yes" : "no", text_of(rule, "share", "-"),
+			 !retain ? "any" : json_is_true(retain) ? "yes"
+								: "no",
+			 text_of(rule, "share", "-"),
 			 text_of(rule, "from", "-"), text_of(rule, "until", "-"));
 }
 

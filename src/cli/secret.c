@@ -57,7 +57,8 @@ static int take(const char *raw, size_t len, const char *source, struct mt_cli_s
 	memcpy(out->text, raw, len);
 	out->text[len] = '\0';
 	if (count_characters(raw, len) < ADVISED_CHARACTERS)
-		mt_cli_warn("the password has fewer than %u characters; --generate makes a strong one", ADVISED_CHARACTERS);
+		mt_cli_warn("the password has fewer than %u characters; --generate makes a strong one",
+			    ADVISED_CHARACTERS);
 	return 0;
 }
 
@@ -132,8 +133,9 @@ static int prompt(struct mt_cli_secret *out)
 	int failed;
 	int terminal = isatty(STDIN_FILENO) ? open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY) : -1;
 	if (terminal < 0)
-		return mt_cli_fail(2, "a password is needed and there is no terminal to ask at; give --password-stdin, "
-				      "--password-file FILE or --generate");
+		return mt_cli_fail(
+			2, "a password is needed and there is no terminal to ask at; give --password-stdin, "
+			   "--password-file FILE or --generate");
 	failed = prompt_twice(terminal, out);
 	close(terminal);
 	return failed;

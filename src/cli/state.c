@@ -38,7 +38,8 @@ int mt_cli_state_find(const struct mt_options *options, const char *needed, char
 	if (!found || !*found)
 		found = is_local_safe(needed) ? LOCAL_STATE : SYSTEM_STATE;
 	if (strlen(found) >= MT_STATE_PATH_BYTES)
-		return mt_cli_fail(2, "--state: the path is too long; expected fewer than %u bytes", MT_STATE_PATH_BYTES);
+		return mt_cli_fail(2, "--state: the path is too long; expected fewer than %u bytes",
+				   MT_STATE_PATH_BYTES);
 	strcpy(out, found);
 	return 0;
 }
@@ -47,6 +48,7 @@ int mt_cli_state_path(const char *state, const char *name, char out[MT_STATE_PAT
 {
 	int len = snprintf(out, MT_STATE_PATH_BYTES, "%s/%s", state, name);
 	if (len < 0 || (size_t)len >= MT_STATE_PATH_BYTES)
-		return mt_cli_fail(2, "--state: the path is too long; expected fewer than %u bytes", MT_STATE_PATH_BYTES);
+		return mt_cli_fail(2, "--state: the path is too long; expected fewer than %u bytes",
+				   MT_STATE_PATH_BYTES);
 	return 0;
 }

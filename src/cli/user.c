@@ -139,8 +139,10 @@ static json_t *join(const json_t *list)
 	size_t len = 0;
 	size_t i;
 	json_t *item;
-	json_array_foreach(list, i, item) {
-		int wrote = snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? ", " : "", json_string_value(item));
+	json_array_foreach(list, i, item)
+	{
+		int wrote = snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? ", " : "",
+				     json_string_value(item));
 		if (wrote < 0 || (size_t)wrote >= sizeof(text) - len)
 			break;
 		len += (size_t)wrote;
@@ -153,7 +155,9 @@ static const char *login_of(const json_t *user)
 {
 	bool has_password = json_is_true(json_object_get(user, "password"));
 	bool has_token = json_is_true(json_object_get(user, "token"));
-	return has_password && has_token ? "password, token" : has_password ? "password" : has_token ? "token" : "none";
+	return has_password && has_token ? "password, token" : has_password ? "password"
+						       : has_token	    ? "token"
+									    : "none";
 }
 
 static json_t *user_row(const json_t *user)

@@ -189,8 +189,9 @@ static void run(struct mt_api_call *call)
 	const struct mt_api_route *route;
 	int http_status = 404;
 	if (!split_path(call) || !(route = find_route(call, &http_status))) {
-		mt_api_fail(call, http_status, http_status == 405 ? "%.16s is not possible here; see mortise help"
-								  : "%.16s: there is nothing at this path; see mortise help",
+		mt_api_fail(call, http_status,
+			    http_status == 405 ? "%.16s is not possible here; see mortise help"
+					       : "%.16s: there is nothing at this path; see mortise help",
 			    call->request->method);
 		return;
 	}

@@ -110,7 +110,8 @@ static bool has_type(const json_t *value, char type)
 
 static const char *type_name(char type)
 {
-	return type == 's' ? "a text" : type == 'b' ? "true or false" : "a list";
+	return type == 's' ? "a text" : type == 'b' ? "true or false"
+						    : "a list";
 }
 
 /* "name, password (optional)": what would have been right. */
@@ -120,8 +121,8 @@ static void tell_shape(const char *shape, char *out, size_t cap)
 	size_t len = 0;
 	out[0] = '\0';
 	while (next_field(&shape, &field) && len < cap)
-		len += (size_t)snprintf(out + len, cap - len, "%s%.*s%s", len > 0 ? ", " : "", field.key_len, field.key,
-					field.is_optional ? " (optional)" : "");
+		len += (size_t)snprintf(out + len, cap - len, "%s%.*s%s", len > 0 ? ", " : "", field.key_len,
+					field.key, field.is_optional ? " (optional)" : "");
 }
 
 static bool knows_key(const char *shape, const char *key)
@@ -163,7 +164,8 @@ bool mt_api_expect(struct mt_api_call *call, const char *shape)
 		mt_api_fail(call, 400, "the body is missing: expected an object of %s", expected);
 		return false;
 	}
-	json_object_foreach(call->body, key, value) {
+	json_object_foreach(call->body, key, value)
+	{
 		if (!knows_key(shape, key)) {
 			mt_api_fail(call, 400, "%.64s: there is no such key; expected %s", key,
 				    *expected ? expected : "none");
@@ -206,8 +208,8 @@ static bool load(struct mt_api_call *call, struct mt_policy **policy)
 	if (status == MT_OK)
 		return true;
 	/* A row that makes no policy is the request's fault. */
-	mt_api_fail(call, status == MT_MEMORY || status == MT_SYSTEM ? 500 : 400, "%s: nothing was changed: %s", call->what,
-		    fault);
+	mt_api_fail(call, status == MT_MEMORY || status == MT_SYSTEM ? 500 : 400, "%s: nothing was changed: %s",
+		    call->what, fault);
 	return false;
 }
 
@@ -235,8 +237,9 @@ static bool adopt(struct mt_api_call *call)
 		status = api->adopt(api->broker, policy);
 	mt_policy_unref(&policy);
 	if (status != MT_OK)
-		mt_api_fail(call, http_of(status), "%s: saved, but the running broker did not adopt it: %s; restart it",
-			    call->what, *fault ? fault : mt_status_text(status));
+		mt_api_fail(call, http_of(status),
+			    "%s: saved, but the running broker did not adopt it: %s; restart it", call->what,
+			    *fault ? fault : mt_status_text(status));
 	return status == MT_OK;
 }
 

@@ -1,7 +1,8 @@
 /*
  * Sessions and connections: /api/clients.
  *
- * They live on the loop's thread: each visit there looks at a bounded number of sessions, so that a list of many holds up nobody.
+ * They live on the loop's thread: each visit there looks at a bounded number of sessions, so that a list of
+ * many holds up nobody.
  */
 #include "io/listen.h"
 #include "shell/api_call.h"
@@ -17,7 +18,7 @@
 /* What the loop's thread is asked for; filled there, read here. */
 struct visit {
 	const char *client_id; /* NULL: all */
-	const char *user;      /* NULL: all */
+	const char *user; /* NULL: all */
 	uint32_t cursor;
 	bool is_over;
 	bool has_failed;
@@ -32,12 +33,13 @@ static json_t *describe(const struct mt_client_info *info, mt_time now_ns)
 	char address[MT_ENDPOINT_TEXT_BYTES];
 	memcpy(peer.byte, info->address.byte, sizeof(peer.byte));
 	mt_peer_address_text(&peer, address);
-	return json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I}", "client_id", info->client_id,
-			 "user", info->user, "connected", info->is_connected,
-			 "address", address, "listener", info->listener, "version",
-			 info->version == 5 ? "5" : "3.1.1", "keep_alive_s", (int)info->keep_alive_s, "subscriptions",
-			 (json_int_t)info->subscription_count, "queued", (json_int_t)info->queued_count, "expiry_s",
-			 (json_int_t)info->expiry_s, "since_s", (json_int_t)((now_ns - info->connected_ns) / MT_SECOND));
+	return json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I}", "client_id",
+			 info->client_id, "user", info->user, "connected", info->is_connected, "address",
+			 address, "listener", info->listener, "version", info->version == 5 ? "5" : "3.1.1",
+			 "keep_alive_s", (int)info->keep_alive_s, "subscriptions",
+			 (json_int_t)info->subscription_count, "queued", (json_int_t)info->queued_count,
+			 "expiry_s", (json_int_t)info->expiry_s, "since_s",
+			 (json_int_t)((now_ns - info->connected_ns) / MT_SECOND));
 }
 
 static bool is_wanted(const struct visit *visit, const struct mt_client_info *info)

@@ -48,9 +48,9 @@ static void set_until(json_t *object, int64_t until_s)
 static bool list_rule(void *context, const struct mt_state_rule *rule)
 {
 	json_t *list = context;
-	json_t *object = json_pack("{s:I, s:s, s:s, s:o}", "id", (json_int_t)rule->id, rule->is_deny ? "deny" : "allow",
-				   operation_names[rule->operation & 3], "topic", rule->filter, "qos",
-				   qos_list(rule->qos_mask));
+	json_t *object = json_pack("{s:I, s:s, s:s, s:o}", "id", (json_int_t)rule->id,
+				   rule->is_deny ? "deny" : "allow", operation_names[rule->operation & 3],
+				   "topic", rule->filter, "qos", qos_list(rule->qos_mask));
 	if (rule->retain != MT_RETAIN_ANY)
 		json_object_set_new(object, "retain", json_boolean(rule->retain == MT_RETAIN_YES));
 	if (*rule->share)
@@ -94,8 +94,8 @@ static void show_role(struct mt_api_call *call)
 	if (status == MT_OK)
 		status = mt_state_rules(call->api->state, name, list_rule, rules);
 	if (status == MT_OK) {
-		mt_api_succeed(call, json_pack("{s:s, s:b, s:o}", "name", name, "built_in", is_built_in(name), "rules",
-					       rules));
+		mt_api_succeed(call, json_pack("{s:s, s:b, s:o}", "name", name, "built_in", is_built_in(name),
+					       "rules", rules));
 		return;
 	}
 	json_decref(rules);
@@ -180,7 +180,8 @@ static bool take_qos(struct mt_api_call *call, uint8_t *out)
 static uint8_t retain_of(const struct mt_api_call *call)
 {
 	const json_t *value = json_object_get(call->body, "retain");
-	return !value ? MT_RETAIN_ANY : json_is_true(value) ? MT_RETAIN_YES : MT_RETAIN_NO;
+	return !value ? MT_RETAIN_ANY : json_is_true(value) ? MT_RETAIN_YES
+							    : MT_RETAIN_NO;
 }
 
 /* "2027-01-01T00:00:00Z", and nothing looser. */
@@ -243,7 +244,8 @@ static bool check_rule(struct mt_api_call *call, const struct mt_state_rule *row
 	};
 	const char *fault;
 	if (rule.has_network && !mt_network_parse(mt_bytes_str(row->network), &rule.network)) {
-		mt_api_fail(call, 400, "from %.64s: expected a network such as 10.0.0.0/8 or fe80::/10", row->network);
+		mt_api_fail(call, 400, "from %.64s: expected a network such as 10.0.0.0/8 or fe80::/10",
+			    row->network);
 		return false;
 	}
 	fault = mt_rule_fault(&rule);
@@ -267,9 +269,10 @@ static bool take_rule(struct mt_api_call *call, struct mt_state_rule *rule)
 	if (!mt_api_expect(call, "allow:s? deny:s? topic:s qos:*? retain:b? share:s? from:s? until:s?"))
 		return false;
 	rule->retain = retain_of(call);
-	return take_operation(call, rule) && take_text(call, "topic", &rule->filter) && take_qos(call, &rule->qos_mask) &&
-	       take_text(call, "share", &rule->share) &&
-	       take_text(call, "from", &rule->network) && take_until(call, &rule->until_s) && check_rule(call, rule);
+	return take_operation(call, rule) && take_text(call, "topic", &rule->filter) &&
+	       take_qos(call, &rule->qos_mask) && take_text(call, "share", &rule->share) &&
+	       take_text(call, "from", &rule->network) && take_until(call, &rule->until_s) &&
+	       check_rule(call, rule);
 }
 
 static void add_rule(struct mt_api_call *call)

@@ -77,9 +77,10 @@ static bool list_user(void *context, const struct mt_state_user *user)
 	json_t *object;
 	if (mt_state_user_roles(listing->call->api->state, user->id, list_name, roles) != MT_OK)
 		listing->has_failed = true;
-	object = json_pack("{s:s, s:I, s:b, s:b, s:b, s:s, s:o}", "name", user->name, "id", (json_int_t)user->id, "enabled",
-			   user->is_enabled, "password", user->password_hash[0] != '\0', "token",
-			   user->token_hash.len > 0, "client_id", user->client_id_rule, "roles", roles);
+	object =
+		json_pack("{s:s, s:I, s:b, s:b, s:b, s:s, s:o}", "name", user->name, "id", (json_int_t)user->id,
+			  "enabled", user->is_enabled, "password", user->password_hash[0] != '\0', "token",
+			  user->token_hash.len > 0, "client_id", user->client_id_rule, "roles", roles);
 	if (json_array_append_new(listing->list, object) != 0)
 		listing->has_failed = true;
 	return !listing->has_failed;
@@ -149,7 +150,8 @@ static bool check_new(struct mt_api_call *call)
 		mt_api_fail(call, 400, "client_id: expected at most %u bytes", RULE_BYTES_MAX);
 		return false;
 	}
-	json_array_foreach(json_object_get(call->body, "roles"), i, role) {
+	json_array_foreach(json_object_get(call->body, "roles"), i, role)
+	{
 		if (!json_is_string(role) || i >= MT_USER_ROLES_MAX) {
 			mt_api_fail(call, 400, "roles: expected a list of at most %u names", MT_USER_ROLES_MAX);
 			return false;
@@ -221,9 +223,10 @@ static void succeed_with_census(struct mt_api_call *call, const char *done, cons
 	json_t *answer = json_pack("{s:s}", done, name);
 	if (mt_state_users(call->api->state, look_at_user, &census) == MT_OK && !census.has_admin &&
 	    !census.has_failed)
-		json_object_set_new(answer, "warning",
-				    json_string("no enabled user holds the role admin any more: only this machine's admin "
-						"socket can change that"));
+		json_object_set_new(
+			answer, "warning",
+			json_string("no enabled user holds the role admin any more: only this machine's admin "
+				    "socket can change that"));
 	mt_api_succeed(call, answer);
 }
 

@@ -1,8 +1,9 @@
 /*
- * Any request to the admin API: method (first byte), path (to the newline), body (the rest), against a real database and core.
+ * Any request to the admin API: method (first byte), path (to the newline), body (the rest), against a real
+ * database and core.
  *
- * Whatever comes, there is one answer: an object, with "error" exactly when the status is not 200; the database still makes a policy; and
- * the core decides by its latest revision.
+ * Whatever comes, there is one answer: an object, with "error" exactly when the status is not 200; the database
+ * still makes a policy; and the core decides by its latest revision.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* The verbs' way to the broker: paths, and what its answers become. The broker is an admin server of the test's own. */
+/* The verbs' way to the broker: paths, and what its answers become. The broker is an admin server of the test's
+ * own. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -43,7 +44,9 @@ static int setup(void **state)
 	memset(&world, 0, sizeof(world));
 	world.folder = folder_make();
 	snprintf(world.socket_path, sizeof(world.socket_path), "%s/admin.sock", world.folder);
-	assert_int_equal(mt_admin_server_open(world.socket_path, handle, NULL, &world.server, fault, sizeof(fault)), MT_OK);
+	assert_int_equal(
+		mt_admin_server_open(world.socket_path, handle, NULL, &world.server, fault, sizeof(fault)),
+		MT_OK);
 	CLI_LINE(&options, "status", "--state", world.folder);
 	/* A proxy of the environment must not see the request. */
 	setenv("http_proxy", "http://127.0.0.1:9", 1);
@@ -73,8 +76,20 @@ static int ask(int http_status, const char *text)
 
 static void test_exit_codes_follow_the_answer(void **state)
 {
-	static const int pairs[][2] = {{200, 0}, {400, 2}, {413, 2}, {401, 4}, {403, 4}, {404, 1}, {405, 1},
-				       {409, 1}, {500, 1}, {503, 3}, {302, 1}, {201, 1}};
+	static const int pairs[][2] = {
+		{200, 0},
+		{400, 2},
+		{413, 2},
+		{401, 4},
+		{403, 4},
+		{404, 1},
+		{405, 1},
+		{409, 1},
+		{500, 1},
+		{503, 3},
+		{302, 1},
+		{201, 1},
+	};
 	(void)state;
 	for (size_t i = 0; i < MT_COUNT_OF(pairs); i++)
 		assert_int_equal(ask(pairs[i][0], "{\"error\":\"x\"}"), pairs[i][1]);

@@ -208,10 +208,12 @@ static void test_number_range(void **state)
 	assert_int_equal(mt_options_number(&options, "qos", 0, 2, 0, &value, fault, sizeof(fault)), MT_OK);
 	assert_int_equal(value, 2);
 	assert_int_equal(mt_options_number(&options, "qos", 0, 1, 0, &value, fault, sizeof(fault)), MT_INVALID);
-	assert_int_equal(mt_options_number(&options, "keepalive", 0, 100, 0, &value, fault, sizeof(fault)), MT_INVALID);
+	assert_int_equal(mt_options_number(&options, "keepalive", 0, 100, 0, &value, fault, sizeof(fault)),
+			 MT_INVALID);
 	assert_int_equal(mt_options_number(&options, "port", 0, 100, 0, &value, fault, sizeof(fault)), MT_INVALID);
 	assert_int_equal(mt_options_number(&options, "session-expiry-interval", 0, UINT64_MAX, 0, &value, fault,
-					   sizeof(fault)), MT_INVALID);
+					   sizeof(fault)),
+			 MT_INVALID);
 	assert_int_equal(value, 2);
 	assert_int_equal(mt_options_number(&options, "will-qos", 0, 2, 1, &value, fault, sizeof(fault)), MT_OK);
 	assert_int_equal(value, 1);

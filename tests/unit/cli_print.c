@@ -51,7 +51,8 @@ static void test_escapes_and_letters(void **state)
 {
 	(void)state;
 	/* U+009B is CSI in one character; U+00E4 shares its first byte with none of C1. */
-	mt_cli_print_text(out, "a\x1b[2Jb\nc\xc2\x9b" "d\xc3\xa4\xe2\x82\xac");
+	mt_cli_print_text(out, "a\x1b[2Jb\nc\xc2\x9b"
+			       "d\xc3\xa4\xe2\x82\xac");
 	assert_string_equal(printed(), "a\\x1b[2Jb\\x0ac\\x9bd\xc3\xa4\xe2\x82\xac");
 }
 

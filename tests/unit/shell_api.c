@@ -1,4 +1,5 @@
-/* The admin API: what each request changes, that the core has it when the answer comes, and that what is refused changes nothing. */
+/* The admin API: what each request changes, that the core has it when the answer comes, and that what is
+ * refused changes nothing. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -121,7 +122,8 @@ static void test_added_user_can_log_in_when_the_answer_comes(void **state)
 	const struct mt_user *user;
 	(void)state;
 	assert_good("POST", "/api/users",
-		    "{\"name\":\"th-17\",\"password\":\"correct horse\",\"client_id\":\"th-*\",\"roles\":[\"open\"]}");
+		    "{\"name\":\"th-17\",\"password\":\"correct "
+		    "horse\",\"client_id\":\"th-*\",\"roles\":[\"open\"]}");
 	policy = policy_now();
 	user = mt_policy_user_by_name(policy, mt_bytes_str("th-17"));
 	assert_non_null(user);
@@ -246,7 +248,8 @@ static void test_rules_decide_at_once(void **state)
 	assert_false(may_publish("a", "c1", "site/c1/t", 2, false));
 	assert_false(may_publish("a", "c1", "site/c1/t", 1, true));
 	assert_false(may_publish("a", "c1", "site/c2/t", 1, false));
-	assert_good("POST", "/api/roles/therm/rules", "{\"deny\":\"both\",\"topic\":\"site/+/secret\",\"qos\":\"any\"}");
+	assert_good("POST", "/api/roles/therm/rules",
+		    "{\"deny\":\"both\",\"topic\":\"site/+/secret\",\"qos\":\"any\"}");
 	rule = json_integer_value(json_object_get(world.answer, "rule"));
 	assert_false(may_publish("a", "c1", "site/c1/secret", 0, false));
 	snprintf(path, sizeof(path), "/api/roles/therm/rules/%lld", (long long)rule);
@@ -262,8 +265,10 @@ static void test_rules_decide_at_once(void **state)
 static void test_rule_comes_back_as_it_was_given(void **state)
 {
 	json_t *rule;
-	json_t *expected = json_loads("{\"deny\":\"subscribe\",\"topic\":\"a/#\",\"qos\":[2],\"retain\":true,\"share\":\"any\","
-				      "\"from\":\"10.7.0.0/16\",\"until\":\"2399-02-28T23:59:59Z\"}", 0, NULL);
+	json_t *expected = json_loads(
+		"{\"deny\":\"subscribe\",\"topic\":\"a/#\",\"qos\":[2],\"retain\":true,\"share\":\"any\","
+		"\"from\":\"10.7.0.0/16\",\"until\":\"2399-02-28T23:59:59Z\"}",
+		0, NULL);
 	char *text = json_dumps(expected, 0);
 	(void)state;
 	assert_good("POST", "/api/roles", "{\"name\":\"r\"}");
@@ -389,9 +394,21 @@ static void test_names_travel_percent_encoded(void **state)
 
 static void test_paths_that_lead_nowhere(void **state)
 {
-	static const char *const paths[] = {"", "/", "/api", "/api/", "/api//", "/api/users/", "/api/users//token",
-					    "/api/users/a%", "/api/users/a%2", "/api/users/a%zz", "/api/users/a%00b",
-					    "/api/users/%ff", "/API/users", "/api/users/a/b/c/d/e/f/g", "/api/nothing",
+	static const char *const paths[] = {"",
+					    "/",
+					    "/api",
+					    "/api/",
+					    "/api//",
+					    "/api/users/",
+					    "/api/users//token",
+					    "/api/users/a%",
+					    "/api/users/a%2",
+					    "/api/users/a%zz",
+					    "/api/users/a%00b",
+					    "/api/users/%ff",
+					    "/API/users",
+					    "/api/users/a/b/c/d/e/f/g",
+					    "/api/nothing",
 					    "/api/user"};
 	char huge[20000];
 	(void)state;
@@ -436,6 +453,20 @@ static void test_bodies_that_are_refused(void **state)
 	assert_non_null(strstr(error_text(), "admin: there is no such key; expected name, password (optional)"));
 	assert_int_equal(ask("DELETE", "/api/users/a", "{\"x\":1}"), 400);
 	assert_int_equal(mt_state_revision(world.broker.state), 0);
+}
+
+/* 300,000 brackets would end the stack of a reader that follows them. */
+static void test_depth_is_counted_before_it_is_followed(void **state)
+{
+	static char deep[300001];
+	(void)state;
+	memset(deep, '[', sizeof(deep) - 1);
+	assert_int_equal(ask("POST", "/api/users", deep), 400);
+	assert_non_null(strstr(error_text(), "too deep"));
+	assert_int_equal(ask("POST", "/api/users", "{\"name\":[[[[[[[[]]]]]]]]}"), 400);
+	assert_non_null(strstr(error_text(), "too deep"));
+	/* Brackets in a text are text. */
+	assert_good("POST", "/api/users", "{\"name\":\"[[[[[[[[[[\\\"{{{{{{{{{{\"}");
 }
 
 static void test_error_of_a_body_does_not_quote_it(void **state)
@@ -581,6 +612,7 @@ int main(void)
 		TEST(test_names_travel_percent_encoded),
 		TEST(test_paths_that_lead_nowhere),
 		TEST(test_bodies_that_are_refused),
+		TEST(test_depth_is_counted_before_it_is_followed),
 		TEST(test_error_of_a_body_does_not_quote_it),
 		TEST(test_list_and_show_hold_no_hashes),
 		TEST(test_clients_are_listed_in_pages_and_shown),
