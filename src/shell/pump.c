@@ -304,7 +304,9 @@ static void serve_pending(struct mt_pump *pump)
 			receive(pump, socket);
 	}
 	pump->pending.count -= count;
-	memmove(pump->pending.items, pump->pending.items + count, pump->pending.count * sizeof(mt_conn));
+	if (count > 0)
+		memmove(pump->pending.items, pump->pending.items + count,
+			pump->pending.count * sizeof(mt_conn));
 }
 
 static void flush_dirty(struct mt_pump *pump)
