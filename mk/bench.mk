@@ -4,11 +4,13 @@ LOAD_OBJ := $(LOAD_SRC:src/%.c=$(B)/obj/%.o)
 
 $(B)/bench/floor: bench/floor.c mk/variants.mk
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS)
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS)
 
 $(B)/bench/load: bench/load.c $(LOAD_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LOAD_OBJ) $(LDFLAGS)
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LOAD_OBJ) $(LDFLAGS)
 
 bench: ## tables of CPU time, instructions and system calls per message (BASE=<commit> adds the change)
 	BASE=$(BASE) bench/run

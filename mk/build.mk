@@ -22,36 +22,44 @@ build/gen/spec/%.h: spec/%.tbl tools/gen
 
 $(B)/obj/%.o: src/%.c $(GEN) Makefile mk/variants.mk
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Everything but the mains, for programs and tests.
 $(B)/liball.a: $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 
 $(B)/mortised: $(B)/obj/broker/main.o $(B)/liball.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS_all)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS_all)
 
 $(B)/mortise: $(B)/obj/cli/main.o $(B)/liball.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS_all)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS_all)
 
 # One object whose hidden symbols are local: the archive offers mortise_* and nothing else.
 $(B)/libmortise.o: $(DEVICE_OBJ)
-	ld -r -o $@ $^
-	objcopy --localize-hidden $@
+	$(call say,LD)
+	$(Q)ld -r -o $@ $^
+	$(Q)objcopy --localize-hidden $@
 
 $(B)/libmortise.a: $(B)/libmortise.o
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 
 $(B)/examples/%: examples/%.c $(B)/libmortise.a
 	@mkdir -p $(@D)
-	$(CC) -Iinclude $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS_client)
+	$(call say,LD)
+	$(Q)$(CC) -Iinclude $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS_client)
 
 examples: $(EXAMPLES) ## build the small programs of examples/ against libmortise
 
 $(B)/libmortise.so: $(DEVICE_OBJ)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libmortise.so.0 -o $@ $^ $(filter-out -pie,$(LDFLAGS)) $(LIBS_client)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -shared -Wl,-soname,libmortise.so.0 -o $@ $^ $(filter-out -pie,$(LDFLAGS)) $(LIBS_client)
 
 -include $(OBJ:.o=.d)
 

@@ -20,3 +20,6 @@ install: all ## install programs, library and headers below DESTDIR PREFIX
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile mk/*.mk | LC_ALL=C sort | expand -t 16
 .PHONY: run install help
+man: ## man pages below build/man, from spec/commands.tbl
+	tools/man build/man
+.PHONY: man

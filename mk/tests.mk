@@ -8,15 +8,18 @@ FUZZ := $(FUZZ_SRC:%.c=build/fuzz/%)
 
 $(B)/tests/unit/%: tests/unit/%.c $(B)/liball.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all) -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all) -lcmocka
 
 $(B)/tests/model/%: tests/model/%.c $(B)/liball.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all) -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all) -lcmocka
 
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/liball.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all)
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all)
 
 -include $(UNIT:=.d) $(MODEL:=.d) $(wildcard build/fuzz/tests/fuzz/*.d)
 

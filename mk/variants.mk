@@ -34,3 +34,7 @@ endif
 
 LIBS_client := -lssl -lcrypto
 LIBS_all := $(LIBS_client) -lsodium -lsqlite3 -lyaml -lmicrohttpd -ljansson -lcurl -lm
+
+# One short line a step; VERBOSE=1 shows the commands.
+Q := $(if $(VERBOSE),,@)
+say = @$(if $(VERBOSE),:,echo "  $(1)	$@")
