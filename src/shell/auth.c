@@ -60,7 +60,7 @@ static void check(struct mt_auth_job *job)
 		is_proven = holds_token(user, secret);
 	else
 		is_proven = holds_password(user, secret);
-	if (is_proven && user->is_enabled) {
+	if (user && is_proven && user->is_enabled) {
 		job->is_accepted = true;
 		job->user_id = user->id;
 	}

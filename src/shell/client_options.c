@@ -364,6 +364,7 @@ static int create_tls_of_profile(struct mortise_client *client, struct mt_tls_cl
 		settings->certificate_path = certificate_path;
 		settings->key_path = key_path;
 		status = create_tls(client, settings);
+		settings->certificate_path = settings->key_path = NULL;
 	}
 	if (certificate >= 0)
 		close(certificate);
