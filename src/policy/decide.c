@@ -1,53 +1,63 @@
 /* Verdicts: denies first, then allows, role by role. */
 #include "policy/snapshot.h"
 
-#include "topic/name.h"
+/* The roles of a subject, looked up once for all that is asked of them. */
+struct roles {
+	const uint32_t *ids;
+	uint32_t count;
+	uint32_t anonymous; /* what ids points to for a subject without credentials */
+};
 
-const uint32_t *mt_policy_subject_roles(const struct mt_policy *policy, const struct mt_subject *subject,
-					uint32_t *single, uint32_t *count)
+static bool find_roles(const struct mt_policy *policy, const struct mt_subject *subject, struct roles *out)
 {
 	const struct mt_user *user;
-	*count = 0;
-	if (subject->user_id != 0) {
-		user = mt_policy_user_by_id(policy, subject->user_id);
-		if (!user || !user->is_enabled)
-			return NULL;
-		*count = user->role_count;
-		return user->roles;
+	if (subject->user_id == 0) {
+		out->ids = &out->anonymous;
+		out->count = 1;
+		return mt_policy_role(policy, subject->anonymous_role, &out->anonymous);
 	}
-	if (!mt_policy_role(policy, subject->anonymous_role, single))
-		return NULL;
-	*count = 1;
-	return single;
-}
-
-static bool has_identity(const struct mt_policy *policy, const struct mt_subject *subject)
-{
-	uint32_t single;
-	const struct mt_user *user = mt_policy_user_by_id(policy, subject->user_id);
-	if (subject->user_id != 0)
-		return user && user->is_enabled;
-	return mt_policy_role(policy, subject->anonymous_role, &single);
+	user = mt_policy_user_by_id(policy, subject->user_id);
+	if (!user || !user->is_enabled)
+		return false;
+	out->ids = user->roles;
+	out->count = user->role_count;
+	return true;
 }
 
 /* Exactly one plain level, and none that only the broker may use. */
 static bool is_plain_level(struct mt_bytes value)
 {
-	return value.len > 0 && value.data[0] != '$' && mt_topic_level_count(value) == 1 && !mt_topic_has_wildcard(value);
+	if (value.len == 0 || value.data[0] == '$')
+		return false;
+	for (size_t i = 0; i < value.len; i++)
+		if (value.data[i] == '/' || value.data[i] == '+' || value.data[i] == '#')
+			return false;
+	return true;
+}
+
+static bool has_variables(const struct mt_policy *policy, const struct mt_subject *subject, const struct roles *roles)
+{
+	uint8_t variables = 0;
+	for (uint32_t i = 0; i < roles->count; i++)
+		variables |= policy->roles[roles->ids[i]]->variables;
+	return (!(variables & MT_VARIABLE_CLIENT_ID) || is_plain_level(subject->client_id)) &&
+	       (!(variables & MT_VARIABLE_USER) || is_plain_level(subject->user)) &&
+	       (!(variables & MT_VARIABLE_CN) || is_plain_level(subject->cn));
+}
+
+/*
+ * Every decision asks this, not CONNECT alone: after a change of the policy a session may live on for a while with a client id
+ * that the new rules cannot name, and would dodge their denies.
+ */
+static bool admits(const struct mt_policy *policy, const struct mt_subject *subject, struct roles *roles)
+{
+	return find_roles(policy, subject, roles) && has_variables(policy, subject, roles);
 }
 
 bool mt_policy_admits(const struct mt_policy *policy, const struct mt_subject *subject)
 {
-	uint32_t single, count;
-	const uint32_t *roles = mt_policy_subject_roles(policy, subject, &single, &count);
-	uint8_t variables = 0;
-	if (!has_identity(policy, subject))
-		return false;
-	for (uint32_t i = 0; i < count; i++)
-		variables |= policy->roles[roles[i]]->variables;
-	return (!(variables & MT_VARIABLE_CLIENT_ID) || is_plain_level(subject->client_id)) &&
-	       (!(variables & MT_VARIABLE_USER) || is_plain_level(subject->user)) &&
-	       (!(variables & MT_VARIABLE_CN) || is_plain_level(subject->cn));
+	struct roles roles;
+	return admits(policy, subject, &roles);
 }
 
 /* What the visitors look for and find. */
@@ -62,13 +72,11 @@ struct inquiry {
 };
 
 /* Asks the denies or the allows of every role. False when a visitor stopped it. */
-static bool ask(const struct mt_policy *policy, struct mt_trie_query *query, bool is_deny)
+static bool ask(const struct mt_policy *policy, const struct roles *roles, struct mt_trie_query *query, bool is_deny)
 {
-	uint32_t single, count;
-	const uint32_t *roles = mt_policy_subject_roles(policy, query->subject, &single, &count);
 	query->table = &policy->table;
-	for (uint32_t i = 0; i < count; i++) {
-		const struct mt_role *role = policy->roles[roles[i]];
+	for (uint32_t i = 0; i < roles->count; i++) {
+		const struct mt_role *role = policy->roles[roles->ids[i]];
 		if (!mt_trie_walk(query, is_deny ? &role->denies : &role->allows))
 			return false;
 	}
@@ -101,6 +109,7 @@ static bool visit_publish(struct mt_trie_query *query, const struct mt_rule *rul
 struct mt_verdict mt_decide_publish(const struct mt_policy *policy, const struct mt_subject *subject,
 				    struct mt_bytes topic, uint8_t qos, bool is_retain, int64_t now_s)
 {
+	struct roles roles;
 	struct inquiry inquiry = {.qos = qos, .is_retain = is_retain};
 	struct mt_trie_query query = {.subject = subject,
 				      .relation = MT_TRIE_MATCHES,
@@ -109,11 +118,11 @@ struct mt_verdict mt_decide_publish(const struct mt_policy *policy, const struct
 				      .now_s = now_s,
 				      .visit = visit_publish,
 				      .context = &inquiry};
-	if (!has_identity(policy, subject))
+	if (!admits(policy, subject, &roles))
 		return (struct mt_verdict){.why = MT_WHY_NO_IDENTITY};
-	if (!ask(policy, &query, true))
+	if (!ask(policy, &roles, &query, true))
 		return verdict_of(&inquiry, false);
-	if (!ask(policy, &query, false))
+	if (!ask(policy, &roles, &query, false))
 		return verdict_of(&inquiry, true);
 	return (struct mt_verdict){.why = MT_WHY_NO_RULE};
 }
@@ -181,26 +190,27 @@ static int highest(uint8_t qos_mask, uint8_t qos)
 struct mt_grant mt_decide_subscribe(const struct mt_policy *policy, const struct mt_subject *subject,
 				    struct mt_bytes filter, struct mt_bytes group, uint8_t qos, int64_t now_s)
 {
+	struct roles roles;
 	struct inquiry denied = {.group = group}, allowed = {.group = group};
 	struct mt_trie_query query = {.subject = subject,
 				      .topic = filter,
 				      .operation = MT_OPERATION_SUBSCRIBE,
 				      .now_s = now_s};
 	int granted;
-	if (!has_identity(policy, subject))
+	if (!admits(policy, subject, &roles))
 		return (struct mt_grant){.why = MT_WHY_NO_IDENTITY};
 	query.relation = MT_TRIE_CONTAINS;
 	query.visit = visit_containing_deny;
 	query.context = &denied;
-	if (!ask(policy, &query, true))
+	if (!ask(policy, &roles, &query, true))
 		return (struct mt_grant){.why = MT_WHY_RULE, .rule_id = denied.rule_id};
 	query.relation = MT_TRIE_OVERLAPS;
 	query.visit = visit_overlapping_deny;
-	(void)ask(policy, &query, true); /* this visitor never stops it */
+	(void)ask(policy, &roles, &query, true); /* this visitor never stops it */
 	query.relation = MT_TRIE_CONTAINS;
 	query.visit = visit_containing_allow;
 	query.context = &allowed;
-	(void)ask(policy, &query, false);
+	(void)ask(policy, &roles, &query, false);
 	granted = highest(allowed.qos_mask & (uint8_t)~denied.qos_mask, qos);
 	if (!allowed.is_found || granted < 0)
 		return (struct mt_grant){.why = MT_WHY_NO_RULE};
@@ -222,6 +232,7 @@ static bool visit_allow(struct mt_trie_query *query, const struct mt_rule *rule)
 struct mt_verdict mt_decide_deliver(const struct mt_policy *policy, const struct mt_subject *subject,
 				    struct mt_bytes topic, struct mt_bytes group, int64_t now_s)
 {
+	struct roles roles;
 	struct inquiry inquiry = {.group = group};
 	struct mt_trie_query query = {.subject = subject,
 				      .relation = MT_TRIE_MATCHES,
@@ -230,12 +241,12 @@ struct mt_verdict mt_decide_deliver(const struct mt_policy *policy, const struct
 				      .now_s = now_s,
 				      .visit = visit_containing_deny,
 				      .context = &inquiry};
-	if (!has_identity(policy, subject))
+	if (!admits(policy, subject, &roles))
 		return (struct mt_verdict){.why = MT_WHY_NO_IDENTITY};
-	if (!ask(policy, &query, true))
+	if (!ask(policy, &roles, &query, true))
 		return verdict_of(&inquiry, false);
 	query.visit = visit_allow;
-	if (!ask(policy, &query, false))
+	if (!ask(policy, &roles, &query, false))
 		return verdict_of(&inquiry, true);
 	return (struct mt_verdict){.why = MT_WHY_NO_RULE};
 }

@@ -5,21 +5,7 @@
 
 #include <stdlib.h>
 
-/* A rule as given, until the number of levels is known and the tries can be made. */
-struct pending {
-	struct pending *next;
-	uint32_t role;
-	struct mt_trie_rule *rule;
-};
-
-struct mt_policy_builder {
-	struct mt_policy *policy;
-	struct mt_seed seed;
-	struct pending *first;
-	uint32_t role_cap;
-	size_t level_count;
-	uint32_t until_count;
-};
+#define BUILT_IN_COUNT 2u /* `open` and `admin` bear the first ids */
 
 static struct mt_bytes user_name_key(const void *value)
 {
@@ -78,6 +64,35 @@ static enum mt_status add_role(struct mt_policy_builder *builder, struct mt_byte
 	return MT_OK;
 }
 
+static uint8_t variables_of(struct mt_bytes filter)
+{
+	uint8_t variables = 0;
+	for (size_t i = 0; i + 1 < filter.len; i++)
+		if (filter.data[i] == '%')
+			variables |= filter.data[i + 1] == 'c'	 ? MT_VARIABLE_CLIENT_ID
+				     : filter.data[i + 1] == 'u' ? MT_VARIABLE_USER
+								 : MT_VARIABLE_CN;
+	return variables;
+}
+
+static enum mt_status add_rule(struct mt_policy_builder *builder, uint32_t role, const struct mt_rule *rule)
+{
+	struct mt_arena *arena = &builder->policy->arena;
+	struct mt_pending_rule *pending = mt_arena_take(arena, sizeof(*pending));
+	if (!pending || !(pending->rule = mt_arena_take(arena, sizeof(*pending->rule))))
+		return MT_MEMORY;
+	pending->rule->rule = *rule;
+	MT_TRY(mt_arena_copy(arena, rule->filter, &pending->rule->rule.filter));
+	MT_TRY(mt_arena_copy(arena, rule->share, &pending->rule->rule.share));
+	pending->role = role;
+	pending->next = builder->first;
+	builder->first = pending;
+	builder->level_count += mt_topic_level_count(rule->filter);
+	builder->until_count += rule->until_s != 0;
+	builder->policy->roles[role]->variables |= variables_of(rule->filter);
+	return MT_OK;
+}
+
 /* `open` and `admin`: everything, but of `$SYS` only reading. Their rules bear the id 0. */
 static enum mt_status add_built_in(struct mt_policy_builder *builder, const char *name)
 {
@@ -90,7 +105,7 @@ static enum mt_status add_built_in(struct mt_policy_builder *builder, const char
 	rules[1].filter = mt_bytes_str("$SYS/#");
 	for (size_t i = 0; i < MT_COUNT_OF(rules); i++) {
 		rules[i].share = mt_bytes_str("any");
-		MT_TRY(mt_policy_builder_rule(builder, role, &rules[i]));
+		MT_TRY(add_rule(builder, role, &rules[i]));
 	}
 	return MT_OK;
 }
@@ -128,36 +143,13 @@ enum mt_status mt_policy_builder_role(struct mt_policy_builder *builder, struct 
 	return add_role(builder, name, role);
 }
 
-static uint8_t variables_of(struct mt_bytes filter)
-{
-	uint8_t variables = 0;
-	for (size_t i = 0; i + 1 < filter.len; i++)
-		if (filter.data[i] == '%')
-			variables |= filter.data[i + 1] == 'c'   ? MT_VARIABLE_CLIENT_ID
-				     : filter.data[i + 1] == 'u' ? MT_VARIABLE_USER
-								 : MT_VARIABLE_CN;
-	return variables;
-}
-
 enum mt_status mt_policy_builder_rule(struct mt_policy_builder *builder, uint32_t role, const struct mt_rule *rule)
 {
-	struct mt_arena *arena = &builder->policy->arena;
-	struct pending *pending = mt_arena_take(arena, sizeof(*pending));
-	MT_CHECK(role < builder->policy->role_count);
-	if (mt_rule_fault(rule))
+	if (role >= builder->policy->role_count)
+		return MT_NOT_FOUND;
+	if (role < BUILT_IN_COUNT || mt_rule_fault(rule))
 		return MT_INVALID;
-	if (!pending || !(pending->rule = mt_arena_take(arena, sizeof(*pending->rule))))
-		return MT_MEMORY;
-	pending->rule->rule = *rule;
-	MT_TRY(mt_arena_copy(arena, rule->filter, &pending->rule->rule.filter));
-	MT_TRY(mt_arena_copy(arena, rule->share, &pending->rule->rule.share));
-	pending->role = role;
-	pending->next = builder->first;
-	builder->first = pending;
-	builder->level_count += mt_topic_level_count(rule->filter);
-	builder->until_count += rule->until_s != 0;
-	builder->policy->roles[role]->variables |= variables_of(rule->filter);
-	return MT_OK;
+	return add_rule(builder, role, rule);
 }
 
 /* ---- users ---- */
@@ -175,14 +167,16 @@ enum mt_status mt_policy_builder_user(struct mt_policy_builder *builder, const s
 				      const struct mt_bytes *role_names, size_t role_count)
 {
 	struct mt_policy *policy = builder->policy;
-	struct mt_user *copy = mt_arena_take(&policy->arena, sizeof(*copy));
-	uint32_t *roles = mt_arena_take(&policy->arena, role_count * sizeof(*roles));
-	if (!copy || !roles)
-		return MT_MEMORY;
+	struct mt_user *copy;
+	uint32_t *roles;
 	if (user->id == 0 || mt_user_name_fault(user->name) || role_count > MT_USER_ROLES_MAX)
 		return MT_INVALID;
 	if (mt_policy_user_by_name(policy, user->name) || mt_policy_user_by_id(policy, user->id))
 		return MT_EXISTS;
+	copy = mt_arena_take(&policy->arena, sizeof(*copy));
+	roles = mt_arena_take(&policy->arena, role_count * sizeof(*roles));
+	if (!copy || !roles)
+		return MT_MEMORY;
 	for (size_t i = 0; i < role_count; i++)
 		if (!mt_policy_role(policy, role_names[i], &roles[i]))
 			return MT_NOT_FOUND;
@@ -190,7 +184,10 @@ enum mt_status mt_policy_builder_user(struct mt_policy_builder *builder, const s
 	copy->roles = roles;
 	copy->role_count = (uint32_t)role_count;
 	MT_TRY(mt_map_put(&policy->users_by_name, copy));
-	return mt_map_put(&policy->users_by_id, copy);
+	if (mt_map_put(&policy->users_by_id, copy) == MT_OK)
+		return MT_OK;
+	mt_map_remove(&policy->users_by_name, copy->name);
+	return MT_MEMORY;
 }
 
 /* ---- the snapshot ---- */
@@ -202,7 +199,7 @@ static enum mt_status compile(struct mt_policy_builder *builder)
 	policy->changes = mt_arena_take(&policy->arena, builder->until_count * sizeof(*policy->changes));
 	if (!policy->changes)
 		return MT_MEMORY;
-	for (struct pending *pending = builder->first; pending; pending = pending->next) {
+	for (struct mt_pending_rule *pending = builder->first; pending; pending = pending->next) {
 		struct mt_role *role = policy->roles[pending->role];
 		const struct mt_rule *rule = &pending->rule->rule;
 		MT_TRY(mt_trie_add(&policy->table, &policy->arena, rule->is_deny ? &role->denies : &role->allows,

@@ -47,7 +47,7 @@ static bool take_number(struct mt_bytes text, size_t *pos, unsigned base, unsign
 	unsigned value = 0, digits = 0;
 	while (*pos < text.len && digits < digits_max) {
 		uint8_t c = text.data[*pos];
-		unsigned digit = c >= '0' && c <= '9' ? c - '0' + 0u
+		unsigned digit = c >= '0' && c <= '9'			  ? c - '0' + 0u
 				 : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10u
 									  : 99u;
 		if (digit >= base)
@@ -74,7 +74,14 @@ static bool take_v4(struct mt_bytes text, size_t *pos, uint8_t out[4])
 {
 	for (int i = 0; i < 4; i++) {
 		unsigned part;
-		if ((i > 0 && !take_char(text, pos, '.')) || !take_number(text, pos, 10, 3, &part) || part > 255)
+		size_t from;
+		if (i > 0 && !take_char(text, pos, '.'))
+			return false;
+		from = *pos;
+		if (!take_number(text, pos, 10, 3, &part) || part > 255)
+			return false;
+		/* Some read a leading zero as octal: whose network would it be? */
+		if (text.data[from] == '0' && *pos - from > 1)
 			return false;
 		out[i] = (uint8_t)part;
 	}

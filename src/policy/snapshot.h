@@ -29,6 +29,18 @@ struct mt_policy {
 	uint32_t change_count;
 };
 
-/* The ids of a subject's roles; *count 0: it has no identity here. An anonymous role is written to *single. */
-const uint32_t *mt_policy_subject_roles(const struct mt_policy *policy, const struct mt_subject *subject,
-					uint32_t *single, uint32_t *count);
+/* A rule as given, until the number of levels is known and the tries can be made. */
+struct mt_pending_rule {
+	struct mt_pending_rule *next;
+	uint32_t role;
+	struct mt_trie_rule *rule;
+};
+
+struct mt_policy_builder {
+	struct mt_policy *policy;
+	struct mt_seed seed;
+	struct mt_pending_rule *first;
+	uint32_t role_cap;
+	size_t level_count;
+	uint32_t until_count;
+};

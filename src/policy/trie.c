@@ -14,9 +14,32 @@ enum mt_status mt_trie_table_init(struct mt_trie_table *table, struct mt_arena *
 	return table->slots ? MT_OK : MT_MEMORY;
 }
 
+/* At most 8 bytes as a number, by loads that may overlap; different for different bytes of one length. */
+static uint64_t load(const uint8_t *at, size_t len)
+{
+	uint32_t low = 0, high = 0;
+	if (len >= 4) {
+		memcpy(&low, at, 4);
+		memcpy(&high, at + len - 4, 4);
+	} else if (len > 0) {
+		low = at[0] | (uint32_t)at[len / 2] << 8 | (uint32_t)at[len - 1] << 16;
+	}
+	return (uint64_t)high << 32 | low;
+}
+
+/* Not SipHash: the keys are the administrator's, and a table at most half full has no long runs for a peer's words to find. */
+static uint64_t hash_word(const struct mt_trie_table *table, const struct mt_trie_node *parent, struct mt_bytes word)
+{
+	uint64_t hash = table->seed.word[0] ^ (uint64_t)parent->id << 32 ^ word.len;
+	size_t pos = 0;
+	for (; word.len - pos > 8; pos += 8)
+		hash = mt_hash_u64(hash ^ load(word.data + pos, 8));
+	return mt_hash_u64(hash ^ load(word.data + pos, word.len - pos));
+}
+
 static uint32_t probe(const struct mt_trie_table *table, const struct mt_trie_node *parent, struct mt_bytes word)
 {
-	uint32_t at = (uint32_t)(mt_hash_bytes(table->seed, word) ^ mt_hash_u64(parent->id)) & (table->slot_count - 1);
+	uint32_t at = (uint32_t)hash_word(table, parent, word) & (table->slot_count - 1);
 	while (table->slots[at]) {
 		const struct mt_trie_node *node = table->slots[at];
 		if (node->parent_id == parent->id && mt_bytes_equal(node->word, word))
@@ -102,7 +125,7 @@ enum mt_status mt_trie_add(struct mt_trie_table *table, struct mt_arena *arena, 
 			node->hash_rules = rule;
 			return MT_OK;
 		}
-		node = is_word(level, '+')  ? step_plus(table, arena, node, level)
+		node = is_word(level, '+') ? step_plus(table, arena, node, level)
 		       : is_pattern(level) ? step_pattern(table, arena, node, level)
 					   : step_literal(table, arena, node, level);
 		if (!node)
@@ -197,8 +220,11 @@ static bool descend_wildcard(struct mt_trie_query *query, const struct mt_trie_n
 			     size_t pos, bool is_first)
 {
 	bool is_rest = level.data[0] == '#';
+	if (query->relation == MT_TRIE_CONTAINS && !is_rest)
+		return !node->plus || descend(query, node->plus, pos);
+	/* Of the rest a '#' covers all, and "+/#" all there is at the first level. */
 	if (query->relation == MT_TRIE_CONTAINS)
-		return is_rest || !node->plus || descend(query, node->plus, pos);
+		return !is_first || !node->plus || visit_list(query, node->plus->hash_rules);
 	/* "a/#" and "a" have "a" in common. */
 	if (is_rest && !is_first && !visit_list(query, node->rules))
 		return false;

@@ -91,6 +91,9 @@ bool mt_topic_contains(struct mt_bytes outer, struct mt_bytes inner)
 {
 	if (begins_with_wildcard(outer) && begins_with_dollar(inner))
 		return false;
+	/* Every name has a first level, so both mean the same. */
+	if (is_word(inner, '#') && mt_bytes_equal(outer, mt_bytes_str("+/#")))
+		return true;
 	return contains_levels(outer, inner);
 }
 

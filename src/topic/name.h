@@ -23,7 +23,7 @@ bool mt_topic_next_level(struct mt_bytes topic, size_t *pos, struct mt_bytes *le
 bool mt_topic_matches(struct mt_bytes filter, struct mt_bytes name);
 /*
  * True when every name that `inner` matches, `outer` matches too (set inclusion). "a/#" contains "a", "a/+", "a/b/#"; "+/b" does
- * not contain "#"; a leading wildcard of outer does not cover an inner that begins with '$'.
+ * not contain "#"; a leading wildcard of outer does not cover an inner that begins with '$'. The empty name counts as one here.
  */
 bool mt_topic_contains(struct mt_bytes outer, struct mt_bytes inner);
 /* True when some name is matched by both. */

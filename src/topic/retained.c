@@ -14,7 +14,7 @@ struct mt_retained {
 	struct mt_mem *mem;
 	struct mt_tree *tree; /* value: index of the entry + 1 */
 	struct mt_pool entries;
-	struct mt_ids found;  /* scratch of match */
+	struct mt_ids found; /* scratch of match */
 	struct mt_retained_limits limits;
 	size_t bytes;
 };

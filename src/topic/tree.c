@@ -19,14 +19,13 @@ struct word {
 };
 
 struct node {
-	struct word *word;  /* NULL: root, '+', '#', or a free node */
+	struct word *word; /* NULL: root, '+', '#', or a free node */
 	uint32_t parent;
-	uint32_t plus;      /* child for '+' */
-	uint32_t hash;      /* child for '#' */
+	uint32_t plus; /* child for '+' */
+	uint32_t hash; /* child for '#' */
 	uint32_t first, next, prev; /* named children, and the neighbours among them */
 	uint32_t use_count; /* filters that end here */
-	uint32_t child_count;
-	uint32_t value;     /* of the caller; next free node while free */
+	uint32_t value; /* of the caller; next free node while free */
 };
 
 struct mt_tree {
@@ -37,6 +36,7 @@ struct mt_tree {
 	uint32_t node_cap, node_top; /* nodes [2, top) were used once */
 	uint32_t free_head;
 	uint32_t node_count;
+	uint64_t edge_key; /* secret: peers choose the words, and so the pairs that are hashed */
 	uint32_t *edges; /* node ids */
 	uint32_t edge_cap, edge_count;
 };
@@ -54,6 +54,7 @@ struct mt_tree *mt_tree_create(struct mt_mem *mem, struct mt_seed seed)
 		return NULL;
 	tree->mem = mem;
 	mt_map_init(&tree->words, mem, seed, word_key);
+	tree->edge_key = (seed.word[0] ^ seed.word[1]) | 1;
 	tree->node_cap = 16;
 	tree->nodes = mt_mem_zero(mem, tree->node_cap * sizeof(struct node));
 	if (!tree->nodes) {
@@ -116,7 +117,8 @@ static void give_word(struct mt_tree *tree, struct word *word)
 
 static uint32_t edge_home(const struct mt_tree *tree, uint32_t parent, const struct word *word)
 {
-	return (uint32_t)mt_hash_u64((uint64_t)parent << 32 | word->id) & (tree->edge_cap - 1);
+	uint64_t mixed = mt_hash_u64((uint64_t)parent << 32 | word->id) * tree->edge_key;
+	return (uint32_t)(mixed >> 32) & (tree->edge_cap - 1);
 }
 
 static uint32_t home_of(const struct mt_tree *tree, uint32_t node)
@@ -228,7 +230,6 @@ static uint32_t make_wildcard(struct mt_tree *tree, uint32_t parent, struct mt_b
 	if (id == 0)
 		return 0;
 	tree->nodes[id].parent = parent;
-	tree->nodes[parent].child_count++;
 	*wildcard_slot(tree, parent, level) = id;
 	return id;
 }
@@ -269,7 +270,6 @@ static uint32_t make_named(struct mt_tree *tree, uint32_t parent, struct mt_byte
 	}
 	tree->nodes[id].word = word;
 	tree->nodes[id].parent = parent;
-	tree->nodes[parent].child_count++;
 	link_child(tree, id);
 	put_edge(tree, id);
 	tree->edge_count++;
@@ -285,10 +285,15 @@ static uint32_t child_of(const struct mt_tree *tree, uint32_t parent, struct mt_
 	return word ? find_edge(tree, parent, word) : 0;
 }
 
+static bool is_needed(const struct node *node)
+{
+	return node->use_count > 0 || node->first != 0 || node->plus != 0 || node->hash != 0;
+}
+
 /* Removes a node and its ancestors as long as nothing needs them. */
 static void prune(struct mt_tree *tree, uint32_t id)
 {
-	while (id != ROOT && tree->nodes[id].use_count == 0 && tree->nodes[id].child_count == 0) {
+	while (id != ROOT && !is_needed(&tree->nodes[id])) {
 		struct node *node = &tree->nodes[id];
 		uint32_t parent = node->parent;
 		if (node->word) {
@@ -300,7 +305,6 @@ static void prune(struct mt_tree *tree, uint32_t id)
 		} else {
 			tree->nodes[parent].hash = 0;
 		}
-		tree->nodes[parent].child_count--;
 		give_node(tree, id);
 		id = parent;
 	}
@@ -340,7 +344,10 @@ void mt_tree_release(struct mt_tree *tree, uint32_t node)
 {
 	MT_CHECK(node > ROOT && node < tree->node_top);
 	MT_CHECK(tree->nodes[node].use_count > 0);
-	tree->nodes[node].use_count--;
+	if (--tree->nodes[node].use_count > 0)
+		return;
+	/* Longer filters may keep the node: whoever ends here next must not find what the last one left. */
+	tree->nodes[node].value = 0;
 	prune(tree, node);
 }
 

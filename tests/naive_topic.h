@@ -1,0 +1,81 @@
+/* Topics as the standard explains them: split into levels, compared by recursion. Slow and obvious; the twin of src/topic. */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/rng.h"
+
+#include <stdio.h>
+
+#define NAIVE_LEVELS 8
+#define NAIVE_BYTES 64
+
+struct naive_topic {
+	char text[NAIVE_BYTES];
+	char level[NAIVE_LEVELS][NAIVE_BYTES];
+	int count;
+};
+
+static inline void naive_add(struct naive_topic *topic, const char *level)
+{
+	MT_CHECK(topic->count < NAIVE_LEVELS);
+	snprintf(topic->level[topic->count], NAIVE_BYTES, "%s", level);
+	if (topic->count++ > 0)
+		strncat(topic->text, "/", NAIVE_BYTES - strlen(topic->text) - 1);
+	strncat(topic->text, level, NAIVE_BYTES - strlen(topic->text) - 1);
+}
+
+static inline struct mt_bytes naive_view(const struct naive_topic *topic)
+{
+	return mt_bytes_str(topic->text);
+}
+
+static inline bool naive_levels_match(const struct naive_topic *filter, int f, const struct naive_topic *name, int n)
+{
+	if (f == filter->count)
+		return n == name->count;
+	if (strcmp(filter->level[f], "#") == 0)
+		return true;
+	if (n == name->count)
+		return false;
+	if (strcmp(filter->level[f], "+") != 0 && strcmp(filter->level[f], name->level[n]) != 0)
+		return false;
+	return naive_levels_match(filter, f + 1, name, n + 1);
+}
+
+static inline bool naive_matches(const struct naive_topic *filter, const struct naive_topic *name)
+{
+	bool is_wild = filter->text[0] == '+' || filter->text[0] == '#';
+	if (is_wild && name->text[0] == '$')
+		return false;
+	return naive_levels_match(filter, 0, name, 0);
+}
+
+/* One of the words, never the empty text as a whole. */
+static inline struct naive_topic naive_random_name(struct mt_rng *rng, const char *const *words, size_t word_count,
+						   uint64_t levels_max)
+{
+	struct naive_topic topic;
+	do {
+		uint64_t levels = 1 + mt_rng_below(rng, levels_max);
+		topic = (struct naive_topic){.count = 0};
+		for (uint64_t i = 0; i < levels; i++)
+			naive_add(&topic, words[mt_rng_below(rng, word_count)]);
+	} while (topic.text[0] == '\0');
+	return topic;
+}
+
+static inline struct naive_topic naive_random_filter(struct mt_rng *rng, const char *const *words, size_t word_count,
+						     uint64_t levels_max)
+{
+	struct naive_topic topic;
+	do {
+		uint64_t levels = 1 + mt_rng_below(rng, levels_max);
+		topic = (struct naive_topic){.count = 0};
+		for (uint64_t i = 0; i < levels; i++) {
+			uint64_t kind = mt_rng_below(rng, 8);
+			bool is_rest = kind == 0 && i + 1 == levels;
+			naive_add(&topic, is_rest ? "#" : kind < 3 ? "+" : words[mt_rng_below(rng, word_count)]);
+		}
+	} while (topic.text[0] == '\0');
+	return topic;
+}
