@@ -34,7 +34,8 @@ def properties(packet, **values):
 class Client:
     """A Paho client on its own thread that remembers what arrived."""
 
-    def __init__(self, version, client_id="", clean=True, expiry=0, password=PASSWORD, **kinds):
+    def __init__(self, version, client_id="", clean=True, expiry=0, password=PASSWORD, port=None):
+        self.port = port or BROKER.tls
         self.version, self.clean, self.expiry = version, clean, expiry
         arguments = {} if version == V5 else {"clean_session": clean}
         if hasattr(mqtt, "CallbackAPIVersion"):  # Paho 2
@@ -49,8 +50,6 @@ class Client:
         self.paho.on_publish = lambda _c, _u, mid: self.acked.append(mid)
         self.paho.on_subscribe = lambda _c, _u, _m, granted, *_p: self.granted.append(granted)
         self.paho.on_disconnect = lambda _c, _u, reason, *_p: self.ends.append(reason)
-        for name, value in kinds.items():
-            setattr(self.paho, name, value)
 
     def on_connect(self, _client, _user, flags, reason, *rest):
         self.answers.append((int(getattr(reason, "value", reason)), flags["session present"],
@@ -62,7 +61,7 @@ class Client:
         if self.version == V5:
             extra = {"clean_start": self.clean,
                      "properties": properties(PacketTypes.CONNECT, SessionExpiryInterval=self.expiry)}
-        self.paho.connect("localhost", BROKER.tls, 60, **extra)
+        self.paho.connect("localhost", self.port, 60, **extra)
         self.paho.loop_start()
         expect(self.connected.wait(10), "no CONNACK")
         return self
@@ -267,22 +266,75 @@ def test_resume_subscriber(version, qos):
             await_true(lambda: again.messages and int(again.messages[-1].payload) == 20)
 
 
+class Relay:
+    """Stands between a client and the broker: may hold back the answers, and cuts the line."""
+
+    def __init__(self):
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        self.pairs, self.is_holding, self.held = [], False, 0
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                near, _ = self.listening.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", BROKER.tls))
+            self.pairs += [near, far]
+            threading.Thread(target=self.carry, args=(near, far, False), daemon=True).start()
+            threading.Thread(target=self.carry, args=(far, near, True), daemon=True).start()
+
+    def carry(self, source, target, is_answer):
+        try:
+            while data := source.recv(65536):
+                if is_answer and self.is_holding:
+                    self.held += len(data)
+                else:
+                    target.sendall(data)
+        except OSError:
+            pass
+        for end in source, target:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        pairs, self.pairs = self.pairs, []
+        for end in pairs:
+            end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.listening.close()
+
+
 def test_resume_publisher(version, qos):
-    """A publisher whose socket dies with messages in flight sends them again: each arrives, of QoS 2 once."""
+    """The broker has the messages, its answers are lost with the line: all are sent again, and of QoS 2 none is doubled."""
     identity = "sender-%s-%d" % (NAMES[version], qos)
+    relay = Relay()
     with Client(version) as subscriber:
         subscriber.subscribe(identity, qos)
-        publisher = Client(version, identity, False, 600)
+        publisher = Client(version, identity, False, 600, port=relay.port)
         publisher.paho.reconnect_delay_set(1, 1)
         with publisher:
-            infos = [publisher.paho.publish(identity, b"%d" % i, qos) for i in range(15)]
-            abort(publisher.paho.socket())
-            infos += [publisher.paho.publish(identity, b"%d" % i, qos) for i in range(15, 20)]
-            await_true(lambda: all(info.is_published() for info in infos), 10)
-            expect(len(publisher.answers) == 2, "it never lost its connection")
+            relay.is_holding = True
+            for i in range(15):
+                publisher.paho.publish(identity, b"%d" % i, qos)
+            await_true(lambda: relay.held > 0)
+            relay.cut()
+            await_true(lambda: publisher.ends)
+            expect_equal(publisher.acked, [])
+            relay.is_holding = False
+            for i in range(15, 20):
+                publisher.paho.publish(identity, b"%d" % i, qos)
+            await_true(lambda: len(publisher.acked) == 20, 10)
+            expect_equal([answer[:2] for answer in publisher.answers], [(0, 0), (0, 1)])
         await_true(lambda: len({m.payload for m in subscriber.messages}) == 20)
         got = [int(m.payload) for m in subscriber.messages]
         expect_equal(sorted(got) if qos == 2 else sorted(set(got)), list(range(20)))
+    relay.close()
 
 
 def test_will(version):
