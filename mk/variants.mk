@@ -27,7 +27,7 @@ OPT_cov := -O0 --coverage
 
 CPPFLAGS := -D_GNU_SOURCE -Isrc -Iinclude -Ibuild/gen
 CFLAGS := -std=c17 -g $(OPT_$(V)) $(WARN) $(HARDEN) -fPIC -fvisibility=hidden -pthread
-LDFLAGS := -pie -Wl,-z,relro,-z,now -pthread $(filter -fsanitize=% --coverage,$(OPT_$(V):fuzzer-no-link=))
+LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed -pthread $(filter -fsanitize=% --coverage,$(OPT_$(V):fuzzer-no-link=))
 ifeq ($(V),fuzz)
 LDFLAGS := -pie -Wl,-z,relro,-z,now -pthread -fsanitize=address,undefined
 endif
