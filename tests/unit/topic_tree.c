@@ -232,6 +232,19 @@ static void many_filters_stay_apart(void **state)
 	}
 }
 
+static void churn_keeps_no_memory(void **state)
+{
+	struct world *world = *state;
+	size_t after_first = 0;
+	char filter[32];
+	for (int i = 0; i < 2000; i++) {
+		snprintf(filter, sizeof(filter), "%d/+/x%d/#", 10000 + i, 10000 - i % 5000);
+		mt_tree_release(world->tree, insert(world, filter));
+		after_first = i == 0 ? world->mem.used_bytes : after_first;
+	}
+	assert_int_equal(world->mem.used_bytes, after_first);
+}
+
 static void destroy_takes_null(void **state)
 {
 	struct mt_tree *none = NULL;
@@ -305,6 +318,7 @@ int main(void)
 		TEST(search_finds_names_by_filter),
 		TEST(names_beyond_the_limit_are_refused),
 		TEST(many_filters_stay_apart),
+		TEST(churn_keeps_no_memory),
 		TEST(results_that_do_not_fit_are_an_error),
 		cmocka_unit_test(destroy_takes_null),
 		cmocka_unit_test(every_failed_allocation_is_survived),
