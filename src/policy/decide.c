@@ -46,8 +46,8 @@ static bool has_variables(const struct mt_policy *policy, const struct mt_subjec
 }
 
 /*
- * Every decision asks this, not CONNECT alone: after a change of the policy a session may live on for a while with a client id
- * that the new rules cannot name, and would dodge their denies.
+ * Every decision asks this, not CONNECT alone: after a change of the policy a session may live on for a while
+ * with a client id that the new rules cannot name, and would dodge their denies.
  */
 static bool admits(const struct mt_policy *policy, const struct mt_subject *subject, struct roles *roles)
 {

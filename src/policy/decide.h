@@ -19,7 +19,7 @@ struct mt_subject {
 enum mt_verdict_why {
 	MT_WHY_RULE,          /* rule_id allowed or denied it */
 	MT_WHY_NO_RULE,       /* nothing matched */
-	MT_WHY_NO_IDENTITY,   /* user gone or disabled, role unknown */
+	MT_WHY_NO_IDENTITY,   /* user gone or disabled, role unknown, or not admitted (rule 7) */
 };
 
 struct mt_verdict {

@@ -26,6 +26,7 @@ void mt_policy_builder_destroy(struct mt_policy_builder **builder);
 /* *role: a small id in this snapshot, given in order. MT_EXISTS for a name twice or a built-in one. Everything is copied. */
 MT_MUST_USE enum mt_status mt_policy_builder_role(struct mt_policy_builder *builder, struct mt_bytes name,
 						  uint32_t *role);
+/* MT_INVALID: a faulty rule, or a built-in role; MT_NOT_FOUND: no such role. */
 MT_MUST_USE enum mt_status mt_policy_builder_rule(struct mt_policy_builder *builder, uint32_t role,
 						  const struct mt_rule *rule);
 /* role_names: count names; an unknown one is MT_NOT_FOUND. */

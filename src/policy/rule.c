@@ -8,7 +8,8 @@ static const char *variable_fault(struct mt_bytes filter)
 	for (size_t i = 0; i < filter.len; i++) {
 		uint8_t next = i + 1 < filter.len ? filter.data[i + 1] : 0;
 		if (filter.data[i] == '%' && next != 'c' && next != 'u' && next != 'n')
-			return "topic: '%' begins a variable; expected %c (client id), %u (user) or %n (certificate name)";
+			return "topic: '%' begins a variable; expected %c (client id), %u (user) or %n "
+			       "(certificate name)";
 	}
 	return NULL;
 }

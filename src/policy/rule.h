@@ -9,10 +9,10 @@
  *     containing allow rules together; a deny with a QoS set removes those at the grant, a deny without it (qos_mask == 7) applies at delivery
  *     (and refuses the subscription when it contains the whole filter).
  *  5. PUBLISH needs a rule that matches topic, QoS and retain.
- *  6. Shared subscriptions are covered only by allow rules with `share` (a group name or "any"); a deny without `share` covers both, with it
- *     only that group. A leading wildcard never covers '$' topics.
- *  7. Variables %c %u %n in filters: a rule whose variable is absent, empty or not exactly one plain level (no '/', '+', '#')
- *     makes the identity's CONNECT fail: see mt_policy_admits.
+ *  6. Shared subscriptions are covered only by allow rules with `share` (a group name or "any"), which cover the plain filter as well; a deny
+ *     without `share` covers both, with it only that group. For publishing `share` means nothing, for subscribing `retain`. A leading wildcard never covers '$' topics.
+ *  7. Variables %c %u %n in filters: a rule whose variable is absent, empty or not exactly one plain level (no '/', '+', '#', no '$' in
+ *     front) makes the identity's CONNECT fail, and every later decision: see mt_policy_admits.
  */
 #pragma once
 

@@ -27,7 +27,10 @@ static uint64_t load(const uint8_t *at, size_t len)
 	return (uint64_t)high << 32 | low;
 }
 
-/* Not SipHash: the keys are the administrator's, and a table at most half full has no long runs for a peer's words to find. */
+/*
+ * Not SipHash: the keys are the administrator's, and a table at most half full has no long runs for a peer's
+ * words to find.
+ */
 static uint64_t hash_word(const struct mt_trie_table *table, const struct mt_trie_node *parent, struct mt_bytes word)
 {
 	uint64_t hash = table->seed.word[0] ^ (uint64_t)parent->id << 32 ^ word.len;

@@ -8,7 +8,8 @@ bool mt_topic_next_level(struct mt_bytes topic, size_t *pos, struct mt_bytes *le
 	if (from > topic.len)
 		return false;
 	slash = from < topic.len ? memchr(topic.data + from, '/', topic.len - from) : NULL;
-	*level = slash ? mt_bytes_of(topic.data + from, (size_t)(slash - topic.data) - from) : mt_bytes_from(topic, from);
+	*level = slash ? mt_bytes_of(topic.data + from, (size_t)(slash - topic.data) - from)
+		       : mt_bytes_from(topic, from);
 	*pos = from + level->len + 1;
 	return true;
 }

@@ -417,7 +417,10 @@ enum mt_status mt_tree_match(const struct mt_tree *tree, struct mt_bytes name, s
 
 /* ---- search ---- */
 
-/* All nodes below `top` and itself, without recursion: down to the first child, else to the next sibling of the nearest ancestor. */
+/*
+ * All nodes below `top` and itself, without recursion: down to the first child, else to the next sibling of the
+ * nearest ancestor that has one.
+ */
 static enum mt_status report_below(const struct mt_tree *tree, uint32_t top, struct mt_ids *out)
 {
 	uint32_t at = top;

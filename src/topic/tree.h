@@ -25,7 +25,7 @@ uint32_t mt_tree_find(const struct mt_tree *tree, struct mt_bytes filter);
 void mt_tree_release(struct mt_tree *tree, uint32_t node);
 /* The caller's value of a live node; valid until the next insert. */
 uint32_t *mt_tree_value(struct mt_tree *tree, uint32_t node);
-/* Appends every node in use whose filter matches the name to `out` (not cleared). */
+/* Appends every node in use whose filter matches the name to `out` (not cleared). MT_LIMIT: more than MT_TOPIC_LEVELS_MAX levels. */
 MT_MUST_USE enum mt_status mt_tree_match(const struct mt_tree *tree, struct mt_bytes name, struct mt_ids *out);
 /*
  * The other way round, for a tree whose filters are plain names: appends every node in use whose path the filter matches. Cost: the

@@ -1,4 +1,4 @@
-/* Decisions against an interpreter that reads the rules one after another, with the variables written into their filters. */
+/* Decisions against an interpreter that reads rule after rule, with the variables written into their filters. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -123,7 +123,9 @@ static void build(struct site *site, uint64_t seed)
 	for (size_t i = 0; i < site->rule_count; i++) {
 		make_rule(site, &site->rules[i]);
 		assert_null(mt_rule_fault(&site->rules[i].rule));
-		assert_int_equal(mt_policy_builder_rule(builder, ids[site->rules[i].role], &site->rules[i].rule), MT_OK);
+		assert_int_equal(
+			mt_policy_builder_rule(builder, ids[site->rules[i].role], &site->rules[i].rule),
+			MT_OK);
 	}
 	build_users(site, builder);
 	assert_int_equal(mt_policy_build(&builder, &site->policy), MT_OK);
@@ -212,15 +214,19 @@ struct question {
 static bool speaks_of_publish(const struct naive_rule *rule, const struct asker *asker, const struct question *question)
 {
 	char room[NAIVE_BYTES * 4];
-	return is_live(rule, asker, MT_OPERATION_PUBLISH, question->now_s) && (rule->rule.qos_mask >> question->qos & 1) &&
-	       (rule->rule.retain == MT_RETAIN_ANY || (rule->rule.retain == MT_RETAIN_YES) == question->is_retain) &&
+	return is_live(rule, asker, MT_OPERATION_PUBLISH, question->now_s) &&
+	       (rule->rule.qos_mask >> question->qos & 1) &&
+	       (rule->rule.retain == MT_RETAIN_ANY ||
+		(rule->rule.retain == MT_RETAIN_YES) == question->is_retain) &&
 	       mt_topic_matches(spell(rule, &asker->subject, room), question->topic);
 }
 
-static bool speaks_of_delivery(const struct naive_rule *rule, const struct asker *asker, const struct question *question)
+static bool speaks_of_delivery(const struct naive_rule *rule, const struct asker *asker,
+			       const struct question *question)
 {
 	char room[NAIVE_BYTES * 4];
-	return is_live(rule, asker, MT_OPERATION_SUBSCRIBE, question->now_s) && covers_group(&rule->rule, question->group) &&
+	return is_live(rule, asker, MT_OPERATION_SUBSCRIBE, question->now_s) &&
+	       covers_group(&rule->rule, question->group) &&
 	       (!rule->rule.is_deny || rule->rule.qos_mask == 7) &&
 	       mt_topic_matches(spell(rule, &asker->subject, room), question->topic);
 }
@@ -369,10 +375,12 @@ static void ask(struct site *site)
 
 static void check_tally(const struct tally *tally)
 {
-	print_message("no identity %u, permitted %u, denied %u, unmatched %u, granted %u, lowered %u, crossed %u, refused %u\n",
-		      tally->no_identity, tally->permitted, tally->denied, tally->unmatched, tally->granted, tally->lowered,
-		      tally->crossed, tally->refused);
-	assert_true(tally->no_identity > 1000 && tally->permitted > 1000 && tally->denied > 1000 && tally->unmatched > 1000);
+	print_message("no identity %u, permitted %u, denied %u, unmatched %u, granted %u, lowered %u, "
+		      "crossed %u, refused %u\n",
+		      tally->no_identity, tally->permitted, tally->denied, tally->unmatched, tally->granted,
+		      tally->lowered, tally->crossed, tally->refused);
+	assert_true(tally->no_identity > 1000 && tally->permitted > 1000 && tally->denied > 1000 &&
+		    tally->unmatched > 1000);
 	assert_true(tally->granted > 1000 && tally->lowered > 1000 && tally->crossed > 1000 && tally->refused > 1000);
 }
 

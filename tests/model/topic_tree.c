@@ -1,4 +1,4 @@
-/* The tree of filters, and the functions on names, against obvious twins: a list of filters, and all names there are. */
+/* The tree of filters and the functions on names against a list of filters, and all names there are. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -16,8 +16,8 @@ static const char *const words[] = {"a", "b", "", "$x", "c"};
 /* ---- contains and overlaps: by listing every name ---- */
 
 /*
- * The last word stands in no filter: it is every word that nobody named, so that '+' is more than the words together. The empty
- * name is one of them, though nobody can publish to it: no two filters shall differ by that alone.
+ * The last word stands in no filter: it is every word that nobody named, so that '+' is more than the words
+ * together. The empty name is one of them, though nobody can publish to it: no two filters shall differ by it.
  */
 static const char *const name_words[] = {"a", "b", "", "$x", "z"};
 static const char *const filter_words[] = {"a", "b", "", "$x", "+", "#"};

@@ -112,7 +112,8 @@ static void many_stars_stay_cheap(void **state)
 		rule[i] = i % 2 ? 'a' : '*';
 	memset(id, 'a', sizeof(id));
 	rule[sizeof(rule) - 1] = 'b';
-	assert_false(mt_client_id_keeps(mt_bytes_of(rule, sizeof(rule)), mt_bytes_str("u"), mt_bytes_of(id, sizeof(id))));
+	assert_false(mt_client_id_keeps(mt_bytes_of(rule, sizeof(rule)), mt_bytes_str("u"),
+					mt_bytes_of(id, sizeof(id))));
 }
 
 static void assigned_ids_are_plain_and_differ(void **state)

@@ -90,7 +90,8 @@ static bool may_publish(struct world *world, const char *topic)
 
 static struct mt_grant subscribe(struct world *world, const char *filter, const char *group, uint8_t qos)
 {
-	return mt_decide_subscribe(policy_of(world), &world->subject, mt_bytes_str(filter), mt_bytes_str(group), qos, 50);
+	return mt_decide_subscribe(policy_of(world), &world->subject, mt_bytes_str(filter),
+				   mt_bytes_str(group), qos, 50);
 }
 
 static bool may_subscribe(struct world *world, const char *filter)
@@ -107,8 +108,10 @@ static struct mt_verdict deliver(struct world *world, const char *topic, const c
 
 static void without_identity_nothing_is_allowed(void **state)
 {
-	static const struct mt_subject strangers[] = {
-		{.user_id = 99}, {.user_id = USER + 1}, {.user_id = 0}, {.anonymous_role = {(const uint8_t *)"none", 4}}};
+	static const struct mt_subject strangers[] = {{.user_id = 99},
+						      {.user_id = USER + 1},
+						      {.user_id = 0},
+						      {.anonymous_role = {(const uint8_t *)"none", 4}}};
 	struct world *world = *state;
 	allow(world, "#");
 	for (size_t i = 0; i < MT_COUNT_OF(strangers); i++) {

@@ -152,7 +152,8 @@ static void users_are_found_by_name_and_id(void **state)
 /* The snapshot owns all it needs: what it was built from is overwritten before it is asked. */
 static void everything_is_copied(void **state)
 {
-	char filter[] = "a/b", share[] = "group", name[] = "bob", hash[] = "$argon2id$", token[32] = "token", ids[] = "bob-*";
+	char filter[] = "a/b", share[] = "group", name[] = "bob", hash[] = "$argon2id$", token[32] = "token",
+	     ids[] = "bob-*";
 	char role_name[] = "role";
 	struct mt_policy_builder *builder = begin();
 	struct mt_user record = user(1, name);
