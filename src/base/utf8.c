@@ -4,35 +4,37 @@
 #define HIGH_BITS 0x8080808080808080ULL
 #define LOW_ONES 0x0101010101010101ULL
 
-/* Bytes of the sequence that starts at `at`, 0 when it is malformed (RFC 3629, section 4). */
+/* Well-formed sequences by their first byte, with the range of the second (RFC 3629, section 4); the others are 80..bf. */
+static const struct form {
+	uint8_t first_low, first_high;
+	uint8_t second_low, second_high;
+	uint8_t count;
+} forms[] = {
+	{0x00, 0x7f, 0x00, 0x00, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+	{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+	{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+};
+
+static const struct form *form_of(uint8_t first)
+{
+	for (size_t i = 0; i < MT_COUNT_OF(forms); i++)
+		if (first >= forms[i].first_low && first <= forms[i].first_high)
+			return &forms[i];
+	return NULL;
+}
+
+/* Bytes of the sequence that starts at `at`, 0 when it is malformed. */
 static size_t sequence_bytes(const uint8_t *at, size_t left)
 {
-	uint8_t low = 0x80, high = 0xbf;
-	size_t count;
-	if (at[0] < 0x80)
-		return 1;
-	if (at[0] >= 0xc2 && at[0] <= 0xdf)
-		count = 2;
-	else if (at[0] >= 0xe0 && at[0] <= 0xef)
-		count = 3;
-	else if (at[0] >= 0xf0 && at[0] <= 0xf4)
-		count = 4;
-	else
+	const struct form *form = form_of(at[0]);
+	if (!form || form->count > left)
 		return 0;
-	if (at[0] == 0xe0)
-		low = 0xa0;
-	else if (at[0] == 0xed)
-		high = 0x9f;
-	else if (at[0] == 0xf0)
-		low = 0x90;
-	else if (at[0] == 0xf4)
-		high = 0x8f;
-	if (count > left || at[1] < low || at[1] > high)
+	if (form->count > 1 && (at[1] < form->second_low || at[1] > form->second_high))
 		return 0;
-	for (size_t i = 2; i < count; i++)
+	for (size_t i = 2; i < form->count; i++)
 		if (at[i] < 0x80 || at[i] > 0xbf)
 			return 0;
-	return count;
+	return form->count;
 }
 
 static bool is_plain_word(const uint8_t *at)
