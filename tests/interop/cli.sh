@@ -1,5 +1,6 @@
 #!/bin/sh
 # Does `mortise` keep its contract: pub and sub, the verbs that change a running broker, exit codes, JSON, secrets.
+# shellcheck source-path=SCRIPTDIR disable=SC2317 # tests are called by name
 . "$(dirname "$0")/common.sh"
 need stdbuf ps /usr/bin/python3
 
@@ -370,7 +371,7 @@ check "cli: secrets in neither ps nor log" secrets_hidden
 for verb in "status" "user list" "user show bert" "role list" "role show house" "client list" "version" \
 	"profile show $state/profiles/admin.mortise"; do
 	# shellcheck disable=SC2086
-	check "cli: --json ${verb%% $state*}" json_of $verb
+	check "cli: --json ${verb%% "$state"*}" json_of $verb
 done
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	cp "$build/mortise" "$tmp/mortise"

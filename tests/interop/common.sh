@@ -7,6 +7,7 @@
 #   await SECONDS COMMAND...     tries until it succeeds
 #   finish                       the last line of each script
 # Background processes are programs, not functions: clean_up ends the children of the script, not their children.
+# shellcheck disable=SC2034 # what it sets is for the scripts
 set -u
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -74,8 +75,8 @@ finish() {
 		broker_stop
 		check "the broker of $script ends in peace" test "$broker_status" = 0
 	fi
-	if grep -q 'ERROR: \|runtime error' "$log" 2>/dev/null; then
-		echo "not ok the log of $script: $(grep -m 3 'ERROR: \|runtime error' "$log")"
+	if grep -q 'ERROR: \|runtime error' "$tmp/all-logs"; then
+		echo "not ok the log of $script: $(grep -m 3 'ERROR: \|runtime error' "$tmp/all-logs" | tr '\n' ';')"
 		failures=$((failures + 1))
 	fi
 	[ "$failures" = 0 ]
@@ -107,6 +108,7 @@ broker_stop() {
 	wait "$broker_pid"
 	broker_status=$?
 	broker_pid=
+	cat "$log" >>"$tmp/all-logs"
 }
 
 # add_user NAME PASSWORD [OPTION...]

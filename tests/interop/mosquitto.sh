@@ -1,5 +1,6 @@
 #!/bin/sh
 # Do Mosquitto's clients understand us: every QoS both ways, retained, wills, sessions, refusals, over TLS and in plain.
+# shellcheck source-path=SCRIPTDIR disable=SC2317 # tests are called by name
 . "$(dirname "$0")/common.sh"
 need mosquitto_pub mosquitto_sub stdbuf
 

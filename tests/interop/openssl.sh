@@ -1,5 +1,6 @@
 #!/bin/sh
 # Does the TLS listener speak what it should, and nothing weaker: openssl s_client as the other side.
+# shellcheck source-path=SCRIPTDIR disable=SC2317 # tests are called by name
 . "$(dirname "$0")/common.sh"
 need openssl timeout /usr/bin/python3
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # How the broker starts, refuses to start, and ends: one sentence that says what to do, and the right exit code.
+# shellcheck source-path=SCRIPTDIR disable=SC2317 # tests are called by name
 . "$(dirname "$0")/common.sh"
 need /usr/bin/python3 openssl
 
