@@ -161,6 +161,8 @@ static inline void world_serve(struct world *world)
 		case MT_REQUEST_PAUSE:
 		case MT_REQUEST_RESUME:
 			conn->is_paused = request.type == MT_REQUEST_PAUSE;
+			if (!conn->is_paused)
+				mt_core_input(world->core, world->now, conn->conn, mt_bytes_of(NULL, 0));
 			break;
 		case MT_REQUEST_AUTHENTICATE:
 			world_note_auth(world, &request);

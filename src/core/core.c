@@ -28,6 +28,7 @@ struct mt_core *mt_core_create(const struct mt_core_settings *settings, struct m
 	core->started_ns = now.mono_ns;
 	mt_mem_init(&core->mem, settings->memory_bytes);
 	core->chunks.mem = &core->mem;
+	mt_throttle_init(core);
 	mt_rng_init(&core->rng, settings->seed.word[0] ^ settings->seed.word[1]);
 	mt_wheel_init(&core->peer_wheel, now.mono_ns);
 	mt_wheel_init(&core->session_wheel, now.mono_ns);
@@ -234,6 +235,8 @@ void mt_core_sent(struct mt_core *core, struct mt_now now, mt_conn conn, size_t 
 		return;
 	core->counts.bytes_sent += bytes;
 	mt_output_advance(&core->chunks, &peer->out, bytes);
+	if (peer->session)
+		mt_throttle_relax(core, peer->session);
 	if (peer->backlog.count > 0 && peer->session)
 		mt_deliver_pump(core, peer->session);
 	if (peer->out.bytes == 0)

@@ -64,7 +64,7 @@ enum mt_request_type {
 	MT_REQUEST_SEND,         /* conn has bytes to pull */
 	MT_REQUEST_CLOSE,        /* send what is left, close, then call mt_core_closed */
 	MT_REQUEST_PAUSE,        /* stop reading from conn */
-	MT_REQUEST_RESUME,       /* go on reading */
+	MT_REQUEST_RESUME,       /* go on reading; call mt_core_input with no bytes first, for what the core has kept */
 	MT_REQUEST_AUTHENTICATE, /* check the password; answer with mt_core_authenticated */
 	MT_REQUEST_STORE,        /* make the message durable; answer with mt_core_stored, in the order of the requests */
 	MT_REQUEST_AUDIT,        /* tell the log */
@@ -155,6 +155,7 @@ struct mt_core_counts {
 	uint64_t packets_received, packets_sent;
 	uint64_t bytes_received, bytes_sent;
 	uint64_t publishes_received, publishes_sent;
+	uint64_t throttles;          /* publishers paused for a receiver */
 	uint64_t publishes_dropped;  /* QoS 0 over output_bytes, queue overflows */
 	uint64_t publishes_denied, subscribes_denied, connects_refused, violations;
 	uint64_t connects_accepted;

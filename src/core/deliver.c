@@ -197,6 +197,8 @@ static bool deliver_qos0(struct mt_core *core, struct mt_session *session, const
 		core->counts.publishes_dropped++;
 		return false;
 	}
+	if (MT_UNLIKELY(peer->out.bytes >= core->high.output_bytes))
+		mt_throttle(core, session, peer);
 	return true;
 }
 
@@ -286,8 +288,11 @@ bool mt_deliver(struct mt_core *core, struct mt_session *session, const struct m
 	if (held)
 		mt_list_push_back(held, &delivery->hold);
 	peer = mt_peer_get(core, session->conn);
-	if (peer)
+	if (peer) {
 		start_waiting(core, session, peer, outgoing->is_cacheable && session->out.waiting_count == 1);
+		if (MT_UNLIKELY(mt_is_filling(&core->high, session, peer)))
+			mt_throttle(core, session, peer);
+	}
 	return true;
 }
 
@@ -375,6 +380,7 @@ void mt_deliver_pump(struct mt_core *core, struct mt_session *session)
 	if (!peer || peer->phase != MT_PHASE_OPEN)
 		return;
 	start_waiting(core, session, peer, false);
+	mt_throttle_relax(core, session);
 	backlog = &peer->backlog;
 	while (backlog->pos < backlog->count && !peer->is_abandoned &&
 	       peer->out.bytes < core->settings.limits.output_bytes / 2) {

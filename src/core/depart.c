@@ -56,6 +56,8 @@ static void arm(struct mt_core *core, struct mt_session *session)
 void mt_depart(struct mt_core *core, struct mt_peer *peer, bool is_will_due)
 {
 	struct mt_session *session = peer->session;
+	mt_throttle_release_all(core, session);
+	session->is_slow = false;
 	mt_backlog_finish(core, peer, session->expiry_s > 0 ? session : NULL);
 	peer->session = NULL;
 	session->conn = MT_HANDLE_NONE;

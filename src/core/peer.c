@@ -83,6 +83,7 @@ static void drop_aliases(struct mt_core *core, struct mt_peer *peer)
 void mt_peer_finish(struct mt_core *core, struct mt_peer *peer)
 {
 	mt_wheel_disarm(&peer->timer);
+	mt_list_remove(&peer->throttle);
 	drop_input(core, peer);
 	mt_peer_hello_done(core, peer);
 	drop_aliases(core, peer);
@@ -112,6 +113,7 @@ void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, b
 	/* Input and CONNECT stay until the slot goes: callers may still hold views into them. */
 	peer->phase = MT_PHASE_CLOSING;
 	mt_wheel_disarm(&peer->timer);
+	mt_list_remove(&peer->throttle);
 	if (peer->session)
 		mt_depart(core, peer, is_will_due);
 	if (!peer->is_abandoned)
@@ -133,6 +135,8 @@ static mt_time deadline_of(const struct mt_core *core, const struct mt_peer *pee
 {
 	if (peer->phase == MT_PHASE_CONNECT || peer->phase == MT_PHASE_AUTHENTICATE)
 		return peer->opened_ns + core->settings.limits.connect_ns;
+	if (mt_list_is_linked(&peer->throttle))
+		return mt_throttle_due(peer);
 	if (peer->keep_alive_s == 0)
 		return MT_TIME_NEVER;
 	return peer->input_ns + peer->keep_alive_s * (MT_SECOND * 3 / 2);
@@ -155,7 +159,9 @@ void mt_peer_timer_fired(struct mt_core *core, struct mt_peer *peer)
 		mt_peer_arm(core, peer);
 		return;
 	}
-	if (peer->phase == MT_PHASE_OPEN)
+	if (mt_list_is_linked(&peer->throttle))
+		mt_throttle_expire(core, peer);
+	else if (peer->phase == MT_PHASE_OPEN)
 		mt_peer_close(core, peer, MT_REASON_KEEP_ALIVE_TIMEOUT, true, "keep-alive ran out");
 	else {
 		core->counts.connects_refused++;
@@ -172,7 +178,7 @@ static size_t packet_bytes_max(const struct mt_core *core, const struct mt_peer 
 
 static bool is_reading(const struct mt_peer *peer)
 {
-	return peer->phase == MT_PHASE_CONNECT || peer->phase == MT_PHASE_OPEN;
+	return peer->phase == MT_PHASE_CONNECT || (peer->phase == MT_PHASE_OPEN && !peer->is_paused);
 }
 
 /* Handles every whole packet at the start of `bytes`; returns how many bytes that was. */

@@ -218,7 +218,9 @@ static uint8_t accept(struct mt_core *core, struct step *step)
 			step->ticket->is_retained_changed = false;
 		return MT_REASON_QUOTA_EXCEEDED;
 	}
+	core->publisher = step->peer;
 	distribute(core, step->route, step->msg, step->ticket ? &step->ticket->held : NULL);
+	core->publisher = NULL;
 	return step->route->receiver_count > 0 ? MT_REASON_SUCCESS : nobody;
 }
 

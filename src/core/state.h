@@ -7,6 +7,7 @@
  *   acknowledge.c PUBACK ... PUBCOMP                         subscribe.c SUBSCRIBE, UNSUBSCRIBE, retained
  *   depart.c      end of connections and sessions, wills     ticket.c    acknowledgements that wait for the store
  *   sweep.c       change of policy                           output.c    unsent bytes     request.c  requests, audit
+ *   throttle.c    back-pressure on publishers
  *   sys.c         $SYS                                       inform.c    questions from outside
  */
 #pragma once
@@ -89,6 +90,9 @@ struct mt_peer {
 	struct mt_output out;
 	struct mt_acks acks;
 	struct mt_backlog backlog;
+	struct mt_list throttle;  /* in throttled of the session it waits for */
+	mt_handle throttled_by;
+	mt_time throttled_ns;
 	struct mt_bytes *aliases; /* topic of alias n at n - 1; owned copies */
 	uint32_t route_slot;      /* where the route of the last PUBLISH was */
 	uint32_t packet_bytes_max; /* the client's; UINT32_MAX: none */
@@ -137,6 +141,12 @@ struct mt_encoding {
 	struct mt_encoded classes[MT_ENCODED_CLASSES];
 };
 
+/* Levels of a receiver's queues at which publishers stop, and go on. */
+struct mt_marks {
+	uint32_t messages;
+	size_t queue_bytes, output_bytes;
+};
+
 struct mt_ticket {
 	struct mt_list link;   /* first */
 	uint64_t number;
@@ -171,6 +181,8 @@ struct mt_core {
 	void *candidates; /* scratch of route building */
 	size_t candidate_cap;
 	struct mt_encoding encoding;
+	struct mt_marks high, low;
+	struct mt_peer *publisher; /* whose PUBLISH is being distributed; NULL: the broker's own */
 	struct mt_list tickets;
 	uint64_t next_ticket;
 	uint64_t next_owner;
@@ -304,6 +316,24 @@ void mt_unsubscribe_handle(struct mt_core *core, struct mt_peer *peer, const str
 void mt_depart(struct mt_core *core, struct mt_peer *peer, bool is_will_due);
 void mt_session_end(struct mt_core *core, struct mt_session *session);
 void mt_session_timer_fired(struct mt_core *core, struct mt_session *session);
+
+/* ---- throttle.c ---- */
+void mt_throttle_init(struct mt_core *core);
+static inline bool mt_is_filling(const struct mt_marks *marks, const struct mt_session *session,
+				 const struct mt_peer *receiver)
+{
+	return receiver->out.bytes >= marks->output_bytes || mt_flow_out_count(&session->out) >= marks->messages ||
+	       session->out.bytes >= marks->queue_bytes;
+}
+/* The receiver's queue is above the high marks: stops reading from the publisher. */
+void mt_throttle(struct mt_core *core, struct mt_session *session, const struct mt_peer *receiver);
+/* After something left the session's queue: lets publishers go on when there is room again. */
+void mt_throttle_relax(struct mt_core *core, struct mt_session *session);
+/* The receiver is gone: nobody waits for it. */
+void mt_throttle_release_all(struct mt_core *core, struct mt_session *session);
+/* When the patience of a throttled publisher ends, and what happens then. */
+mt_time mt_throttle_due(const struct mt_peer *publisher);
+void mt_throttle_expire(struct mt_core *core, struct mt_peer *publisher);
 
 /* ---- sweep.c ---- */
 void mt_sweep_begin(struct mt_core *core);

@@ -78,6 +78,7 @@ struct mt_session *mt_sessions_create(struct mt_sessions *sessions, const struct
 	session->self = handle;
 	session->owner = who->owner;
 	mt_list_init(&session->subs);
+	mt_list_init(&session->throttled);
 	mt_flow_out_init(&session->out, sessions->mem, inflight_max);
 	mt_flow_in_init(&session->in, sessions->mem);
 	if (copy_text(sessions, who->owner, &who->subject, &session->text, &session->text_bytes,
@@ -98,6 +99,7 @@ void mt_sessions_destroy(struct mt_sessions *sessions, struct mt_session **sessi
 	struct mt_session *old = *session;
 	*session = NULL;
 	MT_CHECK(old->sub_count == 0);
+	MT_CHECK(mt_list_is_empty(&old->throttled));
 	MT_CHECK(!mt_timer_is_armed(&old->timer));
 	MT_CHECK(mt_map_remove(&sessions->by_key, key_of(old)) == old);
 	mt_flow_out_finish(&old->out);

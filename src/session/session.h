@@ -34,6 +34,8 @@ struct mt_session {
 	struct mt_list subs;   /* of struct mt_sub */
 	uint32_t sub_count;
 	uint32_t expiry_s;     /* 0: ends with the connection; UINT32_MAX: never */
+	struct mt_list throttled; /* publishers that wait for this receiver (core) */
+	bool is_slow;          /* it did not catch up in time: nobody waits for it */
 	struct mt_will will;
 	mt_time away_ns;       /* when the connection was lost */
 	mt_time connected_ns;

@@ -141,6 +141,8 @@ static void serve_socket(struct mt_pump *pump, const struct mt_request *request)
 		queue_up(pump, &pump->closing, &socket->is_queued_closing, socket->conn);
 	} else {
 		socket->is_paused = request->type == MT_REQUEST_PAUSE;
+		if (!socket->is_paused)
+			mt_core_input(pump->core, pump->now, socket->conn, mt_bytes_of(NULL, 0));
 		if (!socket->is_paused && socket->is_read_pending)
 			queue_up(pump, &pump->pending, &socket->is_queued_pending, socket->conn);
 	}

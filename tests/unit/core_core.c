@@ -792,6 +792,70 @@ static void expired_messages_are_not_delivered(void **state)
 	world_close(&world);
 }
 
+/* A burst that is larger than the receiver's queue: the publisher is not read until there is room, and nothing acknowledged is lost. */
+static void bursts_wait_for_the_receiver(void **state)
+{
+	struct world world;
+	struct world_conn *a, *b;
+	uint8_t data[300 * 16];
+	struct mt_buf buf = mt_buf_of(data, sizeof(data));
+	uint32_t delivered = 0, acked = 0;
+	(void)state;
+	world_open(&world);
+	a = world_client(&world, MT_VERSION_5, "a", true);
+	b = world_client(&world, MT_VERSION_5, "b", true);
+	world_subscribe(&world, b, "t", 1);
+	for (uint16_t id = 1; id <= 300; id++) {
+		struct mt_publish publish = {.qos = 1, .packet_id = id, .topic = mt_bytes_str("t"),
+					     .payload = mt_bytes_str("m")};
+		assert_int_equal(mt_publish_encode(&publish, MT_VERSION_5, &buf), MT_OK);
+	}
+	world_send(&world, a, mt_buf_view(&buf));
+	assert_true(a->is_paused);
+	while (!world_is_quiet(b)) {
+		world_send_ack(&world, b, MT_PACKET_PUBACK, world_expect(b, "t", "m").packet_id, 0);
+		delivered++;
+	}
+	for (; !world_is_quiet(a); acked++)
+		assert_int_equal(world_take(a).type, MT_PACKET_PUBACK);
+	assert_int_equal(delivered, 300);
+	assert_int_equal(acked, 300);
+	assert_false(a->is_paused);
+	assert_int_equal(mt_core_counts(world.core).publishes_dropped, 0);
+	assert_true(mt_core_counts(world.core).throttles > 0);
+	world_close(&world);
+}
+
+/* A receiver that takes nothing holds its publishers up for a second, not for ever; a receiver that goes lets them go at once. */
+static void nobody_waits_for_ever(void **state)
+{
+	struct world world;
+	struct world_conn *a, *b;
+	(void)state;
+	for (int is_cut = 0; is_cut <= 1; is_cut++) {
+		world_open(&world);
+		a = world_client(&world, MT_VERSION_5, "a", true);
+		b = world_client(&world, MT_VERSION_5, "b", true);
+		world_subscribe(&world, b, "t", 1);
+		for (uint16_t id = 1; id <= 75; id++)
+			world_publish(&world, a, "t", "m", 1, false, id);
+		assert_true(a->is_paused);
+		if (is_cut)
+			world_cut(&world, b);
+		else
+			world_pass(&world, 2 * MT_SECOND);
+		assert_false(a->is_paused);
+		assert_false(a->is_closed);
+		for (uint16_t id = 76; id <= 200; id++)
+			world_publish(&world, a, "t", "m", 1, false, id);
+		assert_false(a->is_paused);
+		assert_int_equal(mt_core_counts(world.core).publishes_dropped, is_cut ? 0 : 100);
+		/* the publisher may go while others wait */
+		world_cut(&world, a);
+		world_close(&world);
+	}
+}
+
 static void too_deep_topics_are_named_so(void **state)
 {
 	struct world world;
@@ -921,6 +985,8 @@ int main(void)
 		cmocka_unit_test(large_packets_pass_over_small_clients),
 		cmocka_unit_test(topic_aliases_resolve),
 		cmocka_unit_test(expired_messages_are_not_delivered),
+		cmocka_unit_test(bursts_wait_for_the_receiver),
+		cmocka_unit_test(nobody_waits_for_ever),
 		cmocka_unit_test(too_deep_topics_are_named_so),
 		cmocka_unit_test(packets_may_come_in_pieces),
 		cmocka_unit_test(retained_backlog_outlasts_the_output_limit),

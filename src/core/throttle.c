@@ -1,0 +1,79 @@
+/*
+ * Back-pressure: a publisher that fills a connected receiver's queue is not read for a while, so that what it sends is neither lost nor
+ * piled up. It goes on when the receiver has caught up, or when it did not within PATIENCE: then the receiver counts as slow,
+ * and what does not fit is dropped and counted until it has caught up once.
+ *
+ *   delivery above 3/4 of a limit -> publisher joins session->throttled, PAUSE ... below 1/2 -> RESUME
+ *
+ * Nobody waits for itself. Two that wait for each other are freed by PATIENCE.
+ */
+#include "core/state.h"
+
+#define PATIENCE MT_SECOND
+
+void mt_throttle_init(struct mt_core *core)
+{
+	const struct mt_core_limits *limits = &core->settings.limits;
+	core->high = (struct mt_marks){.messages = limits->queue_messages - limits->queue_messages / 4,
+				       .queue_bytes = limits->queue_bytes - limits->queue_bytes / 4,
+				       .output_bytes = limits->output_bytes - limits->output_bytes / 4};
+	/* An empty queue is below any low mark. */
+	core->low = (struct mt_marks){.messages = limits->queue_messages / 2 + 1,
+				      .queue_bytes = limits->queue_bytes / 2 + 1,
+				      .output_bytes = limits->output_bytes / 2 + 1};
+}
+
+void mt_throttle(struct mt_core *core, struct mt_session *session, const struct mt_peer *receiver)
+{
+	struct mt_peer *publisher = core->publisher;
+	if (!publisher || publisher == receiver || session->is_slow || publisher->is_paused)
+		return;
+	mt_list_push_back(&session->throttled, &publisher->throttle);
+	publisher->throttled_by = session->self;
+	publisher->throttled_ns = core->now.mono_ns;
+	core->counts.throttles++;
+	mt_peer_pause(core, publisher, true);
+	mt_peer_arm(core, publisher);
+}
+
+static void release(struct mt_core *core, struct mt_peer *publisher)
+{
+	mt_list_remove(&publisher->throttle);
+	/* The time it was not listened to does not count against its keep-alive. */
+	publisher->input_ns = core->now.mono_ns;
+	mt_peer_pause(core, publisher, false);
+	if (publisher->phase == MT_PHASE_OPEN)
+		mt_peer_arm(core, publisher);
+}
+
+void mt_throttle_release_all(struct mt_core *core, struct mt_session *session)
+{
+	struct mt_list *link;
+	while ((link = mt_list_first(&session->throttled)))
+		release(core, MT_LIST_ITEM(link, struct mt_peer, throttle));
+}
+
+void mt_throttle_relax(struct mt_core *core, struct mt_session *session)
+{
+	const struct mt_peer *receiver;
+	if (MT_LIKELY(mt_list_is_empty(&session->throttled) && !session->is_slow))
+		return;
+	receiver = mt_peer_get(core, session->conn);
+	if (receiver && mt_is_filling(&core->low, session, receiver))
+		return;
+	session->is_slow = false;
+	mt_throttle_release_all(core, session);
+}
+
+mt_time mt_throttle_due(const struct mt_peer *publisher)
+{
+	return publisher->throttled_ns + PATIENCE;
+}
+
+void mt_throttle_expire(struct mt_core *core, struct mt_peer *publisher)
+{
+	struct mt_session *session = mt_pool_get(&core->sessions.pool, publisher->throttled_by);
+	MT_CHECK(session != NULL); /* a session that ends lets go of all first */
+	session->is_slow = true;
+	mt_throttle_release_all(core, session);
+}
