@@ -319,7 +319,7 @@ void mt_core_dispatch(struct mt_core *core, struct mt_peer *peer, const struct m
 		break;
 	default:
 		/* AUTH without an authentication method ([MQTT-4.12.0-7]), and what only a server may send. */
-		refuse_packet(core, peer, frame->type == MT_PACKET_AUTH ? "MQTT-4.12.0-7" : "malformed");
+		refuse_packet(core, peer, frame->type == MT_PACKET_AUTH ? "MQTT-4.12.0-7" : "section 2.1.2");
 		break;
 	}
 }

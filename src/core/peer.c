@@ -105,7 +105,7 @@ void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, b
 {
 	if (peer->phase == MT_PHASE_CLOSING)
 		return;
-	if (peer->phase == MT_PHASE_OPEN)
+	if (peer->phase == MT_PHASE_OPEN && what)
 		mt_audit(core, peer, &(struct mt_audit_facts){
 					     .event = MT_AUDIT_DISCONNECT, .what = what, .reason = reason});
 	if (peer->phase == MT_PHASE_OPEN && peer->version == MT_VERSION_5 && reason != 0)
@@ -127,7 +127,7 @@ void mt_peer_violated(struct mt_core *core, struct mt_peer *peer, const struct m
 						     .what = mt_reason_text(why->reason),
 						     .statement = why->statement,
 						     .reason = why->reason});
-	mt_peer_close(core, peer, why->reason, true, "protocol violation");
+	mt_peer_close(core, peer, why->reason, true, NULL);
 }
 
 /* When nothing may come any more: the end of the time for CONNECT, or one and a half keep-alive ([MQTT-3.1.2-22]). */

@@ -224,7 +224,8 @@ struct mt_peer *mt_peer_get(const struct mt_core *core, mt_conn conn);
 void mt_peer_send(struct mt_core *core, struct mt_peer *peer, struct mt_bytes bytes);
 /* Tells the shell that there is output. */
 void mt_peer_wake(struct mt_core *core, struct mt_peer *peer);
-/* Asks for the end. In MT_PHASE_OPEN and version 5 a DISCONNECT with `reason` goes first (0: none). The session departs, its will fires if told. */
+/* Asks for the end. In MT_PHASE_OPEN and version 5 a DISCONNECT with `reason` goes first (0: none). The session departs, its will fires if told.
+ * what: static text for the audit; NULL: it was audited already. */
 void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, bool is_will_due, const char *what);
 /* Memory ran out while sending: ask for the end and change nothing else, so that it is safe in the midst of a delivery. */
 void mt_peer_abandon(struct mt_core *core, struct mt_peer *peer);

@@ -23,7 +23,7 @@ static enum mt_status check_old(const struct mt_frame *frame, enum mt_side side,
 	if (frame->type == MT_PACKET_AUTH)
 		return mt_violate(why, "malformed", MT_REASON_MALFORMED_PACKET, 0);
 	if (side == MT_SIDE_SERVER)
-		return mt_violate(why, "malformed", MT_REASON_PROTOCOL_ERROR, 0);
+		return mt_violate(why, "section 3.14", MT_REASON_PROTOCOL_ERROR, 0);
 	return MT_OK;
 }
 
@@ -45,7 +45,7 @@ enum mt_status mt_control_decode(const struct mt_frame *frame, enum mt_version v
 	/* Section 3.15.2.2.2; an AUTH of success may be empty (3.15.2.1). */
 	if (frame->type == MT_PACKET_AUTH && frame->body.len > 0 &&
 	    !(control.props.present & MT_PROP_BIT(AUTHENTICATION_METHOD)))
-		return mt_violate(why, "malformed", MT_REASON_PROTOCOL_ERROR, in.pos);
+		return mt_violate(why, "section 3.15.2.2.2", MT_REASON_PROTOCOL_ERROR, in.pos);
 	*out = control;
 	return MT_OK;
 }

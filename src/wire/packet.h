@@ -28,7 +28,7 @@ enum mt_side { MT_SIDE_CLIENT, MT_SIDE_SERVER };
 
 /* What a peer did against the standard. The same id appears in log, audit, DISCONNECT, tests and docs. */
 struct mt_violation {
-	const char *statement; /* "MQTT-3.1.2-3", or "malformed" where the standard has no id; static */
+	const char *statement; /* "MQTT-3.1.2-3"; where the standard has no id "section 2.2.2.2", or "malformed"; static */
 	uint8_t reason;        /* enum mt_reason that answers it in MQTT 5 */
 	uint32_t offset;       /* of the offending byte in the packet body */
 };

@@ -196,7 +196,7 @@ static enum mt_status check_number(const struct mt_prop_item *item, size_t offse
 	if (item->prop == MT_PROP_TOPIC_ALIAS && item->number == 0)
 		return mt_violate(why, "MQTT-3.3.2-8", MT_REASON_TOPIC_ALIAS_INVALID, offset);
 	if ((kind == FLAG && item->number > 1) || (is_count && item->number == 0))
-		return mt_violate(why, "malformed", MT_REASON_PROTOCOL_ERROR, offset);
+		return mt_violate(why, "section 2.2.2.2", MT_REASON_PROTOCOL_ERROR, offset);
 	return MT_OK;
 }
 
@@ -248,7 +248,7 @@ static enum mt_status enter_item(struct context at, struct mt_reader *in, struct
 	MT_TRY(check_carrier(&at, &item, why));
 	bit = UINT32_C(1) << item.prop;
 	if ((props->present & bit) && !may_repeat(&at, item.prop))
-		return mt_violate(why, "malformed", MT_REASON_PROTOCOL_ERROR, at.base);
+		return mt_violate(why, "section 2.2.2.2", MT_REASON_PROTOCOL_ERROR, at.base);
 	MT_TRY(check_value(&item, at.base + 1, why));
 	props->subscription_id_count += item.prop == MT_PROP_SUBSCRIPTION_IDENTIFIER;
 	if (!(props->present & bit) || item.prop == MT_PROP_USER_PROPERTY)
@@ -288,7 +288,7 @@ enum mt_status mt_props_decode(struct mt_reader *in, uint8_t type, enum mt_side 
 	/* Section 3.1.2.11.10: data says nothing without its method. */
 	if ((props.present & MT_PROP_BIT(AUTHENTICATION_DATA)) &&
 	    !(props.present & MT_PROP_BIT(AUTHENTICATION_METHOD)))
-		return mt_violate(why, "malformed", MT_REASON_PROTOCOL_ERROR, at.base);
+		return mt_violate(why, "section 3.1.2.11.10", MT_REASON_PROTOCOL_ERROR, at.base);
 	*out = props;
 	return MT_OK;
 }

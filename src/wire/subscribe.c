@@ -73,7 +73,7 @@ static enum mt_status check_options_5(uint8_t options, bool is_for_share, size_t
 	if (options & OPTION_RESERVED)
 		return mt_violate(why, "MQTT-3.8.3-5", MT_REASON_MALFORMED_PACKET, offset);
 	if ((options & OPTION_QOS) == 3 || options >> OPTION_RETAIN_HANDLING_SHIFT == 3)
-		return mt_violate(why, "malformed", MT_REASON_PROTOCOL_ERROR, offset);
+		return mt_violate(why, "section 3.8.3.1", MT_REASON_PROTOCOL_ERROR, offset);
 	if (is_for_share && (options & OPTION_NO_LOCAL))
 		return mt_violate(why, "MQTT-3.8.3-4", MT_REASON_PROTOCOL_ERROR, offset);
 	return MT_OK;
