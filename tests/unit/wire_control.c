@@ -44,9 +44,9 @@ static void auth_names_its_method(void **state)
 	assert_int_equal(any.control.reason, MT_REASON_CONTINUE_AUTHENTICATION);
 	assert_view(any.control.props.auth_method, "m");
 	assert_view(any.control.props.auth_data, "\xff\1");
-	REFUSED_5("\xf0\1\x18", "malformed", PROTOCOL_ERROR);
-	REFUSED_5("\xf0\2\x18\0", "malformed", PROTOCOL_ERROR);
-	REFUSED_5("\xf0\7\x18\5\x16\0\2\xff\1", "malformed", PROTOCOL_ERROR);
+	REFUSED_5("\xf0\1\x18", "section 3.15.2.2.2", PROTOCOL_ERROR);
+	REFUSED_5("\xf0\2\x18\0", "section 3.15.2.2.2", PROTOCOL_ERROR);
+	REFUSED_5("\xf0\7\x18\5\x16\0\2\xff\1", "section 3.1.2.11.10", PROTOCOL_ERROR);
 	(void)ACCEPTED_5_SERVER("\xf0\0");
 }
 
@@ -55,7 +55,7 @@ static void in_3_only_the_client_disconnects(void **state)
 	(void)state;
 	(void)ACCEPTED_3("\xe0\0");
 	REFUSED_3("\xe0\1\0", "malformed", MALFORMED_PACKET);
-	REFUSED(MT_VERSION_3_1_1, MT_SIDE_SERVER, "\xe0\0", "malformed", PROTOCOL_ERROR);
+	REFUSED(MT_VERSION_3_1_1, MT_SIDE_SERVER, "\xe0\0", "section 3.14", PROTOCOL_ERROR);
 	REFUSED_3("\xf0\0", "malformed", MALFORMED_PACKET);
 }
 

@@ -85,8 +85,8 @@ static void options_are_checked(void **state)
 	REFUSED_3("\x82\x08\0\1\0\3a/b\4", "MQTT-3.8.3-4", MALFORMED_PACKET);
 	REFUSED_5("\x82\x09\0\1\0\0\3a/b\x40", "MQTT-3.8.3-5", MALFORMED_PACKET);
 	REFUSED_5("\x82\x09\0\1\0\0\3a/b\x80", "MQTT-3.8.3-5", MALFORMED_PACKET);
-	REFUSED_5("\x82\x09\0\1\0\0\3a/b\3", "malformed", PROTOCOL_ERROR);
-	REFUSED_5("\x82\x09\0\1\0\0\3a/b\x30", "malformed", PROTOCOL_ERROR);
+	REFUSED_5("\x82\x09\0\1\0\0\3a/b\3", "section 3.8.3.1", PROTOCOL_ERROR);
+	REFUSED_5("\x82\x09\0\1\0\0\3a/b\x30", "section 3.8.3.1", PROTOCOL_ERROR);
 }
 
 /* One filter in a SUBSCRIBE or UNSUBSCRIBE of each version. */
