@@ -60,6 +60,9 @@ void mt_ticket_answer(struct mt_core *core, struct mt_peer *peer, struct mt_tick
 void mt_ticket_answer_again(struct mt_core *core, struct mt_peer *peer, const struct mt_publish *publish)
 {
 	struct mt_held_ack ack = {.packet_id = publish->packet_id, .type = answer_type(publish->qos)};
+	/* The answer that waits already is the one to this message too. */
+	if (mt_acks_has(&peer->acks, ack.type, ack.packet_id))
+		return;
 	for (struct mt_list *link = core->tickets.next; link != &core->tickets; link = link->next) {
 		struct mt_ticket *ticket = MT_LIST_ITEM(link, struct mt_ticket, link);
 		if (ticket->session != peer->session->self || ticket->packet_id != publish->packet_id || ticket->qos != 2)
@@ -77,6 +80,39 @@ void mt_ticket_flush(struct mt_core *core, struct mt_peer *peer)
 		mt_ack_send(core, peer, ack.type, ack.packet_id, ack.reason);
 }
 
+/* The next ticket behind this one that changed the same retained message; NULL: none. */
+static struct mt_ticket *next_retaining(struct mt_core *core, const struct mt_ticket *ticket)
+{
+	struct mt_bytes topic = mt_msg_topic(ticket->msg);
+	for (struct mt_list *link = ticket->link.next; link != &core->tickets; link = link->next) {
+		struct mt_ticket *next = MT_LIST_ITEM(link, struct mt_ticket, link);
+		if (next->is_retained_changed && mt_bytes_equal(mt_msg_topic(next->msg), topic))
+			return next;
+	}
+	return NULL;
+}
+
+/*
+ * The former retained message returns, unless ours was replaced meanwhile: then a ticket behind this one that replaced ours
+ * has to fall back to the former one as well.
+ */
+static void take_back_retained(struct mt_core *core, struct mt_ticket *ticket)
+{
+	struct mt_msg *set = ticket->msg->payload_len > 0 ? ticket->msg : NULL;
+	struct mt_bytes topic = mt_msg_topic(ticket->msg);
+	struct mt_ticket *next = next_retaining(core, ticket);
+	if (next && next->replaced == set) {
+		mt_msg_unref(&next->replaced);
+		next->replaced = ticket->replaced;
+		ticket->replaced = NULL;
+	}
+	if (next || mt_retained_find(core->retained, topic) != set)
+		return;
+	mt_retained_clear(core->retained, topic);
+	if (ticket->replaced && mt_retained_set(core->retained, ticket->replaced) != MT_OK)
+		core->counts.publishes_dropped++;
+}
+
 /* What has not gone out yet is taken back; what has is at least once, as QoS 1 may be. */
 static void take_back(struct mt_core *core, struct mt_ticket *ticket)
 {
@@ -90,11 +126,8 @@ static void take_back(struct mt_core *core, struct mt_ticket *ticket)
 		mt_flow_out_drop(delivery->flow, &delivery);
 		core->queued_count--;
 	}
-	if (ticket->is_retained_changed) {
-		mt_retained_clear(core->retained, mt_msg_topic(ticket->msg));
-		if (ticket->replaced && mt_retained_set(core->retained, ticket->replaced) != MT_OK)
-			core->counts.publishes_dropped++;
-	}
+	if (ticket->is_retained_changed)
+		take_back_retained(core, ticket);
 	if (author && ticket->qos == 2)
 		mt_flow_in_remove(&author->in, ticket->packet_id);
 }

@@ -54,6 +54,14 @@ void mt_acks_settle(struct mt_acks *acks, uint64_t ticket, uint8_t reason)
 	}
 }
 
+bool mt_acks_has(const struct mt_acks *acks, uint8_t type, uint16_t packet_id)
+{
+	for (uint32_t i = 0; i < acks->count; i++)
+		if (at(acks, i)->type == type && at(acks, i)->packet_id == packet_id)
+			return true;
+	return false;
+}
+
 bool mt_acks_pop(struct mt_acks *acks, struct mt_held_ack *out)
 {
 	if (acks->count == 0 || at(acks, 0)->ticket != 0)

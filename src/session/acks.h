@@ -26,5 +26,7 @@ void mt_acks_finish(struct mt_acks *acks);
 MT_MUST_USE enum mt_status mt_acks_push(struct mt_acks *acks, struct mt_held_ack ack);
 /* The ticket is answered: its acknowledgement is ready; a reason other than 0 replaces its own. Nothing happens when it is not here. */
 void mt_acks_settle(struct mt_acks *acks, uint64_t ticket, uint8_t reason);
+/* Does one of this type and packet id wait? */
+bool mt_acks_has(const struct mt_acks *acks, uint8_t type, uint16_t packet_id);
 /* Takes the first one when it is ready. */
 MT_MUST_USE bool mt_acks_pop(struct mt_acks *acks, struct mt_held_ack *out);

@@ -27,12 +27,16 @@ static void leave_in_order_and_only_when_ready(void **state)
 	assert_int_equal(mt_acks_push(&acks, (struct mt_held_ack){.packet_id = 2, .reason = 0x97}), MT_OK);
 	assert_int_equal(mt_acks_push(&acks, (struct mt_held_ack){.ticket = 9, .packet_id = 3}), MT_OK);
 	assert_false(mt_acks_pop(&acks, &got));
+	assert_true(mt_acks_has(&acks, 0, 3));
+	assert_false(mt_acks_has(&acks, 1, 3));
+	assert_false(mt_acks_has(&acks, 0, 4));
 	mt_acks_settle(&acks, 9, 0x80);
 	mt_acks_settle(&acks, 77, 0x80);
 	assert_false(mt_acks_pop(&acks, &got));
 	mt_acks_settle(&acks, 8, 0);
 	assert_true(mt_acks_pop(&acks, &got));
 	assert_int_equal(got.packet_id, 1);
+	assert_false(mt_acks_has(&acks, 0, 1));
 	assert_int_equal(got.reason, 0x10);
 	assert_true(mt_acks_pop(&acks, &got));
 	assert_int_equal(got.reason, 0x97);
