@@ -121,7 +121,7 @@ static void ids_go_round_without_meeting(void **state)
 	struct mt_flow_out flow;
 	struct mt_delivery *stuck;
 	(void)state;
-	SPEC(MQTT5, "2.2.1-3");
+	SPEC(MQTT5, "2.2.1-4");
 	mt_mem_init(&mem, SIZE_MAX);
 	mt_flow_out_init(&flow, &mem, 4);
 	stuck = mt_flow_out_push(&flow, msg, NULL, 1, false, 1);
