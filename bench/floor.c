@@ -53,7 +53,7 @@ struct floor {
 	size_t group_count;
 	struct group groups[GROUPS];
 	struct group everything;
-	struct group dirty; /* connections to flush at the end of the turn */
+	struct group dirty;		   /* connections to flush at the end of the turn */
 	struct epoll_event events[EVENTS]; /* on the stack they would be zeroed in every turn */
 	uint8_t scratch[PACKET_BYTES_MAX + READ_BYTES];
 };

@@ -16,7 +16,8 @@ static int publish(mortise_client *client, const char *ca, const char *topic, co
 	int status = mortise_client_set_tls(client, ca, NULL, NULL);
 
 	if (status == MORTISE_OK && password)
-		status = mortise_client_set_credentials(client, getenv("MQTT_USER"), password, strlen(password));
+		status = mortise_client_set_credentials(client, getenv("MQTT_USER"), password,
+							strlen(password));
 	if (status == MORTISE_OK)
 		status = mortise_client_connect(client, 10000);
 	if (status == MORTISE_OK)

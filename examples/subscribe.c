@@ -1,6 +1,6 @@
 /*
- * Prints what is published under a filter, from an event loop of its own, and comes back after every loss:
- * subscribe HOST PORT CA.pem FILTER ("-" as CA.pem: without TLS)
+ * Prints what is published under a filter, from an event loop of its own, and comes back after
+ * every loss: subscribe HOST PORT CA.pem FILTER ("-" as CA.pem: without TLS)
  */
 #include <mortise/client.h>
 
@@ -15,7 +15,8 @@ static void on_event(mortise_client *client, const struct mortise_event *event, 
 	static bool is_subscribed;
 
 	if (event->type == MORTISE_EVENT_CONNECTED && !is_subscribed)
-		is_subscribed = mortise_client_post_subscribe(client, &wanted, 1, NULL, 0, NULL) == MORTISE_OK;
+		is_subscribed = mortise_client_post_subscribe(client, &wanted, 1, NULL, 0, NULL) ==
+				MORTISE_OK;
 	if (event->type == MORTISE_EVENT_LOST)
 		fprintf(stderr, "lost: %s\n", mortise_client_fault(client));
 	if (event->type == MORTISE_EVENT_MESSAGE) {
@@ -30,7 +31,8 @@ static int run(mortise_client *client, const char *filter)
 	struct mortise_event event = {.will_return = true};
 
 	while (event.type != MORTISE_EVENT_LOST || event.will_return) {
-		struct pollfd wait = {.fd = mortise_client_fd(client), .events = mortise_client_events(client)};
+		struct pollfd wait = {.fd = mortise_client_fd(client),
+				      .events = mortise_client_events(client)};
 
 		poll(&wait, 1, mortise_client_deadline_ms(client));
 		mortise_client_process(client);
@@ -42,7 +44,8 @@ static int run(mortise_client *client, const char *filter)
 
 int main(int argc, char **argv)
 {
-	mortise_client *client = argc == 5 ? mortise_client_create(argv[1], (uint16_t)atoi(argv[2])) : NULL;
+	mortise_client *client =
+		argc == 5 ? mortise_client_create(argv[1], (uint16_t)atoi(argv[2])) : NULL;
 	int status;
 
 	if (!client) {

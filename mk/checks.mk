@@ -8,8 +8,8 @@ lint: ## formatting, head comments, unfinished words, machine paths
 sizes: ## lengths and complexity of functions and files
 	tools/sizes
 
-format: ## apply clang-format to every .c file
-	clang-format -i $(wildcard src/*/*.c tests/*/*.c bench/*.c examples/*.c)
+format: ## apply clang-format to every C file
+	clang-format -i $(wildcard $(foreach e,c h,src/*/*.$e tests/*.$e tests/*/*.$e bench/*.$e examples/*.$e include/*/*.$e))
 
 tidy: $(GEN) ## clang-tidy over src
 	@printf '%s\n' $(SRC) | xargs -n 1 -P 2 sh -c 'clang-tidy --quiet "$$0" -- -std=c17 $(CPPFLAGS) 2>/dev/null'

@@ -1,6 +1,7 @@
 /*
- * The admin API against a real state database and a real core, without sockets: the broker's accessors are defined here, and a thread serves
- * the hub as the loop does. A test that includes this links no shell/broker.c.
+ * The admin API against a real state database and a real core, without sockets: the broker's
+ * accessors are defined here, and a thread serves the hub as the loop does. A test that includes
+ * this links no shell/broker.c.
  */
 #pragma once
 

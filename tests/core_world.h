@@ -1,5 +1,6 @@
 /*
- * A world around one core: virtual time, connections, a shell that answers at once. Shared by the tests of the core.
+ * A world around one core: virtual time, connections, a shell that answers at once. Shared by the
+ * tests of the core.
  *
  *   test --send packet--> core --requests, output--> world: bytes per connection, audit, tickets
  */
@@ -38,7 +39,7 @@ struct world {
 	struct mt_now now;
 	struct world_conn conns[WORLD_CONNS];
 	uint32_t conn_count;
-	bool is_store_held;   /* tickets pile up instead of being answered */
+	bool is_store_held; /* tickets pile up instead of being answered */
 	uint64_t tickets[256];
 	uint32_t ticket_count;
 	uint64_t auth_ticket; /* the last one asked for */
@@ -73,7 +74,8 @@ static inline struct mt_core_settings world_settings(void)
 	};
 }
 
-/* Roles and users by lines of text are overkill: a policy with the user `ann` (id 7) holding role `r` with the given rules. */
+/* Roles and users by lines of text are overkill: a policy with the user `ann` (id 7) holding role
+ * `r` with the given rules. */
 static inline struct mt_policy *world_policy(const struct mt_rule *rules, size_t count)
 {
 	struct mt_policy_builder *builder = mt_policy_builder_create(1, (struct mt_seed){{3, 4}});
@@ -90,7 +92,8 @@ static inline struct mt_policy *world_policy(const struct mt_rule *rules, size_t
 	return policy;
 }
 
-static inline void world_open_with(struct world *world, const struct mt_core_settings *settings, struct mt_policy *policy)
+static inline void world_open_with(struct world *world, const struct mt_core_settings *settings,
+				   struct mt_policy *policy)
 {
 	memset(world, 0, sizeof(*world));
 	world->now = (struct mt_now){1000 * MT_SECOND, 1700000000 * MT_SECOND};
@@ -162,7 +165,8 @@ static inline void world_serve(struct world *world)
 		case MT_REQUEST_RESUME:
 			conn->is_paused = request.type == MT_REQUEST_PAUSE;
 			if (!conn->is_paused)
-				mt_core_input(world->core, world->now, conn->conn, mt_bytes_of(NULL, 0));
+				mt_core_input(world->core, world->now, conn->conn,
+					      mt_bytes_of(NULL, 0));
 			break;
 		case MT_REQUEST_AUTHENTICATE:
 			world_note_auth(world, &request);
@@ -217,7 +221,8 @@ static inline struct mt_frame world_take(struct world_conn *conn)
 {
 	struct mt_frame frame;
 	struct mt_violation why = {0};
-	struct mt_bytes in = mt_bytes_of(conn->out + conn->out_pos, conn->out_bytes - conn->out_pos);
+	struct mt_bytes in =
+		mt_bytes_of(conn->out + conn->out_pos, conn->out_bytes - conn->out_pos);
 	assert_int_equal(mt_frame_next(in, SIZE_MAX, &frame, &why), MT_OK);
 	conn->out_pos += frame.bytes;
 	return frame;
@@ -238,7 +243,8 @@ static inline struct mt_connack world_take_connack(struct world_conn *conn)
 	return connack;
 }
 
-static inline void world_send_connect(struct world *world, struct world_conn *conn, const struct mt_connect *connect)
+static inline void world_send_connect(struct world *world, struct world_conn *conn,
+				      const struct mt_connect *connect)
 {
 	uint8_t data[8192];
 	struct mt_buf buf = mt_buf_of(data, sizeof(data));
@@ -248,10 +254,12 @@ static inline void world_send_connect(struct world *world, struct world_conn *co
 }
 
 /* Connects with this id and expects to be let in. */
-static inline struct mt_connack world_connect(struct world *world, struct world_conn *conn, enum mt_version version,
-					      const char *id, bool is_clean)
+static inline struct mt_connack world_connect(struct world *world, struct world_conn *conn,
+					      enum mt_version version, const char *id,
+					      bool is_clean)
 {
-	struct mt_connect connect = {.version = version, .is_clean = is_clean, .client_id = mt_bytes_str(id)};
+	struct mt_connect connect = {
+		.version = version, .is_clean = is_clean, .client_id = mt_bytes_str(id)};
 	struct mt_connack connack;
 	if (version == MT_VERSION_5 && !is_clean) {
 		connect.props.present = MT_PROP_BIT(SESSION_EXPIRY_INTERVAL);
@@ -264,19 +272,22 @@ static inline struct mt_connack world_connect(struct world *world, struct world_
 }
 
 /* A client with role `open`, connected. */
-static inline struct world_conn *world_client(struct world *world, enum mt_version version, const char *id, bool is_clean)
+static inline struct world_conn *world_client(struct world *world, enum mt_version version,
+					      const char *id, bool is_clean)
 {
 	struct world_conn *conn = world_dial(world, "open");
 	world_connect(world, conn, version, id, is_clean);
 	return conn;
 }
 
-static inline uint8_t world_subscribe_with(struct world *world, struct world_conn *conn, const char *filter,
-					   const struct mt_sub_options *options, uint32_t identifier)
+static inline uint8_t world_subscribe_with(struct world *world, struct world_conn *conn,
+					   const char *filter, const struct mt_sub_options *options,
+					   uint32_t identifier)
 {
 	uint8_t list[512], data[600];
 	struct mt_buf items = mt_buf_of(list, sizeof(list)), buf = mt_buf_of(data, sizeof(data));
-	struct mt_subscribe subscribe = {.type = MT_PACKET_SUBSCRIBE, .packet_id = 9, .filter_count = 1};
+	struct mt_subscribe subscribe = {
+		.type = MT_PACKET_SUBSCRIBE, .packet_id = 9, .filter_count = 1};
 	struct mt_frame frame;
 	struct mt_suback suback;
 	struct mt_violation why;
@@ -296,13 +307,15 @@ static inline uint8_t world_subscribe_with(struct world *world, struct world_con
 	return suback.reasons.data[0];
 }
 
-static inline uint8_t world_subscribe(struct world *world, struct world_conn *conn, const char *filter, uint8_t qos)
+static inline uint8_t world_subscribe(struct world *world, struct world_conn *conn,
+				      const char *filter, uint8_t qos)
 {
 	struct mt_sub_options options = {.qos = qos};
 	return world_subscribe_with(world, conn, filter, &options, 0);
 }
 
-static inline void world_send_publish(struct world *world, struct world_conn *conn, const struct mt_publish *publish)
+static inline void world_send_publish(struct world *world, struct world_conn *conn,
+				      const struct mt_publish *publish)
 {
 	uint8_t *data = malloc(1 << 18);
 	struct mt_buf buf = mt_buf_of(data, 1 << 18);
@@ -311,8 +324,9 @@ static inline void world_send_publish(struct world *world, struct world_conn *co
 	free(data);
 }
 
-static inline void world_publish(struct world *world, struct world_conn *conn, const char *topic, const char *payload,
-				 uint8_t qos, bool is_retain, uint16_t packet_id)
+static inline void world_publish(struct world *world, struct world_conn *conn, const char *topic,
+				 const char *payload, uint8_t qos, bool is_retain,
+				 uint16_t packet_id)
 {
 	struct mt_publish publish = {.qos = qos,
 				     .is_retain = is_retain,
@@ -328,11 +342,13 @@ static inline struct mt_publish world_take_publish(struct world_conn *conn)
 	struct mt_publish publish;
 	struct mt_violation why;
 	assert_int_equal(frame.type, MT_PACKET_PUBLISH);
-	assert_int_equal(mt_publish_decode(&frame, conn->version, MT_SIDE_SERVER, &publish, &why), MT_OK);
+	assert_int_equal(mt_publish_decode(&frame, conn->version, MT_SIDE_SERVER, &publish, &why),
+			 MT_OK);
 	return publish;
 }
 
-static inline struct mt_publish world_expect(struct world_conn *conn, const char *topic, const char *payload)
+static inline struct mt_publish world_expect(struct world_conn *conn, const char *topic,
+					     const char *payload)
 {
 	struct mt_publish publish = world_take_publish(conn);
 	assert_true(mt_bytes_equal(publish.topic, mt_bytes_str(topic)));
@@ -340,8 +356,8 @@ static inline struct mt_publish world_expect(struct world_conn *conn, const char
 	return publish;
 }
 
-static inline void world_send_ack(struct world *world, struct world_conn *conn, uint8_t type, uint16_t packet_id,
-				  uint8_t reason)
+static inline void world_send_ack(struct world *world, struct world_conn *conn, uint8_t type,
+				  uint16_t packet_id, uint8_t reason)
 {
 	struct mt_ack ack = {.type = type, .packet_id = packet_id, .reason = reason};
 	uint8_t data[32];
@@ -350,7 +366,8 @@ static inline void world_send_ack(struct world *world, struct world_conn *conn, 
 	world_send(world, conn, mt_buf_view(&buf));
 }
 
-static inline struct mt_ack world_take_ack(struct world_conn *conn, uint8_t type, uint16_t packet_id)
+static inline struct mt_ack world_take_ack(struct world_conn *conn, uint8_t type,
+					   uint16_t packet_id)
 {
 	struct mt_frame frame = world_take(conn);
 	struct mt_ack ack;
@@ -367,7 +384,8 @@ static inline uint8_t world_take_disconnect(struct world_conn *conn)
 	struct mt_control control;
 	struct mt_violation why;
 	assert_int_equal(frame.type, MT_PACKET_DISCONNECT);
-	assert_int_equal(mt_control_decode(&frame, conn->version, MT_SIDE_SERVER, &control, &why), MT_OK);
+	assert_int_equal(mt_control_decode(&frame, conn->version, MT_SIDE_SERVER, &control, &why),
+			 MT_OK);
 	return control.reason;
 }
 

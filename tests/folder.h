@@ -20,7 +20,8 @@ static inline const char *folder_make(void)
 	return path;
 }
 
-static inline int folder_remove_entry(const char *path, const struct stat *facts, int kind, struct FTW *walk)
+static inline int folder_remove_entry(const char *path, const struct stat *facts, int kind,
+				      struct FTW *walk)
 {
 	(void)facts;
 	(void)kind;

@@ -1,4 +1,5 @@
-/* Topics as the standard explains them: split into levels, compared by recursion. Slow and obvious; the twin of src/topic. */
+/* Topics as the standard explains them: split into levels, compared by recursion. Slow and obvious;
+ * the twin of src/topic. */
 #pragma once
 
 #include "base/bytes.h"
@@ -29,7 +30,8 @@ static inline struct mt_bytes naive_view(const struct naive_topic *topic)
 	return mt_bytes_str(topic->text);
 }
 
-static inline bool naive_levels_match(const struct naive_topic *filter, int f, const struct naive_topic *name, int n)
+static inline bool naive_levels_match(const struct naive_topic *filter, int f,
+				      const struct naive_topic *name, int n)
 {
 	if (f == filter->count)
 		return n == name->count;
@@ -51,8 +53,8 @@ static inline bool naive_matches(const struct naive_topic *filter, const struct 
 }
 
 /* One of the words, never the empty text as a whole. */
-static inline struct naive_topic naive_random_name(struct mt_rng *rng, const char *const *words, size_t word_count,
-						   uint64_t levels_max)
+static inline struct naive_topic naive_random_name(struct mt_rng *rng, const char *const *words,
+						   size_t word_count, uint64_t levels_max)
 {
 	struct naive_topic topic;
 	do {
@@ -64,8 +66,8 @@ static inline struct naive_topic naive_random_name(struct mt_rng *rng, const cha
 	return topic;
 }
 
-static inline struct naive_topic naive_random_filter(struct mt_rng *rng, const char *const *words, size_t word_count,
-						     uint64_t levels_max)
+static inline struct naive_topic naive_random_filter(struct mt_rng *rng, const char *const *words,
+						     size_t word_count, uint64_t levels_max)
 {
 	struct naive_topic topic;
 	do {
@@ -74,7 +76,9 @@ static inline struct naive_topic naive_random_filter(struct mt_rng *rng, const c
 		for (uint64_t i = 0; i < levels; i++) {
 			uint64_t kind = mt_rng_below(rng, 8);
 			bool is_rest = kind == 0 && i + 1 == levels;
-			naive_add(&topic, is_rest ? "#" : kind < 3 ? "+" : words[mt_rng_below(rng, word_count)]);
+			naive_add(&topic, is_rest    ? "#"
+					  : kind < 3 ? "+"
+						     : words[mt_rng_below(rng, word_count)]);
 		}
 	} while (topic.text[0] == '\0');
 	return topic;

@@ -1,4 +1,5 @@
-/* Packets written by hand from the tables of the standards: each type, both versions, both directions. */
+/* Packets written by hand from the tables of the standards: each type, both versions, both
+ * directions. */
 #pragma once
 
 #include "wire/packet.h"
@@ -15,7 +16,10 @@ struct mt_sample {
 #define V5 MT_VERSION_5
 #define CLIENT MT_SIDE_CLIENT
 #define SERVER MT_SIDE_SERVER
-#define SAMPLE(name, version, side, bytes) {name, version, side, bytes, sizeof(bytes) - 1}
+#define SAMPLE(name, version, side, bytes) \
+	{ \
+		name, version, side, bytes, sizeof(bytes) - 1 \
+	}
 
 static const struct mt_sample mt_samples[] = {
 	SAMPLE("connect 3, clean", V3, CLIENT, "\x10\x0e\0\4MQTT\4\2\0\x3c\0\2c1"),
@@ -54,7 +58,8 @@ static const struct mt_sample mt_samples[] = {
 	SAMPLE("publish 5, alias alone", V5, CLIENT, "\x30\7\0\0\3\x23\0\1z"),
 	SAMPLE("publish 5, properties", V5, CLIENT,
 	       "\x3b\x34\0\3a/b\0\7\x27"
-	       "\1\1\2\0\0\0\x3c\x23\0\2\x08\0\3r/t\x09\0\2\0\xff\x26\0\1k\0\1v\x26\0\1k\0\1w\3\0\1j"
+	       "\1\1\2\0\0\0\x3c\x23\0\2\x08\0\3r/"
+	       "t\x09\0\2\0\xff\x26\0\1k\0\1v\x26\0\1k\0\1w\3\0\1j"
 	       "hello"),
 	SAMPLE("publish 5, subscription ids", V5, SERVER,
 	       "\x34\x14\0\3a/b\0\1\x0c\x0b\1\x0b\x80\1\x26\0\1k\0\1v"),
@@ -64,7 +69,8 @@ static const struct mt_sample mt_samples[] = {
 	SAMPLE("pubcomp 3", V3, SERVER, "\x70\2\0\1"),
 	SAMPLE("puback 5, short", V5, CLIENT, "\x40\2\0\1"),
 	SAMPLE("puback 5, reason", V5, SERVER, "\x40\3\0\1\x10"),
-	SAMPLE("puback 5, properties", V5, SERVER, "\x40\x12\0\1\x87\x0e\x1f\0\4nope\x26\0\1k\0\1v"),
+	SAMPLE("puback 5, properties", V5, SERVER,
+	       "\x40\x12\0\1\x87\x0e\x1f\0\4nope\x26\0\1k\0\1v"),
 	SAMPLE("pubrec 5, no properties", V5, SERVER, "\x50\4\0\1\x97\0"),
 	SAMPLE("pubrel 5, reason", V5, CLIENT, "\x62\3\0\1\x92"),
 	SAMPLE("pubcomp 5, success and string", V5, SERVER, "\x70\x09\0\1\0\5\x1f\0\2ok"),

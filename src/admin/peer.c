@@ -13,7 +13,9 @@ bool mt_peer_group(uint32_t *gid)
 	struct group entry;
 	struct group *found = NULL;
 	char *room = malloc(GROUP_ENTRY_BYTES);
-	bool is_there = room && getgrnam_r(GROUP_NAME, &entry, room, GROUP_ENTRY_BYTES, &found) == 0 && found;
+	bool is_there = room &&
+			getgrnam_r(GROUP_NAME, &entry, room, GROUP_ENTRY_BYTES, &found) == 0 &&
+			found;
 	if (is_there)
 		*gid = entry.gr_gid;
 	free(room);
@@ -40,5 +42,6 @@ bool mt_peer_is_permitted(int fd, uint32_t own_uid, bool has_group, uint32_t gid
 	    peer.uid == (uid_t)-1)
 		return false;
 	*uid = peer.uid;
-	return peer.uid == 0 || peer.uid == own_uid || (has_group && (peer.gid == gid || holds_group(fd, gid)));
+	return peer.uid == 0 || peer.uid == own_uid ||
+	       (has_group && (peer.gid == gid || holds_group(fd, gid)));
 }

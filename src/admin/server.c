@@ -66,7 +66,8 @@ static void turn_away(int fd)
 	static const char answer[] =
 		"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\n"
 		"Content-Length: 78\r\n\r\n"
-		"{\"error\":\"not permitted: be root, the broker's user or in the group mortise\"}\n";
+		"{\"error\":\"not permitted: be root, the broker's user or in the group "
+		"mortise\"}\n";
 	ssize_t sent = send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void)sent; /* a courtesy: the refusal is the shutdown */
 	shutdown(fd, SHUT_RDWR);
@@ -110,20 +111,24 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
 	return strlen(text);
 }
 
-static enum MHD_Result send_answer(struct MHD_Connection *connection, struct mt_admin_answer *answer)
+static enum MHD_Result send_answer(struct MHD_Connection *connection,
+				   struct mt_admin_answer *answer)
 {
 	size_t len = answer->body ? strlen(answer->body) : 0;
 	struct MHD_Response *response =
-		answer->body ? MHD_create_response_from_buffer_with_free_callback(len, answer->body, free_text)
+		answer->body ? MHD_create_response_from_buffer_with_free_callback(len, answer->body,
+										  free_text)
 			     : MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 	enum MHD_Result result;
 	if (!response) {
 		wipe_and_free(answer->body, len);
 		return MHD_NO;
 	}
-	result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+	result =
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
 	if (result == MHD_YES)
-		result = MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+		result = MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+						 "no-store");
 	if (result == MHD_YES)
 		result = MHD_queue_response(connection, (unsigned)answer->http_status, response);
 	MHD_destroy_response(response);
@@ -132,15 +137,16 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct mt_
 
 static enum MHD_Result send_too_large(struct MHD_Connection *connection)
 {
-	struct mt_admin_answer answer = {
-		MHD_HTTP_CONTENT_TOO_LARGE,
-		strdup("{\"error\":\"the request is too large: at most 1048576 bytes; split it\"}")};
+	struct mt_admin_answer answer = {MHD_HTTP_CONTENT_TOO_LARGE,
+					 strdup("{\"error\":\"the request is too large: at most "
+						"1048576 bytes; split it\"}")};
 	return send_answer(connection, &answer);
 }
 
 static enum MHD_Result start(struct MHD_Connection *connection, void **slot)
 {
-	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_CONTENT_LENGTH);
 	if (length && strtoull(length, NULL, 10) > MT_ADMIN_BODY_BYTES_MAX)
 		return send_too_large(connection);
 	*slot = calloc(1, sizeof(struct exchange));
@@ -186,9 +192,9 @@ static enum MHD_Result collect(struct exchange *exchange, const char *data, size
 	return MHD_YES;
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path,
-				  const char *method, const char *version, const char *data, size_t *bytes,
-				  void **slot)
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
+				  const char *path, const char *method, const char *version,
+				  const char *data, size_t *bytes, void **slot)
 {
 	const struct mt_admin_server *server = context;
 	const union MHD_ConnectionInfo *info =
@@ -205,14 +211,15 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		return collect(exchange, data, bytes);
 	if (exchange->is_too_large)
 		return send_too_large(connection);
-	server->handler(server->context,
-			&(struct mt_admin_request){.method = method,
-						   .path = path,
-						   .body = mt_bytes_of(exchange->body, exchange->len),
-						   .peer_uid = peer->uid,
-						   .query = find_query,
-						   .connection = connection},
-			&answer);
+	server->handler(
+		server->context,
+		&(struct mt_admin_request){.method = method,
+					   .path = path,
+					   .body = mt_bytes_of(exchange->body, exchange->len),
+					   .peer_uid = peer->uid,
+					   .query = find_query,
+					   .connection = connection},
+		&answer);
 	MT_CHECK(answer.http_status >= 200 && answer.http_status < 600);
 	return send_answer(connection, &answer);
 }
@@ -244,19 +251,23 @@ static enum mt_status clear_place(const char *path)
 }
 
 /*
- * Nobody can connect before listen(), and by then owner and mode are set. The mode given to the unbound socket
- * is the one the name is made with, so that there is no moment with a wider one either.
+ * Nobody can connect before listen(), and by then owner and mode are set. The mode given to the
+ * unbound socket is the one the name is made with, so that there is no moment with a wider one
+ * either.
  */
 static enum mt_status bind_and_listen(const struct mt_admin_server *server, int fd)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	memcpy(address.sun_path, server->path, sizeof(server->path));
-	if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+	if (fchmod(fd, 0600) != 0 ||
+	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
 		return MT_SYSTEM;
 	if (chmod(server->path, 0600) != 0)
 		return MT_SYSTEM;
-	/* A daemon that is not in the group cannot give the socket to it: then its own user and root remain. */
-	if (server->has_group && chown(server->path, (uid_t)-1, server->gid) == 0 && chmod(server->path, 0660) != 0)
+	/* A daemon that is not in the group cannot give the socket to it: then its own user and
+	 * root remain. */
+	if (server->has_group && chown(server->path, (uid_t)-1, server->gid) == 0 &&
+	    chmod(server->path, 0660) != 0)
 		return MT_SYSTEM;
 	return listen(fd, BACKLOG) == 0 ? MT_OK : MT_SYSTEM;
 }
@@ -283,16 +294,18 @@ static enum mt_status open_socket(const struct mt_admin_server *server, int *out
 
 static struct MHD_Daemon *start_daemon(struct mt_admin_server *server, int fd)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL,
-				on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION,
-				on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-				MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server, MHD_OPTION_CONNECTION_LIMIT,
-				CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, SEND_TIMEOUT_S,
-				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES_MAX,
-				MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	return MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL,
+		on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server, MHD_OPTION_CONNECTION_LIMIT,
+		CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, SEND_TIMEOUT_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES_MAX,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 }
 
-static enum mt_status refuse(char *fault, size_t cap, const char *path, const char *why, enum mt_status status)
+static enum mt_status refuse(char *fault, size_t cap, const char *path, const char *why,
+			     enum mt_status status)
 {
 	snprintf(fault, cap, "admin socket %s: %s", path, why);
 	return status;
@@ -304,7 +317,8 @@ enum mt_status mt_admin_server_open(const char *path, mt_admin_handler *handler,
 	struct mt_admin_server *server;
 	int fd = -1;
 	if (strlen(path) >= sizeof(server->path))
-		return refuse(fault, cap, path, "the path is longer than 107 bytes; choose a shorter --state",
+		return refuse(fault, cap, path,
+			      "the path is longer than 107 bytes; choose a shorter --state",
 			      MT_INVALID);
 	server = calloc(1, sizeof(*server));
 	if (!server)
@@ -323,9 +337,10 @@ enum mt_status mt_admin_server_open(const char *path, mt_admin_handler *handler,
 	if (!server->daemon) {
 		unlink(path);
 		free(server);
-		return refuse(fault, cap, path,
-			      "the HTTP server did not start; look at the limits of threads and files",
-			      MT_SYSTEM);
+		return refuse(
+			fault, cap, path,
+			"the HTTP server did not start; look at the limits of threads and files",
+			MT_SYSTEM);
 	}
 	*out = server;
 	return MT_OK;

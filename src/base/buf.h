@@ -3,8 +3,8 @@
  *
  *   data [ written ... | pos ... cap )
  *
- * A write past `cap` sets `is_overflown` and writes nothing; a read past the end sets `is_short` and
- * yields zero. Numbers are big-endian, as in MQTT. Neither owns its memory.
+ * A write past `cap` sets `is_overflown` and writes nothing; a read past the end sets `is_short`
+ * and yields zero. Numbers are big-endian, as in MQTT. Neither owns its memory.
  */
 #pragma once
 

@@ -29,7 +29,8 @@ static inline void absorb(uint64_t v[4], uint64_t word)
 uint64_t mt_hash_bytes(struct mt_seed seed, struct mt_bytes bytes)
 {
 	uint64_t v[4] = {seed.word[0] ^ 0x736f6d6570736575ULL, seed.word[1] ^ 0x646f72616e646f6dULL,
-			 seed.word[0] ^ 0x6c7967656e657261ULL, seed.word[1] ^ 0x7465646279746573ULL};
+			 seed.word[0] ^ 0x6c7967656e657261ULL,
+			 seed.word[1] ^ 0x7465646279746573ULL};
 	size_t pos = 0;
 	uint64_t word = 0;
 	for (; pos + 8 <= bytes.len; pos += 8) {

@@ -1,4 +1,5 @@
-/* SipHash-1-3 (keyed, so that peers cannot aim collisions) and a cheap mixer for numbers that are not chosen by peers. */
+/* SipHash-1-3 (keyed, so that peers cannot aim collisions) and a cheap mixer for numbers that are
+ * not chosen by peers. */
 #pragma once
 
 #include "base/bytes.h"

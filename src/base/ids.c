@@ -16,7 +16,8 @@ enum mt_status mt_ids_push(struct mt_ids *ids, uint32_t id)
 {
 	if (ids->count == ids->cap) {
 		size_t cap = ids->cap ? ids->cap * 2 : 16;
-		uint32_t *items = mt_mem_resize(ids->mem, ids->items, ids->cap * sizeof(*items), cap * sizeof(*items));
+		uint32_t *items = mt_mem_resize(ids->mem, ids->items, ids->cap * sizeof(*items),
+						cap * sizeof(*items));
 		if (!items)
 			return MT_MEMORY;
 		ids->items = items;

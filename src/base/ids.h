@@ -1,4 +1,5 @@
-/* A growing array of 32-bit ids: the result list of searches. Reused with clear, so that steady state allocates nothing. */
+/* A growing array of 32-bit ids: the result list of searches. Reused with clear, so that steady
+ * state allocates nothing. */
 #pragma once
 
 #include "base/mem.h"

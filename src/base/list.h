@@ -12,7 +12,7 @@ struct mt_list {
 	struct mt_list *prev;
 };
 
-#define MT_LIST_ITEM(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define MT_LIST_ITEM(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void mt_list_init(struct mt_list *head)
 {

@@ -1,4 +1,5 @@
-/* Formatting and writing of log records. The settings are the one piece of state of the process's standard error. */
+/* Formatting and writing of log records. The settings are the one piece of state of the process's
+ * standard error. */
 #include "base/log.h"
 
 #include "base/buf.h"
@@ -57,8 +58,9 @@ static void put_pair(struct mt_buf *out, bool is_json, const struct mt_log_field
 	put_text(out, number);
 }
 
-size_t mt_log_format(struct mt_log_settings settings, enum mt_log_level level, const char *subject, const char *text,
-		     const struct mt_log_field *fields, size_t field_count, char *out, size_t cap)
+size_t mt_log_format(struct mt_log_settings settings, enum mt_log_level level, const char *subject,
+		     const char *text, const struct mt_log_field *fields, size_t field_count,
+		     char *out, size_t cap)
 {
 	struct mt_buf line = mt_buf_of(out, cap - 2);
 	struct mt_log_field subject_field = MT_STR("subject", subject);
@@ -89,7 +91,8 @@ void mt_log_write(enum mt_log_level level, const char *subject, const char *text
 	ssize_t written;
 	if (level > active.level)
 		return;
-	bytes = mt_log_format(active, level, subject, text, fields, field_count, line, sizeof(line));
+	bytes = mt_log_format(active, level, subject, text, fields, field_count, line,
+			      sizeof(line));
 	written = write(STDERR_FILENO, line, bytes);
 	(void)written; /* nowhere left to report it */
 }

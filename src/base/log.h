@@ -1,10 +1,11 @@
 /*
- * Log records: level, subject, message, typed fields -> one logfmt (or JSON) line on standard error.
+ * Log records: level, subject, message, typed fields -> one logfmt (or JSON) line on standard
+ * error.
  *
  *   mt_log(MT_LOG_NOTICE, "auth", "login refused", MT_STR("user", name), MT_U64("port", 8883));
  *
- * Bytes from a peer are escaped and cut at 128 characters. Only shell and programs log; pure layers never do.
- * Threading: any thread; a record is one write.
+ * Bytes from a peer are escaped and cut at 128 characters. Only shell and programs log; pure layers
+ * never do. Threading: any thread; a record is one write.
  */
 #pragma once
 
@@ -32,10 +33,13 @@ struct mt_log_settings {
 void mt_log_configure(struct mt_log_settings settings);
 void mt_log_write(enum mt_log_level level, const char *subject, const char *text,
 		  const struct mt_log_field *fields, size_t field_count);
-/* One line of `cap` bytes at most, newline included, into `out`; returns its length. Pure; what mt_log_write prints. */
-size_t mt_log_format(struct mt_log_settings settings, enum mt_log_level level, const char *subject, const char *text,
-		     const struct mt_log_field *fields, size_t field_count, char *out, size_t cap);
+/* One line of `cap` bytes at most, newline included, into `out`; returns its length. Pure; what
+ * mt_log_write prints. */
+size_t mt_log_format(struct mt_log_settings settings, enum mt_log_level level, const char *subject,
+		     const char *text, const struct mt_log_field *fields, size_t field_count,
+		     char *out, size_t cap);
 
-#define mt_log(level, subject, text, ...)                                                          \
-	mt_log_write((level), (subject), (text), (const struct mt_log_field[]){__VA_ARGS__},       \
-		     sizeof((const struct mt_log_field[]){__VA_ARGS__}) / sizeof(struct mt_log_field))
+#define mt_log(level, subject, text, ...) \
+	mt_log_write((level), (subject), (text), (const struct mt_log_field[]){__VA_ARGS__}, \
+		     sizeof((const struct mt_log_field[]){__VA_ARGS__}) / \
+			     sizeof(struct mt_log_field))

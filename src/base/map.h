@@ -1,10 +1,11 @@
 /*
  * Hash map from bytes to objects that hold their own key.
  *
- *   slots: [hash32, value] [hash32, value] ...    open addressing, linear probing, at most 3/4 full;
- *   removal shifts the followers back, so there are no tombstones.
+ *   slots: [hash32, value] [hash32, value] ...    open addressing, linear probing, at most 3/4
+ * full; removal shifts the followers back, so there are no tombstones.
  *
- * The map owns its slots only; values belong to the caller and must keep their key unchanged while in it.
+ * The map owns its slots only; values belong to the caller and must keep their key unchanged while
+ * in it.
  */
 #pragma once
 
@@ -22,7 +23,8 @@ struct mt_map {
 	mt_map_key_fn *key_of;
 };
 
-void mt_map_init(struct mt_map *map, struct mt_mem *mem, struct mt_seed seed, mt_map_key_fn *key_of);
+void mt_map_init(struct mt_map *map, struct mt_mem *mem, struct mt_seed seed,
+		 mt_map_key_fn *key_of);
 /* Frees the slots, not the values. */
 void mt_map_finish(struct mt_map *map);
 /* The value with that key, or NULL. */

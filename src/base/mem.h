@@ -1,6 +1,7 @@
 /*
- * Accounted memory: every allocation of a subsystem goes through one `struct mt_mem`, which knows the sum
- * and refuses what would pass the ceiling. Sizes are passed on release, so that no header is needed.
+ * Accounted memory: every allocation of a subsystem goes through one `struct mt_mem`, which knows
+ * the sum and refuses what would pass the ceiling. Sizes are passed on release, so that no header
+ * is needed.
  *
  * Threading: one owner thread per mt_mem.
  */
@@ -11,9 +12,9 @@
 
 struct mt_mem {
 	size_t used_bytes;
-	size_t max_bytes;      /* ceiling; SIZE_MAX: none */
+	size_t max_bytes;	/* ceiling; SIZE_MAX: none */
 	uint64_t refused_count; /* allocations refused by the ceiling, the hook or the system */
-	uint64_t fail_in;      /* test hook: 0 off, n: the n-th allocation from now fails */
+	uint64_t fail_in;	/* test hook: 0 off, n: the n-th allocation from now fails */
 };
 
 void mt_mem_init(struct mt_mem *mem, size_t max_bytes);

@@ -3,8 +3,9 @@
  *
  *   [struct mt_msg][topic][properties][payload]
  *
- * `properties` are the MQTT 5 properties that travel on to subscribers, in wire form and order: without topic alias,
- * subscription identifiers and message expiry (which are written anew for each receiver).
+ * `properties` are the MQTT 5 properties that travel on to subscribers, in wire form and order:
+ * without topic alias, subscription identifiers and message expiry (which are written anew for each
+ * receiver).
  *
  * Threading: the count is atomic, everything else never changes after create.
  */
@@ -20,10 +21,11 @@ struct mt_msg {
 	uint32_t topic_len;
 	uint32_t props_len;
 	uint32_t payload_len;
-	mt_time expires_ns;    /* monotonic; MT_TIME_NEVER: no message expiry */
-	uint64_t author_id;    /* immutable id of the publishing identity, 0: anonymous or the broker */
-	uint8_t qos;           /* as published */
-	bool is_retain;        /* as published */
+	mt_time expires_ns; /* monotonic; MT_TIME_NEVER: no message expiry */
+	uint64_t
+		author_id; /* immutable id of the publishing identity, 0: anonymous or the broker */
+	uint8_t qos;	   /* as published */
+	bool is_retain;	   /* as published */
 	uint8_t data[];
 };
 
@@ -37,7 +39,8 @@ struct mt_msg_facts {
 	bool is_retain;
 };
 
-/* A message with one reference, copied from `facts`; NULL without memory. Lengths must fit MQTT's limits. */
+/* A message with one reference, copied from `facts`; NULL without memory. Lengths must fit MQTT's
+ * limits. */
 MT_MUST_USE struct mt_msg *mt_msg_create(const struct mt_msg_facts *facts);
 
 static inline struct mt_msg *mt_msg_ref(struct mt_msg *msg)

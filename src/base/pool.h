@@ -17,7 +17,7 @@ struct mt_pool {
 	struct mt_mem *mem;
 	uint8_t **chunks;
 	size_t chunk_count;
-	size_t item_bytes; /* of a slot, its head included */
+	size_t item_bytes;  /* of a slot, its head included */
 	uint32_t free_head; /* index + 1, 0: none */
 	uint32_t used_count;
 	uint32_t count_max;

@@ -1,4 +1,5 @@
-/* Outcomes that are neither our bug nor the peer's fault; names, texts and remedies stand in spec/errors.tbl. */
+/* Outcomes that are neither our bug nor the peer's fault; names, texts and remedies stand in
+ * spec/errors.tbl. */
 #pragma once
 
 #include "base/check.h"

@@ -4,7 +4,8 @@
 #define HIGH_BITS 0x8080808080808080ULL
 #define LOW_ONES 0x0101010101010101ULL
 
-/* Well-formed sequences by their first byte, with the range of the second (RFC 3629, section 4); the others are 80..bf. */
+/* Well-formed sequences by their first byte, with the range of the second (RFC 3629, section 4);
+ * the others are 80..bf. */
 static const struct form {
 	uint8_t first_low, first_high;
 	uint8_t second_low, second_high;

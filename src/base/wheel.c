@@ -79,11 +79,13 @@ static void turn_to(struct mt_wheel *wheel, uint64_t tick)
 	wheel->tick = tick;
 	for (unsigned level = MT_WHEEL_LEVELS - 1; level > 0; level--)
 		if (tick % (1ULL << (LEVEL_SHIFT * level)) == 0)
-			empty_slot(wheel, level, (unsigned)(tick >> (LEVEL_SHIFT * level)) % MT_WHEEL_SLOTS);
+			empty_slot(wheel, level,
+				   (unsigned)(tick >> (LEVEL_SHIFT * level)) % MT_WHEEL_SLOTS);
 	empty_slot(wheel, 0, (unsigned)tick % MT_WHEEL_SLOTS);
 }
 
-/* The next tick after the present one at which some slot must be emptied; UINT64_MAX when all are empty. */
+/* The next tick after the present one at which some slot must be emptied; UINT64_MAX when all are
+ * empty. */
 static uint64_t next_tick(const struct mt_wheel *wheel)
 {
 	uint64_t next = UINT64_MAX;
@@ -123,7 +125,8 @@ struct mt_timer *mt_wheel_expire(struct mt_wheel *wheel, mt_time now_ns)
 mt_time mt_wheel_deadline(const struct mt_wheel *wheel)
 {
 	uint64_t next;
-	if (!mt_list_is_empty(&wheel->fired) || (wheel->occupied[0] >> (wheel->tick % MT_WHEEL_SLOTS) & 1))
+	if (!mt_list_is_empty(&wheel->fired) ||
+	    (wheel->occupied[0] >> (wheel->tick % MT_WHEEL_SLOTS) & 1))
 		return (mt_time)(wheel->tick << TICK_SHIFT);
 	next = next_tick(wheel);
 	return next == UINT64_MAX ? MT_TIME_NEVER : (mt_time)(next << TICK_SHIFT);

@@ -1,6 +1,6 @@
 /*
- * Timer wheel: four levels of 64 slots; a tick is 2^26 ns (67 ms), the whole spans 13 days. A timer farther
- * away waits in the last slot and is put again when that comes round.
+ * Timer wheel: four levels of 64 slots; a tick is 2^26 ns (67 ms), the whole spans 13 days. A timer
+ * farther away waits in the last slot and is put again when that comes round.
  *
  * Arming and disarming are O(1); a timer never fires early and at most one tick late.
  */
@@ -18,7 +18,7 @@ struct mt_timer {
 };
 
 struct mt_wheel {
-	uint64_t tick; /* all slots before this tick are empty */
+	uint64_t tick;			    /* all slots before this tick are empty */
 	uint64_t occupied[MT_WHEEL_LEVELS]; /* a bit per slot that may hold timers */
 	struct mt_list slots[MT_WHEEL_LEVELS][MT_WHEEL_SLOTS];
 	struct mt_list fired;
@@ -35,5 +35,6 @@ static inline bool mt_timer_is_armed(const struct mt_timer *timer)
 }
 /* The next timer due at now_ns, disarmed, or NULL. Call until NULL. */
 struct mt_timer *mt_wheel_expire(struct mt_wheel *wheel, mt_time now_ns);
-/* When to call expire next: at most one tick after the earliest timer, MT_TIME_NEVER when none is armed. */
+/* When to call expire next: at most one tick after the earliest timer, MT_TIME_NEVER when none is
+ * armed. */
 mt_time mt_wheel_deadline(const struct mt_wheel *wheel);

@@ -9,9 +9,11 @@
 const char mt_arguments_usage[] =
 	"usage: mortised [--state DIR] [--config FILE] [--set KEY=VALUE]... [--check]\n"
 	"\n"
-	"  --state DIR      where the broker keeps its state (default $MORTISE_STATE, else " STATE_PATH ")\n"
+	"  --state DIR      where the broker keeps its state (default $MORTISE_STATE, "
+	"else " STATE_PATH ")\n"
 	"  --config FILE    configuration; without it one TLS listener on [::]:8883\n"
-	"  --set KEY=VALUE  overrides a key of the configuration; listeners.NAME=off removes a listener\n"
+	"  --set KEY=VALUE  overrides a key of the configuration; listeners.NAME=off removes a "
+	"listener\n"
 	"  --check          checks arguments and configuration, prints ok and ends\n"
 	"  --version        prints the version\n"
 	"  --help           prints this\n"
@@ -19,7 +21,8 @@ const char mt_arguments_usage[] =
 	"Keys: docs/reference/configuration.md. Limits: docs/reference/limits.md.\n"
 	"Exit: 0 ended by SIGTERM or SIGINT, 1 failed, 2 the command line or a file is wrong.\n";
 
-/* The value of option `name` at argv[*i], as `--name VALUE` or `--name=VALUE`; NULL when it is another or has none. */
+/* The value of option `name` at argv[*i], as `--name VALUE` or `--name=VALUE`; NULL when it is
+ * another or has none. */
 static const char *take_value(int argc, char *const *argv, int *i, const char *name)
 {
 	size_t len = strlen(name);
@@ -59,7 +62,8 @@ static enum mt_status take_path(const char **slot, const char *value, const char
 static enum mt_status take_set(struct mt_arguments *arguments, const char *value, char *fault)
 {
 	if (arguments->set_count == MT_ARGUMENTS_SETS_MAX) {
-		snprintf(fault, MT_ARGUMENTS_FAULT_BYTES, "--set: more than %u; expected a configuration file instead",
+		snprintf(fault, MT_ARGUMENTS_FAULT_BYTES,
+			 "--set: more than %u; expected a configuration file instead",
 			 MT_ARGUMENTS_SETS_MAX);
 		return MT_INVALID;
 	}
@@ -69,10 +73,12 @@ static enum mt_status take_set(struct mt_arguments *arguments, const char *value
 
 static bool needs_value(const char *argument)
 {
-	return strcmp(argument, "--state") == 0 || strcmp(argument, "--config") == 0 || strcmp(argument, "--set") == 0;
+	return strcmp(argument, "--state") == 0 || strcmp(argument, "--config") == 0 ||
+	       strcmp(argument, "--set") == 0;
 }
 
-static enum mt_status take_option(struct mt_arguments *arguments, int argc, char *const *argv, int *i, char *fault)
+static enum mt_status take_option(struct mt_arguments *arguments, int argc, char *const *argv,
+				  int *i, char *fault)
 {
 	const char *value;
 	if ((value = take_value(argc, argv, i, "--state")))
@@ -87,8 +93,8 @@ static enum mt_status take_option(struct mt_arguments *arguments, int argc, char
 	return MT_INVALID;
 }
 
-enum mt_status mt_arguments_parse(int argc, char *const *argv, const char *state_default, struct mt_arguments *out,
-				  char fault[MT_ARGUMENTS_FAULT_BYTES])
+enum mt_status mt_arguments_parse(int argc, char *const *argv, const char *state_default,
+				  struct mt_arguments *out, char fault[MT_ARGUMENTS_FAULT_BYTES])
 {
 	struct mt_arguments arguments = {.action = MT_ACTION_SERVE};
 	for (int i = 1; i < argc; i++) {

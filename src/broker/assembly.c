@@ -8,7 +8,8 @@
 #define DEFAULT_NAME "tls"
 #define DEFAULT_ADDRESS "[::]:8883"
 
-void mt_assembly_init(struct mt_assembly *assembly, struct mt_settings *settings, struct mt_report *report)
+void mt_assembly_init(struct mt_assembly *assembly, struct mt_settings *settings,
+		      struct mt_report *report)
 {
 	struct mt_listener_settings *listener;
 	memset(assembly, 0, sizeof(*assembly));
@@ -28,7 +29,8 @@ void mt_assembly_clear_listeners(struct mt_assembly *assembly)
 static uint32_t find_listener(const struct mt_settings *settings, struct mt_bytes name)
 {
 	uint32_t i = 0;
-	while (i < settings->listener_count && !mt_bytes_equal(mt_bytes_str(settings->listeners[i].name), name))
+	while (i < settings->listener_count &&
+	       !mt_bytes_equal(mt_bytes_str(settings->listeners[i].name), name))
 		i++;
 	return i;
 }
@@ -38,12 +40,14 @@ static void set_origin(struct mt_assembly *assembly, uint32_t index, const char 
 	snprintf(assembly->origins[index].where, MT_WHERE_BYTES, "%s", where);
 }
 
-struct mt_listener_settings *mt_assembly_listener(struct mt_assembly *assembly, const char *where, struct mt_bytes name)
+struct mt_listener_settings *mt_assembly_listener(struct mt_assembly *assembly, const char *where,
+						  struct mt_bytes name)
 {
 	struct mt_settings *settings = assembly->settings;
 	uint32_t i = find_listener(settings, name);
 	if (i == MT_LISTENERS_MAX) {
-		mt_report_add(assembly->report, "%slisteners.%.*s: one more than %u listeners; expected fewer", where,
+		mt_report_add(assembly->report,
+			      "%slisteners.%.*s: one more than %u listeners; expected fewer", where,
 			      (int)name.len, (const char *)name.data, MT_LISTENERS_MAX);
 		return NULL;
 	}
@@ -62,7 +66,8 @@ static void remove_listener(struct mt_assembly *assembly, const char *where, str
 	uint32_t i = find_listener(settings, name);
 	/* A typing error here would leave a door open that somebody believes closed. */
 	if (i == settings->listener_count) {
-		mt_report_add(assembly->report, "%slisteners.%.*s: there is no such listener to switch off", where,
+		mt_report_add(assembly->report,
+			      "%slisteners.%.*s: there is no such listener to switch off", where,
 			      (int)name.len, (const char *)name.data);
 		return;
 	}
@@ -73,8 +78,8 @@ static void remove_listener(struct mt_assembly *assembly, const char *where, str
 	}
 }
 
-void mt_assembly_put(struct mt_assembly *assembly, const char *where, struct mt_bytes path, const struct mt_key *key,
-		     struct mt_bytes value, bool is_text)
+void mt_assembly_put(struct mt_assembly *assembly, const char *where, struct mt_bytes path,
+		     const struct mt_key *key, struct mt_bytes value, bool is_text)
 {
 	struct mt_settings *settings = assembly->settings;
 	struct mt_listener_settings *listener = NULL;
@@ -85,12 +90,14 @@ void mt_assembly_put(struct mt_assembly *assembly, const char *where, struct mt_
 		if (!listener)
 			return;
 	}
-	if (mt_schema_store(key, listener ? (void *)listener : (void *)settings, value, is_text, expected) == MT_OK)
+	if (mt_schema_store(key, listener ? (void *)listener : (void *)settings, value, is_text,
+			    expected) == MT_OK)
 		return;
 	if (listener)
 		assembly->origins[listener - settings->listeners].is_faulty = true;
-	mt_report_add(assembly->report, "%s%.*s: found %s\"%s\"; %s", where, (int)path.len, (const char *)path.data,
-		      is_text ? "the text " : "", mt_report_quote(value, found), expected);
+	mt_report_add(assembly->report, "%s%.*s: found %s\"%s\"; %s", where, (int)path.len,
+		      (const char *)path.data, is_text ? "the text " : "",
+		      mt_report_quote(value, found), expected);
 }
 
 static void refuse_set(struct mt_assembly *assembly, struct mt_bytes path, enum mt_key_kind kind)
@@ -99,8 +106,9 @@ static void refuse_set(struct mt_assembly *assembly, struct mt_bytes path, enum 
 	char found[MT_REPORT_QUOTE_BYTES];
 	mt_report_quote(path, found);
 	if (kind == MT_KEY_SECTION) {
-		mt_report_add(assembly->report, "--set %s: is a section; expected a key in it, as %s.KEY=VALUE", found,
-			      found);
+		mt_report_add(assembly->report,
+			      "--set %s: is a section; expected a key in it, as %s.KEY=VALUE",
+			      found, found);
 		return;
 	}
 	mt_schema_suggest(path, expected);
@@ -108,7 +116,8 @@ static void refuse_set(struct mt_assembly *assembly, struct mt_bytes path, enum 
 }
 
 /* From now on the argument answers for the listener, not the line of the file. */
-static void put_set(struct mt_assembly *assembly, struct mt_bytes path, const struct mt_key *key, struct mt_bytes value)
+static void put_set(struct mt_assembly *assembly, struct mt_bytes path, const struct mt_key *key,
+		    struct mt_bytes value)
 {
 	uint32_t index;
 	mt_assembly_put(assembly, "--set ", path, key, value, false);
@@ -127,7 +136,8 @@ void mt_assembly_set(struct mt_assembly *assembly, const char *argument)
 	char found[MT_REPORT_QUOTE_BYTES];
 	if (!equals) {
 		mt_report_quote(mt_bytes_str(argument), found);
-		mt_report_add(assembly->report, "--set %s: found no '='; expected KEY=VALUE", found);
+		mt_report_add(assembly->report, "--set %s: found no '='; expected KEY=VALUE",
+			      found);
 		return;
 	}
 	path = mt_bytes_of(argument, (size_t)(equals - argument));
@@ -156,12 +166,15 @@ static const char *judge(const struct mt_listener_settings *listener)
 	if (listener->is_tls)
 		return NULL;
 	if (has_certificate)
-		return "found a certificate without TLS; expected `tls: yes`, or no certificate and key";
+		return "found a certificate without TLS; expected `tls: yes`, or no certificate "
+		       "and key";
 	if (mt_endpoint_parse(mt_bytes_str(listener->address), &endpoint, &fault) != MT_OK)
 		return fault;
 	if (!mt_endpoint_is_loopback(&endpoint) && !listener->is_insecure_allowed)
-		return "found a listener without TLS that others can reach; expected `tls: yes`, a loopback address "
-		       "such as 127.0.0.1:1883, or `insecure: yes` where plain text on the network is wanted";
+		return "found a listener without TLS that others can reach; expected `tls: yes`, a "
+		       "loopback address "
+		       "such as 127.0.0.1:1883, or `insecure: yes` where plain text on the network "
+		       "is wanted";
 	return NULL;
 }
 
@@ -169,10 +182,12 @@ void mt_assembly_check(struct mt_assembly *assembly)
 {
 	const struct mt_settings *settings = assembly->settings;
 	for (uint32_t i = 0; i < settings->listener_count; i++) {
-		const char *fault = assembly->origins[i].is_faulty ? NULL : judge(&settings->listeners[i]);
+		const char *fault =
+			assembly->origins[i].is_faulty ? NULL : judge(&settings->listeners[i]);
 		if (fault)
-			mt_report_add(assembly->report, "%slisteners.%s: %s", assembly->origins[i].where,
-				      settings->listeners[i].name, fault);
+			mt_report_add(assembly->report, "%slisteners.%s: %s",
+				      assembly->origins[i].where, settings->listeners[i].name,
+				      fault);
 	}
 	if (settings->listener_count == 0 && assembly->report->count == 0)
 		mt_report_add(assembly->report, "listeners: found none; expected at least one");

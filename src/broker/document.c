@@ -1,6 +1,6 @@
 /*
- * Walks libyaml's events along the schema. The walk goes only as deep as the schema does; what it does not know is
- * reported and skipped, so that one run shows every fault.
+ * Walks libyaml's events along the schema. The walk goes only as deep as the schema does; what it
+ * does not know is reported and skipped, so that one run shows every fault.
  */
 #include "broker/document.h"
 
@@ -17,7 +17,7 @@ struct entry {
 struct walk {
 	yaml_parser_t parser;
 	yaml_event_t event; /* the current one */
-	bool has_stopped; /* the parser failed, or there are too many keys: no more events */
+	bool has_stopped;   /* the parser failed, or there are too many keys: no more events */
 	struct mt_assembly *assembly;
 	struct mt_bytes text;
 	const char *file;
@@ -35,7 +35,8 @@ static void complain(struct walk *walk, const struct entry *entry, const char *w
 {
 	char where[MT_WHERE_BYTES];
 	where_of(walk, entry->line, where);
-	mt_report_add(walk->assembly->report, "%s%s%s%s", where, entry->path, entry->path[0] ? ": " : "", what);
+	mt_report_add(walk->assembly->report, "%s%s%s%s", where, entry->path,
+		      entry->path[0] ? ": " : "", what);
 }
 
 static size_t line_of(const struct walk *walk)
@@ -66,8 +67,9 @@ static void stop_at_parser(struct walk *walk)
 {
 	const yaml_parser_t *parser = &walk->parser;
 	char why[256];
-	snprintf(why, sizeof(why), "found no valid YAML: %s%s%s", parser->context ? parser->context : "",
-		 parser->context ? ", " : "", parser->problem ? parser->problem : "out of memory");
+	snprintf(why, sizeof(why), "found no valid YAML: %s%s%s",
+		 parser->context ? parser->context : "", parser->context ? ", " : "",
+		 parser->problem ? parser->problem : "out of memory");
 	stop(walk, line_of_problem(walk), why);
 }
 
@@ -82,9 +84,13 @@ static const char *feature_of(const yaml_event_t *event)
 	case YAML_SCALAR_EVENT:
 		return event->data.scalar.anchor ? anchor : (event->data.scalar.tag ? tag : NULL);
 	case YAML_SEQUENCE_START_EVENT:
-		return event->data.sequence_start.anchor ? anchor : (event->data.sequence_start.tag ? tag : NULL);
+		return event->data.sequence_start.anchor
+			       ? anchor
+			       : (event->data.sequence_start.tag ? tag : NULL);
 	case YAML_MAPPING_START_EVENT:
-		return event->data.mapping_start.anchor ? anchor : (event->data.mapping_start.tag ? tag : NULL);
+		return event->data.mapping_start.anchor
+			       ? anchor
+			       : (event->data.mapping_start.tag ? tag : NULL);
 	default:
 		return NULL;
 	}
@@ -152,7 +158,8 @@ static bool note(struct walk *walk, const struct entry *entry)
 	for (size_t i = 0; i < walk->seen_count; i++) {
 		if (strcmp(walk->seen[i].path, entry->path) != 0)
 			continue;
-		snprintf(what, sizeof(what), "found a second time (first in line %zu); expected once",
+		snprintf(what, sizeof(what),
+			 "found a second time (first in line %zu); expected once",
 			 walk->seen[i].line);
 		complain(walk, entry, what);
 		return false;
@@ -237,7 +244,8 @@ static bool take_key(struct walk *walk, const char *prefix, struct entry *out)
 	mt_report_quote(key, found);
 	if (key.len == 0 || key.len > MT_KEY_BYTES_MAX / 2 || memchr(key.data, '.', key.len) ||
 	    memchr(key.data, '\0', key.len)) {
-		snprintf(what, sizeof(what), "found the key \"%s\"; expected a word (nested, without dots)", found);
+		snprintf(what, sizeof(what),
+			 "found the key \"%s\"; expected a word (nested, without dots)", found);
 		complain(walk, &entry, what);
 		return false;
 	}
@@ -283,7 +291,8 @@ static void read_stream(struct walk *walk)
 		stop(walk, line_of(walk), "found a second document; expected one");
 }
 
-enum mt_status mt_document_read(struct mt_bytes text, const char *file, struct mt_assembly *assembly)
+enum mt_status mt_document_read(struct mt_bytes text, const char *file,
+				struct mt_assembly *assembly)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
 	enum mt_status status = MT_MEMORY;
@@ -296,7 +305,8 @@ enum mt_status mt_document_read(struct mt_bytes text, const char *file, struct m
 	if (walk->seen && yaml_parser_initialize(&walk->parser)) {
 		/* Fixed, or a byte order mark could turn the same bytes into another text. */
 		yaml_parser_set_encoding(&walk->parser, YAML_UTF8_ENCODING);
-		yaml_parser_set_input_string(&walk->parser, text.data ? text.data : (const uint8_t *)"", text.len);
+		yaml_parser_set_input_string(&walk->parser,
+					     text.data ? text.data : (const uint8_t *)"", text.len);
 		read_stream(walk);
 		yaml_event_delete(&walk->event);
 		yaml_parser_delete(&walk->parser);

@@ -7,8 +7,9 @@
 #define MT_DOCUMENT_KEYS_MAX 512u
 
 /*
- * Puts every value of `text` into the assembly; every fault goes into its report, with `file` and the line.
- * One document of plain maps and scalars: no anchors, aliases, tags or second document, no key twice.
- * MT_MEMORY is the only failure that is not a fault of the text.
+ * Puts every value of `text` into the assembly; every fault goes into its report, with `file` and
+ * the line. One document of plain maps and scalars: no anchors, aliases, tags or second document,
+ * no key twice. MT_MEMORY is the only failure that is not a fault of the text.
  */
-MT_MUST_USE enum mt_status mt_document_read(struct mt_bytes text, const char *file, struct mt_assembly *assembly);
+MT_MUST_USE enum mt_status mt_document_read(struct mt_bytes text, const char *file,
+					    struct mt_assembly *assembly);

@@ -1,4 +1,5 @@
-/* mortised, the broker daemon: arguments and configuration in, then it serves until it is told to end. */
+/* mortised, the broker daemon: arguments and configuration in, then it serves until it is told to
+ * end. */
 #include "broker/arguments.h"
 #include "broker/config.h"
 #include "mortise/version.h"
@@ -19,12 +20,13 @@ static int print_report(const struct mt_report *report)
 static int configure(const struct mt_arguments *arguments, struct mt_settings *settings)
 {
 	static struct mt_report report;
-	enum mt_status status = mt_config_load(arguments->config_path, arguments->sets, arguments->set_count, settings,
-					       &report);
+	enum mt_status status = mt_config_load(arguments->config_path, arguments->sets,
+					       arguments->set_count, settings, &report);
 	if (status != MT_OK)
 		return print_report(&report);
 	if (strlen(arguments->state_path) >= sizeof(settings->state_path)) {
-		fputs("mortised: --state: found too long a path; expected fewer than 4096 bytes\n", stderr);
+		fputs("mortised: --state: found too long a path; expected fewer than 4096 bytes\n",
+		      stderr);
 		return mt_status_exit(MT_INVALID);
 	}
 	strcpy(settings->state_path, arguments->state_path);
@@ -46,7 +48,8 @@ static int serve(const struct mt_settings *settings)
 	status = mt_broker_run(broker);
 	mt_broker_close(&broker);
 	if (status != MT_OK)
-		fprintf(stderr, "mortised: ended: %s; %s\n", mt_status_text(status), mt_status_remedy(status));
+		fprintf(stderr, "mortised: ended: %s; %s\n", mt_status_text(status),
+			mt_status_remedy(status));
 	return mt_status_exit(status);
 }
 

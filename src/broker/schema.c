@@ -21,8 +21,13 @@ static const struct mt_key keys[] = {
 	MT_TABLE_CONFIG(X)
 #undef X
 #define X(name, field, unit, initial, least, most, off, reason) \
-	{"limits." name, MT_SCOPE_BROKER, MT_VALUE_##unit, PLACE(struct mt_settings, limits.field), \
-	 initial, least ".." most, off},
+	{"limits." name, \
+	 MT_SCOPE_BROKER, \
+	 MT_VALUE_##unit, \
+	 PLACE(struct mt_settings, limits.field), \
+	 initial, \
+	 least ".." most, \
+	 off},
 		MT_TABLE_LIMITS(X)
 #undef X
 };
@@ -119,7 +124,8 @@ static size_t distance(struct mt_bytes a, struct mt_bytes b)
 }
 
 /* The pattern cut to as many parts as the path has, with the path's own name for NAME. */
-static struct mt_bytes candidate(const struct parts *pattern, const struct parts *path, struct mt_buf *out)
+static struct mt_bytes candidate(const struct parts *pattern, const struct parts *path,
+				 struct mt_buf *out)
 {
 	for (size_t i = 0; i < path->count; i++) {
 		bool is_name = mt_bytes_equal(pattern->part[i], mt_bytes_str("NAME"));
@@ -171,7 +177,8 @@ static void list_siblings(struct mt_bytes path, struct mt_buf *out)
 		if (!starts(&pattern, &wanted) || pattern.count == wanted.count)
 			continue;
 		word = pattern.part[wanted.count];
-		if (mt_bytes_equal(word, last)) /* keys of one section stand together in the table */
+		if (mt_bytes_equal(word,
+				   last)) /* keys of one section stand together in the table */
 			continue;
 		mt_buf_put(out, mt_bytes_str(last.len > 0 ? ", " : ""));
 		mt_buf_put(out, word);
@@ -195,7 +202,8 @@ void mt_schema_suggest(struct mt_bytes path, char out[MT_EXPECTED_BYTES])
 	else if (buf.pos > 0)
 		snprintf(out, MT_EXPECTED_BYTES, "expected one of %.*s", (int)buf.pos, words);
 	else
-		snprintf(out, MT_EXPECTED_BYTES, "expected a key of docs/reference/configuration.md");
+		snprintf(out, MT_EXPECTED_BYTES,
+			 "expected a key of docs/reference/configuration.md");
 }
 
 static const char *describe(enum mt_value_type type)
@@ -227,7 +235,8 @@ void mt_schema_expected(const struct mt_key *key, char out[MT_EXPECTED_BYTES])
 {
 	bool is_choice = key->type == MT_VALUE_CHOICE;
 	snprintf(out, MT_EXPECTED_BYTES, "expected %s%s%s%s", describe(key->type),
-		 is_choice ? " " : (*key->range ? " from " : ""), key->range, *key->off ? ", or off" : "");
+		 is_choice ? " " : (*key->range ? " from " : ""), key->range,
+		 *key->off ? ", or off" : "");
 }
 
 static bool is_in_range(const struct mt_key *key, uint64_t value)
@@ -237,7 +246,8 @@ static bool is_in_range(const struct mt_key *key, uint64_t value)
 	uint64_t most;
 	if (!dots)
 		return true;
-	MT_CHECK(mt_value_number(key->type, mt_bytes_of(key->range, (size_t)(dots - key->range)), &least));
+	MT_CHECK(mt_value_number(key->type, mt_bytes_of(key->range, (size_t)(dots - key->range)),
+				 &least));
 	MT_CHECK(mt_value_number(key->type, mt_bytes_str(dots + 2), &most));
 	return value >= least && value <= most;
 }
@@ -260,12 +270,14 @@ static void put_number(const struct mt_key *key, uint8_t *field, uint64_t value)
 	memcpy(field, &flag, sizeof(flag));
 }
 
-static bool store_number(const struct mt_key *key, uint8_t *field, struct mt_bytes value, bool is_text)
+static bool store_number(const struct mt_key *key, uint8_t *field, struct mt_bytes value,
+			 bool is_text)
 {
 	uint64_t number;
 	if (*key->off && mt_bytes_equal(value, mt_bytes_str("off")))
 		MT_CHECK(mt_value_number(MT_VALUE_COUNT, mt_bytes_str(key->off), &number));
-	else if (is_text || !mt_value_number(key->type, value, &number) || !is_in_range(key, number))
+	else if (is_text || !mt_value_number(key->type, value, &number) ||
+		 !is_in_range(key, number))
 		return false;
 	put_number(key, field, number);
 	return true;
@@ -288,7 +300,8 @@ static void put_text(const struct mt_key *key, uint8_t *field, struct mt_bytes v
 		memcpy(field, value.data, value.len);
 }
 
-static bool store_text(const struct mt_key *key, uint8_t *field, struct mt_bytes value, bool is_good)
+static bool store_text(const struct mt_key *key, uint8_t *field, struct mt_bytes value,
+		       bool is_good)
 {
 	if (*key->off && mt_bytes_equal(value, mt_bytes_str("off")))
 		value.len = 0;
@@ -298,7 +311,8 @@ static bool store_text(const struct mt_key *key, uint8_t *field, struct mt_bytes
 	return true;
 }
 
-static bool store_endpoint(const struct mt_key *key, uint8_t *field, struct mt_bytes value, char *expected)
+static bool store_endpoint(const struct mt_key *key, uint8_t *field, struct mt_bytes value,
+			   char *expected)
 {
 	struct mt_endpoint endpoint;
 	const char *fault;
@@ -312,7 +326,8 @@ static bool store_endpoint(const struct mt_key *key, uint8_t *field, struct mt_b
 	return true;
 }
 
-static bool store(const struct mt_key *key, uint8_t *field, struct mt_bytes value, bool is_text, char *expected)
+static bool store(const struct mt_key *key, uint8_t *field, struct mt_bytes value, bool is_text,
+		  char *expected)
 {
 	switch (key->type) {
 	case MT_VALUE_BOOL:
@@ -333,8 +348,8 @@ static bool store(const struct mt_key *key, uint8_t *field, struct mt_bytes valu
 	return false;
 }
 
-enum mt_status mt_schema_store(const struct mt_key *key, void *object, struct mt_bytes value, bool is_text,
-			       char expected[MT_EXPECTED_BYTES])
+enum mt_status mt_schema_store(const struct mt_key *key, void *object, struct mt_bytes value,
+			       bool is_text, char expected[MT_EXPECTED_BYTES])
 {
 	char text[MT_EXPECTED_BYTES];
 	mt_schema_expected(key, text);
@@ -352,7 +367,8 @@ static void store_defaults(enum mt_key_scope scope, void *object)
 		enum mt_status status;
 		if (keys[i].scope != scope || !*keys[i].initial)
 			continue;
-		status = mt_schema_store(&keys[i], object, mt_bytes_str(keys[i].initial), false, expected);
+		status = mt_schema_store(&keys[i], object, mt_bytes_str(keys[i].initial), false,
+					 expected);
 		MT_CHECK(status == MT_OK);
 	}
 }

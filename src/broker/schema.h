@@ -1,6 +1,6 @@
 /*
- * The keys of the configuration, from spec/config.tbl and spec/limits.tbl: finding them, storing their values,
- * and saying what would have been right.
+ * The keys of the configuration, from spec/config.tbl and spec/limits.tbl: finding them, storing
+ * their values, and saying what would have been right.
  *
  *   "limits.sessions"            a leaf of the broker
  *   "listeners.tls.address"      a leaf of the listener `tls`  (pattern listeners.NAME.address)
@@ -37,10 +37,12 @@ struct mt_bytes mt_schema_listener(struct mt_bytes path);
 /* For an unknown path: `did you mean PATH?` or the list of what may stand there. */
 void mt_schema_suggest(struct mt_bytes path, char out[MT_EXPECTED_BYTES]);
 /*
- * Checks a value and stores it in `object` (the struct of the key's scope). is_text: it was quoted, so it is no number
- * and no boolean. MT_INVALID: *object is unchanged, `expected` says what would have been right.
+ * Checks a value and stores it in `object` (the struct of the key's scope). is_text: it was quoted,
+ * so it is no number and no boolean. MT_INVALID: *object is unchanged, `expected` says what would
+ * have been right.
  */
-MT_MUST_USE enum mt_status mt_schema_store(const struct mt_key *key, void *object, struct mt_bytes value, bool is_text,
+MT_MUST_USE enum mt_status mt_schema_store(const struct mt_key *key, void *object,
+					   struct mt_bytes value, bool is_text,
 					   char expected[MT_EXPECTED_BYTES]);
 /* What a value of this key must be. */
 void mt_schema_expected(const struct mt_key *key, char out[MT_EXPECTED_BYTES]);

@@ -1,4 +1,5 @@
-/* Texts of the configuration to numbers. Everything is exact: no blanks, no signs, no fractions, lower case. */
+/* Texts of the configuration to numbers. Everything is exact: no blanks, no signs, no fractions,
+ * lower case. */
 #include "broker/value.h"
 
 #include "base/utf8.h"
@@ -9,14 +10,12 @@ struct unit {
 };
 
 static const struct unit count_units[] = {{"", 1}};
-static const struct unit size_units[] = {{"", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
+static const struct unit size_units[] = {
+	{"", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
 /* A time without a unit is refused: 5 might be meant as seconds or as milliseconds. */
 static const struct unit time_units[] = {
-	{"ms", 1000000},
-	{"s", 1000000000},
-	{"m", 60000000000},
-	{"h", 3600000000000},
-	{"d", 86400000000000},
+	{"ms", 1000000},      {"s", 1000000000},     {"m", 60000000000},
+	{"h", 3600000000000}, {"d", 86400000000000},
 };
 
 /* Digits at the start; *used of them. False on none and on overflow. */
@@ -34,7 +33,8 @@ static bool take_digits(struct mt_bytes text, uint64_t *out, size_t *used)
 	return i > 0;
 }
 
-static bool read_number(struct mt_bytes text, const struct unit *units, size_t unit_count, uint64_t *out)
+static bool read_number(struct mt_bytes text, const struct unit *units, size_t unit_count,
+			uint64_t *out)
 {
 	uint64_t value;
 	size_t used;
@@ -123,7 +123,8 @@ static bool is_name_byte(uint8_t c)
 	return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/* `anonymous: no` and `anonymous: yes` must not open the door to a role that happens to be called so. */
+/* `anonymous: no` and `anonymous: yes` must not open the door to a role that happens to be called
+ * so. */
 bool mt_value_is_name(struct mt_bytes text, size_t cap)
 {
 	uint64_t ignored;

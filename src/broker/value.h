@@ -1,7 +1,9 @@
 /*
- * Scalars of the configuration: what a text must look like to be a count, a size, a time, a name ..., and what it means.
+ * Scalars of the configuration: what a text must look like to be a count, a size, a time, a name
+ * ..., and what it means.
  *
- *   "64KiB" SIZE -> 65536        "250ms" TIME -> 250000000        "yes" BOOL -> 1        "7d" SECONDS -> 604800
+ *   "64KiB" SIZE -> 65536        "250ms" TIME -> 250000000        "yes" BOOL -> 1        "7d"
+ * SECONDS -> 604800
  */
 #pragma once
 
@@ -10,8 +12,8 @@
 enum mt_value_type {
 	MT_VALUE_BOOL,
 	MT_VALUE_COUNT,
-	MT_VALUE_SIZE,    /* bytes */
-	MT_VALUE_TIME,    /* nanoseconds */
+	MT_VALUE_SIZE,	  /* bytes */
+	MT_VALUE_TIME,	  /* nanoseconds */
 	MT_VALUE_SECONDS, /* whole ones */
 	MT_VALUE_CHOICE,  /* index into a list of words */
 	MT_VALUE_ROLE,
@@ -25,7 +27,8 @@ bool mt_value_number(enum mt_value_type type, struct mt_bytes text, uint64_t *ou
 bool mt_value_choice(struct mt_bytes text, const char *words, uint64_t *out);
 /* yes no true false on off. */
 bool mt_value_bool(struct mt_bytes text, uint64_t *out);
-/* Names of roles and listeners: letters, digits, '-' and '_', the first a letter; fewer than `cap` bytes; no boolean word. */
+/* Names of roles and listeners: letters, digits, '-' and '_', the first a letter; fewer than `cap`
+ * bytes; no boolean word. */
 bool mt_value_is_name(struct mt_bytes text, size_t cap);
 /* No control characters, valid UTF-8, 1 to cap - 1 bytes. */
 bool mt_value_is_path(struct mt_bytes text, size_t cap);

@@ -32,14 +32,16 @@ static void free_wiped(void *at)
 
 static bool encode(const char *text, char *out, size_t cap, size_t *len)
 {
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
+	static const char safe[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
 	for (; *text; text++) {
 		size_t room = cap - *len;
 		int wrote;
 		if (strchr(safe, *text))
 			wrote = snprintf(out + *len, room, "%c", *text);
 		else
-			wrote = snprintf(out + *len, room, "%%%02X", (unsigned)(unsigned char)*text);
+			wrote = snprintf(out + *len, room, "%%%02X",
+					 (unsigned)(unsigned char)*text);
 		if (wrote < 0 || (size_t)wrote >= room)
 			return false;
 		*len += (size_t)wrote;
@@ -47,7 +49,8 @@ static bool encode(const char *text, char *out, size_t cap, size_t *len)
 	return true;
 }
 
-int mt_cli_api_path(char out[MT_CLI_URL_BYTES], const char *form, const char *first, const char *second)
+int mt_cli_api_path(char out[MT_CLI_URL_BYTES], const char *form, const char *first,
+		    const char *second)
 {
 	const char *values[] = {first, second};
 	size_t used = 0;
@@ -56,7 +59,8 @@ int mt_cli_api_path(char out[MT_CLI_URL_BYTES], const char *form, const char *fi
 		if (form[0] == '%' && form[1] == 's') {
 			MT_CHECK(used < MT_COUNT_OF(values) && values[used]);
 			if (!*values[used])
-				return mt_cli_fail(2, "an empty name: expected at least one character");
+				return mt_cli_fail(
+					2, "an empty name: expected at least one character");
 			if (!encode(values[used++], out, MT_CLI_URL_BYTES, &len))
 				return mt_cli_fail(2, "a name is too long");
 			form++;
@@ -96,13 +100,14 @@ static int fail_to_reach(const char *socket_path, int error)
 	const char *slash = strrchr(socket_path, '/');
 	int len = slash ? (int)(slash - socket_path) : 0;
 	if (error == EACCES || error == EPERM)
-		return mt_cli_fail(4, "%s: not permitted; be root, the broker's user or in the group mortise",
-				   socket_path);
-	return mt_cli_fail(
-		3,
-		"nobody answers at %s: %s; start the broker with: mortise broker --state %.*s (or name its "
-		"directory with --state)",
-		socket_path, strerror(error), len, socket_path);
+		return mt_cli_fail(
+			4, "%s: not permitted; be root, the broker's user or in the group mortise",
+			socket_path);
+	return mt_cli_fail(3,
+			   "nobody answers at %s: %s; start the broker with: mortise broker "
+			   "--state %.*s (or name its "
+			   "directory with --state)",
+			   socket_path, strerror(error), len, socket_path);
 }
 
 static int find_socket(const struct mt_options *options, char out[MT_STATE_PATH_BYTES])
@@ -115,12 +120,14 @@ static int find_socket(const struct mt_options *options, char out[MT_STATE_PATH_
 	if (failed)
 		return failed;
 	if (strlen(out) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return mt_cli_fail(2, "%s: longer than 107 bytes; name a shorter path with --state", out);
+		return mt_cli_fail(2, "%s: longer than 107 bytes; name a shorter path with --state",
+				   out);
 	return lstat(out, &facts) == 0 ? 0 : fail_to_reach(out, errno);
 }
 
 /* Neither a proxy of the environment nor a redirect may lead the request elsewhere. */
-static bool prepare(CURL *curl, const char *socket_path, const char *method, const char *url, struct answer *answer)
+static bool prepare(CURL *curl, const char *socket_path, const char *method, const char *url,
+		    struct answer *answer)
 {
 	return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
@@ -138,14 +145,16 @@ static bool prepare(CURL *curl, const char *socket_path, const char *method, con
 static CURLcode perform(CURL *curl, const char *body)
 {
 	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
-	struct curl_slist *longer = headers ? curl_slist_append(headers, "Content-Type: application/json") : NULL;
+	struct curl_slist *longer =
+		headers ? curl_slist_append(headers, "Content-Type: application/json") : NULL;
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 	if (longer) {
 		headers = longer;
 		code = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	}
 	if (code == CURLE_OK && body)
-		code = curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+		code = curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+					(curl_off_t)strlen(body));
 	if (code == CURLE_OK && body)
 		code = curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 	if (code == CURLE_OK)
@@ -162,16 +171,16 @@ static int fail_transfer(CURL *curl, CURLcode code, const char *socket_path)
 	case CURLE_COULDNT_CONNECT:
 		return fail_to_reach(socket_path, error ? (int)error : ECONNREFUSED);
 	case CURLE_OPERATION_TIMEDOUT:
-		return mt_cli_fail(3, "%s: no answer within %ld s; look at the broker's log", socket_path,
-				   ANSWER_SECONDS_MAX);
+		return mt_cli_fail(3, "%s: no answer within %ld s; look at the broker's log",
+				   socket_path, ANSWER_SECONDS_MAX);
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
 	case CURLE_GOT_NOTHING:
-		return mt_cli_fail(
-			3,
-			"%s: the broker hung up; it is stopping, or hears only root, its own user and the "
-			"group mortise",
-			socket_path);
+		return mt_cli_fail(3,
+				   "%s: the broker hung up; it is stopping, or hears only root, "
+				   "its own user and the "
+				   "group mortise",
+				   socket_path);
 	default:
 		return mt_cli_fail(1, "%s: %s", socket_path, curl_easy_strerror(code));
 	}
@@ -203,9 +212,12 @@ static int judge(long http_status, const struct answer *answer, json_t **out)
 	const char *warning = json_string_value(json_object_get(parsed, "warning"));
 	int failed = exit_of(http_status);
 	if (failed)
-		(void)mt_cli_fail(failed, "%s", error ? error : "the broker answered without a reason; see its log");
+		(void)mt_cli_fail(failed, "%s",
+				  error ? error
+					: "the broker answered without a reason; see its log");
 	else if (!json_is_object(parsed))
-		failed = mt_cli_fail(1, "the broker's answer is no JSON object; is it another version?");
+		failed = mt_cli_fail(
+			1, "the broker's answer is no JSON object; is it another version?");
 	if (failed) {
 		json_decref(parsed);
 		return failed;
@@ -216,7 +228,8 @@ static int judge(long http_status, const struct answer *answer, json_t **out)
 	return 0;
 }
 
-static int talk(const char *socket_path, const char *method, const char *url, const char *body, json_t **out)
+static int talk(const char *socket_path, const char *method, const char *url, const char *body,
+		json_t **out)
 {
 	struct answer answer = {0};
 	CURL *curl = curl_easy_init();
@@ -236,8 +249,8 @@ static int talk(const char *socket_path, const char *method, const char *url, co
 	return failed;
 }
 
-int mt_cli_api_request(const struct mt_options *options, const char *method, const char *path, json_t *body,
-		       json_t **out)
+int mt_cli_api_request(const struct mt_options *options, const char *method, const char *path,
+		       json_t *body, json_t **out)
 {
 	char socket_path[MT_STATE_PATH_BYTES];
 	char url[MT_CLI_URL_BYTES + 32];
@@ -255,8 +268,8 @@ int mt_cli_api_request(const struct mt_options *options, const char *method, con
 	return failed;
 }
 
-int mt_cli_api_do(const struct mt_options *options, const char *method, const char *path, json_t *body,
-		  const char *format, ...)
+int mt_cli_api_do(const struct mt_options *options, const char *method, const char *path,
+		  json_t *body, const char *format, ...)
 {
 	char text[4096];
 	json_t *answer;

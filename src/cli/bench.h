@@ -32,18 +32,18 @@ struct mt_bench_settings {
 	enum mt_bench_scenario scenario;
 	const char *host;
 	const char *port;
-	const char *user; /* NULL: none */
+	const char *user;     /* NULL: none */
 	const char *password; /* NULL: none */
-	const char *topic; /* first levels of every topic, at most 64 bytes */
+	const char *topic;    /* first levels of every topic, at most 64 bytes */
 	enum mt_version version;
 	uint32_t connections; /* N of the scenario */
-	uint32_t messages; /* of all publishers together; rounded up to a multiple of them */
+	uint32_t messages;    /* of all publishers together; rounded up to a multiple of them */
 	uint32_t payload_bytes;
-	uint32_t window; /* messages in flight for each publisher */
-	uint32_t lockstep; /* 0: off; else messages a write, and one publisher at a time */
+	uint32_t window;    /* messages in flight for each publisher */
+	uint32_t lockstep;  /* 0: off; else messages a write, and one publisher at a time */
 	uint32_t timeout_s; /* without any progress */
-	int32_t pid; /* of the broker, 0: its CPU time is not measured */
-	int32_t cpu; /* the generator runs there, -1: anywhere */
+	int32_t pid;	    /* of the broker, 0: its CPU time is not measured */
+	int32_t cpu;	    /* the generator runs there, -1: anywhere */
 	uint8_t qos;
 	bool is_json;
 };
@@ -55,7 +55,7 @@ struct mt_bench_result {
 	mt_time elapsed_ns;
 	mt_time latency_p50_ns; /* 0 when nothing was delivered */
 	bool has_cpu;
-	uint64_t cpu_ns; /* of the broker, all threads */
+	uint64_t cpu_ns;       /* of the broker, all threads */
 	double cpu_user_share; /* 0..1, from ticks of 10 ms; -1 when less than 10 ticks were used */
 };
 

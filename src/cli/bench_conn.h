@@ -6,11 +6,11 @@
 #include "wire/frame.h"
 
 struct mt_bench_conn {
-	int fd; /* -1: none */
-	bool is_dirty; /* in the list of those to flush */
-	bool is_waiting; /* for EPOLLOUT */
+	int fd;		      /* -1: none */
+	bool is_dirty;	      /* in the list of those to flush */
+	bool is_waiting;      /* for EPOLLOUT */
 	uint16_t receive_max; /* QoS 1 and 2 in flight that the broker takes */
-	uint8_t *in; /* the start of a packet whose end has not come */
+	uint8_t *in;	      /* the start of a packet whose end has not come */
 	size_t in_len;
 	size_t in_cap;
 	uint8_t *out;

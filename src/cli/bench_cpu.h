@@ -5,7 +5,7 @@
 #include "base/status.h"
 
 struct mt_cpu {
-	uint64_t run_ns; /* time on a CPU, from schedstat of every thread */
+	uint64_t run_ns;     /* time on a CPU, from schedstat of every thread */
 	uint64_t user_ticks; /* of 10 ms */
 	uint64_t system_ticks;
 };

@@ -58,7 +58,7 @@ struct run {
 	uint32_t receiver_count;
 	uint32_t copies;
 	uint32_t quota; /* messages of each publisher */
-	uint32_t ring; /* slots of done, a power of two */
+	uint32_t ring;	/* slots of done, a power of two */
 	uint32_t finished_count;
 	size_t packet_bytes;
 	uint32_t *ready; /* publishers that may write */

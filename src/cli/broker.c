@@ -32,7 +32,9 @@ int mt_cli_broker(const struct mt_options *options)
 	const char *state = mt_options_value(options, "state");
 	uint32_t count = 1;
 	if (!find_daemon(path))
-		return mt_cli_fail(1, "broker: the path of this program is not known; start %s itself", DAEMON_NAME);
+		return mt_cli_fail(1,
+				   "broker: the path of this program is not known; start %s itself",
+				   DAEMON_NAME);
 	if (state) {
 		argv[count++] = state_option;
 		argv[count++] = (char *)(uintptr_t)state; /* execv does not change it */
@@ -40,6 +42,6 @@ int mt_cli_broker(const struct mt_options *options)
 	for (uint32_t i = 0; i < options->operand_count; i++)
 		argv[count++] = (char *)(uintptr_t)options->operands[i];
 	execv(path, argv);
-	return mt_cli_fail(errno == EACCES ? 4 : 1, "broker: %s: %s; install it beside mortise", path,
-			   strerror(errno));
+	return mt_cli_fail(errno == EACCES ? 4 : 1, "broker: %s: %s; install it beside mortise",
+			   path, strerror(errno));
 }

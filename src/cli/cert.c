@@ -10,8 +10,8 @@
 
 #define PEM_BYTES_MAX (1u << 20)
 
-/* Copies STATE/tls/NAME to DIR/NAME. The two named here are public; the keys beside them are never touched.
- * Exit code. */
+/* Copies STATE/tls/NAME to DIR/NAME. The two named here are public; the keys beside them are never
+ * touched. Exit code. */
 static int copy_out(const char *state, const char *name, const char *folder)
 {
 	char from[MT_STATE_PATH_BYTES];
@@ -29,7 +29,8 @@ static int copy_out(const char *state, const char *name, const char *folder)
 		return failed;
 	status = mt_file_read(from, PEM_BYTES_MAX, &data, &len);
 	if (status != MT_OK)
-		return mt_cli_fail(errno == EACCES ? 4 : 1, "%s: %s; name the broker's directory with --state", from,
+		return mt_cli_fail(errno == EACCES ? 4 : 1,
+				   "%s: %s; name the broker's directory with --state", from,
 				   status == MT_SYSTEM ? strerror(errno) : mt_status_text(status));
 	status = mt_file_write(to, mt_bytes_of(data, len), 0644);
 	free(data);
@@ -45,7 +46,9 @@ int mt_cli_cert_export(const struct mt_options *options)
 	char state[MT_STATE_PATH_BYTES];
 	int failed;
 	if (!folder || !*folder)
-		return mt_cli_fail(2, "cert export: where to? give --out DIR; see: mortise cert export --help");
+		return mt_cli_fail(
+			2,
+			"cert export: where to? give --out DIR; see: mortise cert export --help");
 	failed = mt_cli_state_find(options, "tls/ca.pem", state);
 	if (failed)
 		return failed;
@@ -57,7 +60,8 @@ int mt_cli_cert_export(const struct mt_options *options)
 	if (failed)
 		return failed;
 	if (mt_options_has(options, "json")) {
-		json_t *answer = json_pack("{s:s, s:[s, s]}", "folder", folder, "files", "ca.pem", "server.pem");
+		json_t *answer = json_pack("{s:s, s:[s, s]}", "folder", folder, "files", "ca.pem",
+					   "server.pem");
 		mt_cli_print_json(stdout, answer);
 		json_decref(answer);
 		return 0;

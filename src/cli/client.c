@@ -7,7 +7,8 @@
 static json_t *number_text(const json_t *object, const char *key)
 {
 	char text[24];
-	snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(json_object_get(object, key)));
+	snprintf(text, sizeof(text), "%lld",
+		 (long long)json_integer_value(json_object_get(object, key)));
 	return json_string(text);
 }
 
@@ -22,9 +23,9 @@ static json_t *client_row(const json_t *client)
 	return json_pack("[s, s, s, s, s, s, o, o, o]", text_of(client, "client_id"),
 			 *text_of(client, "user") ? text_of(client, "user") : "-",
 			 json_is_true(json_object_get(client, "connected")) ? "connected" : "kept",
-			 text_of(client, "address"), text_of(client, "listener"), text_of(client, "version"),
-			 number_text(client, "subscriptions"), number_text(client, "queued"),
-			 number_text(client, "since_s"));
+			 text_of(client, "address"), text_of(client, "listener"),
+			 text_of(client, "version"), number_text(client, "subscriptions"),
+			 number_text(client, "queued"), number_text(client, "since_s"));
 }
 
 /* All pages as one list. Exit code, 0 when *out is filled. */
@@ -42,7 +43,8 @@ static int fetch_all(const struct mt_options *options, json_t **out)
 		}
 		json_array_extend(list, json_object_get(page, "clients"));
 		next = json_object_get(page, "next");
-		snprintf(path, sizeof(path), "clients?cursor=%lld", (long long)json_integer_value(next));
+		snprintf(path, sizeof(path), "clients?cursor=%lld",
+			 (long long)json_integer_value(next));
 		json_decref(page);
 		if (!next)
 			break;
@@ -67,9 +69,10 @@ int mt_cli_client_list(const struct mt_options *options)
 		json_decref(answer);
 	} else {
 		rows = json_array();
-		json_array_foreach(list, i, client)
-			json_array_append_new(rows, client_row(client));
-		mt_cli_print_table(stdout, "CLIENT USER STATE ADDRESS LISTENER MQTT FILTERS QUEUED SECONDS", rows);
+		json_array_foreach(list, i, client) json_array_append_new(rows, client_row(client));
+		mt_cli_print_table(stdout,
+				   "CLIENT USER STATE ADDRESS LISTENER MQTT FILTERS QUEUED SECONDS",
+				   rows);
 		json_decref(rows);
 	}
 	json_decref(list);
@@ -80,12 +83,14 @@ int mt_cli_client_list(const struct mt_options *options)
 static int client_path(const struct mt_options *options, char path[MT_CLI_URL_BYTES])
 {
 	const char *user = mt_options_value(options, "user");
-	return mt_cli_api_path(path, user ? "clients/%s?user=%s" : "clients/%s", options->operands[0], user);
+	return mt_cli_api_path(path, user ? "clients/%s?user=%s" : "clients/%s",
+			       options->operands[0], user);
 }
 
 static void print_client(json_t *client)
 {
-	json_t *filters = json_incref(json_object_get(client, "filters")); /* printed below the rest */
+	json_t *filters =
+		json_incref(json_object_get(client, "filters")); /* printed below the rest */
 	json_t *rows = json_array();
 	json_t *filter;
 	size_t i;
@@ -124,5 +129,6 @@ int mt_cli_client_kick(const struct mt_options *options)
 	char path[MT_CLI_URL_BYTES];
 	int failed = client_path(options, path);
 	return failed ? failed
-		      : mt_cli_api_do(options, "DELETE", path, NULL, "client %s disconnected", options->operands[0]);
+		      : mt_cli_api_do(options, "DELETE", path, NULL, "client %s disconnected",
+				      options->operands[0]);
 }

@@ -44,8 +44,9 @@ void mt_cli_connection_trace(const struct mt_cli_connection *connection, const c
 
 static bool is_permission(uint8_t reason)
 {
-	return reason == MT_REASON_NOT_AUTHORIZED || reason == MT_REASON_BAD_USER_NAME_OR_PASSWORD ||
-	       reason == MT_REASON_BANNED || reason == MT_REASON_CLIENT_IDENTIFIER_NOT_VALID ||
+	return reason == MT_REASON_NOT_AUTHORIZED ||
+	       reason == MT_REASON_BAD_USER_NAME_OR_PASSWORD || reason == MT_REASON_BANNED ||
+	       reason == MT_REASON_CLIENT_IDENTIFIER_NOT_VALID ||
 	       reason == MT_REASON_BAD_AUTHENTICATION_METHOD;
 }
 
@@ -94,8 +95,8 @@ int mt_cli_connection_fail(const struct mt_cli_connection *connection, const cha
 	int code = mt_cli_connection_exit(status, reason);
 	if (connection->is_quiet)
 		return code;
-	return mt_cli_fail(code, "%s: %s%s%s", what, mortise_client_fault(connection->client), remedy ? "; " : "",
-			   remedy ? remedy : "");
+	return mt_cli_fail(code, "%s: %s%s%s", what, mortise_client_fault(connection->client),
+			   remedy ? "; " : "", remedy ? remedy : "");
 }
 
 static bool has(const struct mt_options *options, const char *name)
@@ -103,8 +104,8 @@ static bool has(const struct mt_options *options, const char *name)
 	return mt_options_has(options, name);
 }
 
-static int take_number(const struct mt_options *options, const char *name, uint64_t high, uint64_t fallback,
-		       uint64_t *out)
+static int take_number(const struct mt_options *options, const char *name, uint64_t high,
+		       uint64_t fallback, uint64_t *out)
 {
 	char fault[256];
 	if (mt_options_number(options, name, 0, high, fallback, out, fault, sizeof(fault)) == MT_OK)
@@ -138,7 +139,8 @@ static int take_address(const struct mt_options *options, struct mt_cli_connecti
 	if (failed)
 		return failed;
 	out->is_profile = has(options, "profile");
-	out->is_tls = out->is_profile || has(options, "tls") || has(options, "cafile") || port == PORT_TLS;
+	out->is_tls = out->is_profile || has(options, "tls") || has(options, "cafile") ||
+		      port == PORT_TLS;
 	if (!out->is_tls && (has(options, "cert") || has(options, "key")))
 		return mt_cli_fail(2, "--cert and --key need TLS; give --cafile or --tls");
 	out->port = (uint16_t)port;
@@ -166,35 +168,45 @@ static int set_address(const struct mt_options *options, struct mt_cli_connectio
 	const char *profile = mt_options_value(options, "profile");
 	int failed = 0;
 	if (profile)
-		failed = judge(connection, "--profile", mortise_client_set_profile(connection->client, profile));
+		failed = judge(connection, "--profile",
+			       mortise_client_set_profile(connection->client, profile));
 	if (!failed && profile && (has(options, "host") || has(options, "port")))
-		failed = has(options, "host") ? 0 : mt_cli_fail(2, "--profile knows the port; give -h with -p");
+		failed = has(options, "host")
+				 ? 0
+				 : mt_cli_fail(2, "--profile knows the port; give -h with -p");
 	if (!failed && profile && has(options, "host"))
 		failed = judge(connection, "-h",
-			       mortise_client_set_address(connection->client, connection->host, connection->port));
-	if (!failed && connection->is_tls && (!profile || has(options, "cafile") || has(options, "cert")))
+			       mortise_client_set_address(connection->client, connection->host,
+							  connection->port));
+	if (!failed && connection->is_tls &&
+	    (!profile || has(options, "cafile") || has(options, "cert")))
 		failed = judge(connection, "TLS",
-			       mortise_client_set_tls(connection->client, mt_options_value(options, "cafile"),
+			       mortise_client_set_tls(connection->client,
+						      mt_options_value(options, "cafile"),
 						      mt_options_value(options, "cert"),
 						      mt_options_value(options, "key")));
 	return failed;
 }
 
-static int use_password(const struct mt_options *options, struct mt_cli_connection *connection, const char *user,
-			const void *password, size_t bytes)
+static int use_password(const struct mt_options *options, struct mt_cli_connection *connection,
+			const char *user, const void *password, size_t bytes)
 {
 	struct mt_endpoint endpoint = {.port = connection->port};
 	memcpy(endpoint.host, connection->host, sizeof(endpoint.host));
-	if (!connection->is_tls && !mt_endpoint_is_loopback(&endpoint) && !has(options, "allow-plain"))
+	if (!connection->is_tls && !mt_endpoint_is_loopback(&endpoint) &&
+	    !has(options, "allow-plain"))
 		return mt_cli_fail(2,
-				   "the password would travel to %s in the clear: there is no TLS; give --cafile or "
+				   "the password would travel to %s in the clear: there is no TLS; "
+				   "give --cafile or "
 				   "--tls, or --allow-plain if it must be",
 				   connection->host);
-	return judge(connection, "-u", mortise_client_set_credentials(connection->client, user, password, bytes));
+	return judge(connection, "-u",
+		     mortise_client_set_credentials(connection->client, user, password, bytes));
 }
 
 /* One newline at the end is not part of the password. */
-static int read_password(const struct mt_options *options, struct mt_cli_connection *connection, const char *user)
+static int read_password(const struct mt_options *options, struct mt_cli_connection *connection,
+			 const char *user)
 {
 	const char *path = mt_options_value(options, "password-file");
 	uint8_t *data = NULL;
@@ -203,7 +215,8 @@ static int read_password(const struct mt_options *options, struct mt_cli_connect
 	int failed;
 	if (status != MT_OK)
 		return mt_cli_fail(2, "--password-file %s: %s", path, mt_status_text(status));
-	failed = use_password(options, connection, user, data, bytes - (bytes > 0 && data[bytes - 1] == '\n'));
+	failed = use_password(options, connection, user, data,
+			      bytes - (bytes > 0 && data[bytes - 1] == '\n'));
 	mt_bytes_wipe(data, bytes);
 	free(data);
 	return failed;
@@ -220,12 +233,15 @@ static int set_credentials(const struct mt_options *options, struct mt_cli_conne
 	if (has(options, "password-file"))
 		return read_password(options, connection, user);
 	if (password)
-		mt_cli_connection_warn(connection,
-				       "-P: others on this machine can read a password on the command line; "
-				       "use --password-file");
+		mt_cli_connection_warn(
+			connection,
+			"-P: others on this machine can read a password on the command line; "
+			"use --password-file");
 	if (password)
 		return use_password(options, connection, user, password, strlen(password));
-	return user ? judge(connection, "-u", mortise_client_set_credentials(connection->client, user, NULL, 0)) : 0;
+	return user ? judge(connection, "-u",
+			    mortise_client_set_credentials(connection->client, user, NULL, 0))
+		    : 0;
 }
 
 static int set_session(const struct mt_options *options, struct mt_cli_connection *connection)
@@ -237,14 +253,19 @@ static int set_session(const struct mt_options *options, struct mt_cli_connectio
 	if (!failed)
 		failed = take_number(options, "session-expiry-interval", UINT32_MAX, 0, &expiry);
 	if (!failed)
-		failed = judge(connection, "-k", mortise_client_set_keep_alive(client, (uint16_t)keep_alive));
+		failed = judge(connection, "-k",
+			       mortise_client_set_keep_alive(client, (uint16_t)keep_alive));
 	if (!failed && has(options, "session-expiry-interval"))
-		failed = judge(connection, "-x", mortise_client_set_session_expiry(client, (uint32_t)expiry));
+		failed = judge(connection, "-x",
+			       mortise_client_set_session_expiry(client, (uint32_t)expiry));
 	if (!failed && has(options, "id"))
-		failed = judge(connection, "-i", mortise_client_set_client_id(client, mt_options_value(options, "id")));
+		failed = judge(
+			connection, "-i",
+			mortise_client_set_client_id(client, mt_options_value(options, "id")));
 	if (!failed && has(options, "disable-clean-session")) {
 		if (!has(options, "id") && !connection->is_profile)
-			return mt_cli_fail(2, "-c: a session that is kept needs a client id; give -i");
+			return mt_cli_fail(2,
+					   "-c: a session that is kept needs a client id; give -i");
 		failed = judge(connection, "-c", mortise_client_set_clean(client, false));
 	}
 	return failed;
@@ -274,7 +295,8 @@ static int set_will(const struct mt_options *options, struct mt_cli_connection *
 	will.qos = (uint8_t)qos;
 	will.properties = properties.items;
 	will.property_count = properties.count;
-	return judge(connection, "--will-topic", mortise_client_set_will(connection->client, &will));
+	return judge(connection, "--will-topic",
+		     mortise_client_set_will(connection->client, &will));
 }
 
 static int set_properties(const struct mt_options *options, struct mt_cli_connection *connection)
@@ -283,14 +305,14 @@ static int set_properties(const struct mt_options *options, struct mt_cli_connec
 	int failed = mt_cli_connection_properties(options, "connect", &properties);
 	if (!failed && properties.count > 0)
 		failed = judge(connection, "-D connect",
-			       mortise_client_set_connect_properties(connection->client, properties.items,
-								     properties.count));
+			       mortise_client_set_connect_properties(
+				       connection->client, properties.items, properties.count));
 	if (!failed)
 		failed = mt_cli_connection_properties(options, "disconnect", &properties);
 	if (!failed && properties.count > 0)
 		failed = judge(connection, "-D disconnect",
-			       mortise_client_set_disconnect_properties(connection->client, properties.items,
-									properties.count));
+			       mortise_client_set_disconnect_properties(
+				       connection->client, properties.items, properties.count));
 	return failed;
 }
 
@@ -299,21 +321,24 @@ static void warn_of_plain(const struct mt_cli_connection *connection)
 	struct mt_endpoint endpoint = {.port = connection->port};
 	memcpy(endpoint.host, connection->host, sizeof(endpoint.host));
 	if (!connection->is_tls && !mt_endpoint_is_loopback(&endpoint))
-		mt_cli_connection_warn(connection,
-				       "no TLS to %s: everybody on the way can read and change what is sent; "
-				       "give --cafile or --tls",
-				       connection->host);
+		mt_cli_connection_warn(
+			connection,
+			"no TLS to %s: everybody on the way can read and change what is sent; "
+			"give --cafile or --tls",
+			connection->host);
 }
 
 static int set_all(const struct mt_options *options, const struct mortise_limits *limits,
 		   struct mt_cli_connection *connection)
 {
 	mortise_client *client = connection->client;
-	int failed = judge(connection, "-V", mortise_client_set_version(client, connection->is_v5 ? 5 : 4));
+	int failed = judge(connection, "-V",
+			   mortise_client_set_version(client, connection->is_v5 ? 5 : 4));
 	if (!failed && limits)
 		failed = judge(connection, "limits", mortise_client_set_limits(client, limits));
 	if (!failed && has(options, "allow-plain"))
-		failed = judge(connection, "--allow-plain", mortise_client_set_plain_allowed(client, true));
+		failed = judge(connection, "--allow-plain",
+			       mortise_client_set_plain_allowed(client, true));
 	if (!failed)
 		failed = set_address(options, connection);
 	if (!failed)
@@ -328,7 +353,8 @@ static int set_all(const struct mt_options *options, const struct mortise_limits
 int mt_cli_connection_make(const struct mt_options *options, const struct mortise_limits *limits,
 			   struct mt_cli_connection *out)
 {
-	struct mt_cli_connection connection = {.is_quiet = has(options, "quiet"), .is_debug = has(options, "debug")};
+	struct mt_cli_connection connection = {.is_quiet = has(options, "quiet"),
+					       .is_debug = has(options, "debug")};
 	uint64_t qos;
 	int failed = take_number(options, "qos", 2, 0, &qos);
 	if (!failed)

@@ -1,8 +1,9 @@
 /*
- * From the options that pub and sub share to a client of libmortise: address, TLS, secrets, will, properties.
+ * From the options that pub and sub share to a client of libmortise: address, TLS, secrets, will,
+ * properties.
  *
- * TLS when --tls, --cafile, --profile or port 8883 is given, else plain: with a warning off loopback, and never with a password
- * there unless --allow-plain.
+ * TLS when --tls, --cafile, --profile or port 8883 is given, else plain: with a warning off
+ * loopback, and never with a password there unless --allow-plain.
  */
 #pragma once
 
@@ -29,18 +30,23 @@ struct mt_cli_connection {
 	uint16_t port;
 };
 
-/* A client that is ready to connect: exit code, 0 when *out is filled. limits NULL: the library's. Errors are told. */
+/* A client that is ready to connect: exit code, 0 when *out is filled. limits NULL: the library's.
+ * Errors are told. */
 int mt_cli_connection_make(const struct mt_options *options, const struct mortise_limits *limits,
 			   struct mt_cli_connection *out);
 void mt_cli_connection_finish(struct mt_cli_connection *connection);
 /* Properties of -D for "publish", "subscribe" ...: exit code, 0 when *out is filled. */
-int mt_cli_connection_properties(const struct mt_options *options, const char *packet, struct mt_cli_properties *out);
+int mt_cli_connection_properties(const struct mt_options *options, const char *packet,
+				 struct mt_cli_properties *out);
 
 /* Tells why `what` failed (unless --quiet) and returns the exit code. */
-int mt_cli_connection_fail(const struct mt_cli_connection *connection, const char *what, int status);
+int mt_cli_connection_fail(const struct mt_cli_connection *connection, const char *what,
+			   int status);
 /* The exit code alone. */
 int mt_cli_connection_exit(int status, uint8_t reason);
 /* "mortise: warning: ...", unless --quiet. */
-MT_FORMAT(2, 3) void mt_cli_connection_warn(const struct mt_cli_connection *connection, const char *format, ...);
+MT_FORMAT(2, 3)
+void mt_cli_connection_warn(const struct mt_cli_connection *connection, const char *format, ...);
 /* With --debug: what happens, on standard error. */
-MT_FORMAT(2, 3) void mt_cli_connection_trace(const struct mt_cli_connection *connection, const char *format, ...);
+MT_FORMAT(2, 3)
+void mt_cli_connection_trace(const struct mt_cli_connection *connection, const char *format, ...);

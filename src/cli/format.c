@@ -22,7 +22,9 @@ static void put_text(const struct printing *to, const void *text, size_t bytes)
 		return;
 	}
 	for (size_t i = 0; i < bytes; i++)
-		fputc((at[i] < 0x20 && at[i] != '\n' && at[i] != '\t') || at[i] == 0x7f ? '?' : at[i], to->out);
+		fputc((at[i] < 0x20 && at[i] != '\n' && at[i] != '\t') || at[i] == 0x7f ? '?'
+											: at[i],
+		      to->out);
 }
 
 static void put_hex(const struct printing *to, const char *digits)
@@ -94,13 +96,14 @@ static json_t *hex_json(const struct mortise_message *message)
 static void add_payload(json_t *object, const struct mortise_message *message, bool is_nested)
 {
 	const char *payload = message->payload_bytes > 0 ? message->payload : "";
-	json_t *parsed =
-		is_nested ? json_loadb(payload, message->payload_bytes, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL)
-			  : NULL;
+	json_t *parsed = is_nested ? json_loadb(payload, message->payload_bytes,
+						JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL)
+				   : NULL;
 	if (parsed)
 		json_object_set_new(object, "payload", parsed);
 	else if (is_utf8(payload, message->payload_bytes))
-		json_object_set_new(object, "payload", json_stringn(payload, message->payload_bytes));
+		json_object_set_new(object, "payload",
+				    json_stringn(payload, message->payload_bytes));
 	else
 		json_object_set_new(object, "payload_hex", hex_json(message));
 }
@@ -111,10 +114,12 @@ static void put_json(const struct printing *to, bool is_nested)
 	json_t *object = json_object();
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S%z", &to->local);
 	json_object_set_new(object, "tst", json_string(when));
-	json_object_set_new(object, "topic", json_stringn(to->message->topic, to->message->topic_bytes));
+	json_object_set_new(object, "topic",
+			    json_stringn(to->message->topic, to->message->topic_bytes));
 	json_object_set_new(object, "qos", json_integer(to->message->qos));
 	json_object_set_new(object, "retain", json_integer(to->message->is_retain));
-	json_object_set_new(object, "payloadlen", json_integer((json_int_t)to->message->payload_bytes));
+	json_object_set_new(object, "payloadlen",
+			    json_integer((json_int_t)to->message->payload_bytes));
 	if (to->message->packet_id != 0)
 		json_object_set_new(object, "mid", json_integer(to->message->packet_id));
 	add_payload(object, to->message, is_nested);
@@ -232,8 +237,8 @@ const char *mt_format_check(const char *format)
 	return NULL;
 }
 
-void mt_format_print(FILE *out, const char *format, const struct mortise_message *message, const struct timespec *when,
-		     bool is_tty)
+void mt_format_print(FILE *out, const char *format, const struct mortise_message *message,
+		     const struct timespec *when, bool is_tty)
 {
 	struct printing to = {.out = out, .message = message, .when = *when, .is_tty = is_tty};
 	localtime_r(&when->tv_sec, &to.local);

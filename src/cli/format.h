@@ -3,8 +3,9 @@
  *
  *   %t topic  %p payload  %x %X payload in hex  %l its length  %q QoS  %r retain  %m packet id
  *   %j %J JSON (payload as text / as JSON)
- *   %I time, ISO 8601  %U unix time with nanoseconds  %C content type  %R response topic  %D correlation data  %E expiry
- *   %F payload format  %P user properties  %S subscription ids  %A topic alias  %%      @ as strftime; @N nanoseconds, @@
+ *   %I time, ISO 8601  %U unix time with nanoseconds  %C content type  %R response topic  %D
+ * correlation data  %E expiry %F payload format  %P user properties  %S subscription ids  %A topic
+ * alias  %%      @ as strftime; @N nanoseconds, @@
  *   \n \t \r \a \e \v \0 \\
  */
 #pragma once
@@ -15,7 +16,7 @@
 #include <time.h>
 
 /* Writes one message and a newline. is_tty: control characters of the peer are shown as '?'. */
-void mt_format_print(FILE *out, const char *format, const struct mortise_message *message, const struct timespec *when,
-		     bool is_tty);
+void mt_format_print(FILE *out, const char *format, const struct mortise_message *message,
+		     const struct timespec *when, bool is_tty);
 /* NULL when it knows every character of the format, else the place of the first one it does not. */
 const char *mt_format_check(const char *format);

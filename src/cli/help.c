@@ -22,15 +22,17 @@ static void print_row(FILE *out, const char *left, const char *right)
 static void print_option(FILE *out, const struct mt_option *option)
 {
 	char left[96];
-	snprintf(left, sizeof(left), "%s%s%s--%s%s%s", *option->short_name ? "-" : "    ", option->short_name,
-		 *option->short_name ? ", " : "", option->name, *option->arguments ? " " : "", option->arguments);
+	snprintf(left, sizeof(left), "%s%s%s--%s%s%s", *option->short_name ? "-" : "    ",
+		 option->short_name, *option->short_name ? ", " : "", option->name,
+		 *option->arguments ? " " : "", option->arguments);
 	print_row(out, left, option->help);
 }
 
 static void print_verb(FILE *out, const struct mt_verb *verb)
 {
 	char left[128];
-	snprintf(left, sizeof(left), "%s%s%s", verb->name, *verb->operands ? " " : "", verb->operands);
+	snprintf(left, sizeof(left), "%s%s%s", verb->name, *verb->operands ? " " : "",
+		 verb->operands);
 	print_row(out, left, verb->help);
 }
 
@@ -39,7 +41,8 @@ static void print_options(FILE *out, const struct mt_verb *verb, bool is_common)
 	uint32_t count;
 	const struct mt_option *options = mt_options_table(&count);
 	for (uint32_t i = 0; i < count; i++)
-		if (mt_verb_takes(verb, &options[i]) && (strcmp(options[i].group, "common") == 0) == is_common)
+		if (mt_verb_takes(verb, &options[i]) &&
+		    (strcmp(options[i].group, "common") == 0) == is_common)
 			print_option(out, &options[i]);
 }
 
@@ -75,7 +78,8 @@ void mt_help_all(FILE *out)
 	fprintf(out, "\ncommon options, before or after the verb:\n");
 	print_options(out, NULL, true);
 	fprintf(out, "\nmore: mortise VERB --help\n"
-		     "exit: 0 done, 1 it failed, 2 the command line or a file is wrong, 3 nobody answers, 4 "
+		     "exit: 0 done, 1 it failed, 2 the command line or a file is wrong, 3 nobody "
+		     "answers, 4 "
 		     "not permitted,\n"
 		     "      5 a signature, tag, chain or hash does not verify, 27 timed out\n");
 }
@@ -89,7 +93,8 @@ bool mt_help_words(FILE *out, const char *const *words, uint32_t count)
 		mt_help_all(out);
 		return true;
 	}
-	snprintf(name, sizeof(name), "%.30s%s%.30s", words[0], count > 1 ? " " : "", count > 1 ? words[1] : "");
+	snprintf(name, sizeof(name), "%.30s%s%.30s", words[0], count > 1 ? " " : "",
+		 count > 1 ? words[1] : "");
 	for (uint32_t i = 0; i < verb_count; i++) {
 		if (strcmp(verbs[i].name, name) == 0) {
 			mt_help_verb(out, &verbs[i]);

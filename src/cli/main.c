@@ -60,7 +60,8 @@ int main(int argc, char **argv)
 	static struct mt_options options; /* large, and there is one command line */
 	char fault[512];
 	int exit_code;
-	if (mt_options_parse(&options, argc, (const char *const *)argv, fault, sizeof(fault)) != MT_OK)
+	if (mt_options_parse(&options, argc, (const char *const *)argv, fault, sizeof(fault)) !=
+	    MT_OK)
 		return mt_cli_fail(2, "%s", fault);
 	exit_code = run(&options);
 	/* A full disk or a closed pipe must not look like success. */

@@ -6,15 +6,16 @@
 #include <string.h>
 
 static const struct mt_verb verbs[] = {
-#define X(id, name, operands, least, most, groups, help) {MT_VERB_##id, name, operands, least, most, groups, help},
+#define X(id, name, operands, least, most, groups, help) \
+	{MT_VERB_##id, name, operands, least, most, groups, help},
 	MT_TABLE_VERBS(X)
 #undef X
 };
 
-enum { no,
-       yes };
+enum { no, yes };
 static const struct mt_option table[] = {
-#define X(group, short_name, name, arguments, repeat, help) {group, short_name, name, arguments, repeat == yes, help},
+#define X(group, short_name, name, arguments, repeat, help) \
+	{group, short_name, name, arguments, repeat == yes, help},
 	MT_TABLE_OPTIONS(X)
 #undef X
 };
@@ -100,8 +101,7 @@ static const struct mt_verb *find_verb(const char *noun, const char *word)
 
 static void hint(const struct mt_options *options, char *to, size_t cap)
 {
-	const char *name = options->verb ? options->verb->name : options->noun ? options->noun
-									       : "";
+	const char *name = options->verb ? options->verb->name : options->noun ? options->noun : "";
 	snprintf(to, cap, "see: mortise %s%s--help", name, *name ? " " : "");
 }
 
@@ -136,7 +136,8 @@ static const struct mt_option *find_short(const struct mt_verb *verb, char lette
 }
 
 /* Notes one use; `attached` is a value from the same word, or NULL. */
-static enum mt_status use(struct parser *parser, const struct mt_option *option, const char *attached)
+static enum mt_status use(struct parser *parser, const struct mt_option *option,
+			  const char *attached)
 {
 	struct mt_options *options = parser->options;
 	struct mt_option_use *slot = &options->uses[options->use_count];
@@ -170,7 +171,8 @@ static enum mt_status take_long(struct parser *parser, const char *word)
 	return use(parser, option, word[len] == '=' ? word + len + 1 : NULL);
 }
 
-/* "-rl", "-q1", "-q": letters until the first that takes a value, which takes the rest of the word. */
+/* "-rl", "-q1", "-q": letters until the first that takes a value, which takes the rest of the word.
+ */
 static enum mt_status take_short(struct parser *parser, const char *letters)
 {
 	for (; *letters; letters++) {
@@ -208,7 +210,8 @@ static enum mt_status take_all(struct parser *parser)
 	while (parser->at < parser->argc) {
 		const struct mt_verb *verb = parser->options->verb;
 		const char *word = parser->argv[parser->at++];
-		bool is_word = is_ended || word[0] != '-' || word[1] == '\0' || (verb && lists(verb->groups, "raw"));
+		bool is_word = is_ended || word[0] != '-' || word[1] == '\0' ||
+			       (verb && lists(verb->groups, "raw"));
 		if (is_word)
 			MT_TRY(take_word(parser, word));
 		else if (strcmp(word, "--") == 0)
@@ -221,10 +224,15 @@ static enum mt_status take_all(struct parser *parser)
 	return MT_OK;
 }
 
-enum mt_status mt_options_parse(struct mt_options *options, int argc, const char *const *argv, char *fault,
-				size_t cap)
+enum mt_status mt_options_parse(struct mt_options *options, int argc, const char *const *argv,
+				char *fault, size_t cap)
 {
-	struct parser parser = {.options = options, .argv = argv, .argc = argc, .at = 1, .fault = fault, .cap = cap};
+	struct parser parser = {.options = options,
+				.argv = argv,
+				.argc = argc,
+				.at = 1,
+				.fault = fault,
+				.cap = cap};
 	memset(options, 0, sizeof(*options));
 	MT_TRY(take_all(&parser));
 	if (mt_options_has(options, "help") || mt_options_has(options, "version"))
@@ -239,7 +247,8 @@ enum mt_status mt_options_parse(struct mt_options *options, int argc, const char
 	return MT_OK;
 }
 
-const struct mt_option_use *mt_options_next(const struct mt_options *options, const char *name, uint32_t *pos)
+const struct mt_option_use *mt_options_next(const struct mt_options *options, const char *name,
+					    uint32_t *pos)
 {
 	while (*pos < options->use_count) {
 		const struct mt_option_use *found = &options->uses[(*pos)++];
@@ -271,8 +280,9 @@ uint32_t mt_options_count(const struct mt_options *options, const char *name)
 	return count;
 }
 
-enum mt_status mt_options_number(const struct mt_options *options, const char *name, uint64_t low, uint64_t high,
-				 uint64_t fallback, uint64_t *out, char *fault, size_t cap)
+enum mt_status mt_options_number(const struct mt_options *options, const char *name, uint64_t low,
+				 uint64_t high, uint64_t fallback, uint64_t *out, char *fault,
+				 size_t cap)
 {
 	const char *text = mt_options_value(options, name);
 	uint64_t value = 0;

@@ -141,7 +141,8 @@ static void print_members(FILE *out, const json_t *object, int indent)
 	/* The macro wants a mutable object, and reads it. */
 	json_object_foreach((json_t *)(uintptr_t)object, key, value)
 	{
-		fprintf(out, "%*s%s:%s", indent, "", key, json_is_object(value) || json_is_array(value) ? "\n" : " ");
+		fprintf(out, "%*s%s:%s", indent, "", key,
+			json_is_object(value) || json_is_array(value) ? "\n" : " ");
 		if (json_is_object(value))
 			print_members(out, value, indent + INDENT);
 		else if (!json_is_array(value))

@@ -1,4 +1,5 @@
-/* -D PACKET PROPERTY VALUE: properties of MQTT 5 by the names of the standard, with '-' for spaces. */
+/* -D PACKET PROPERTY VALUE: properties of MQTT 5 by the names of the standard, with '-' for spaces.
+ */
 #include "cli/connection.h"
 #include "cli/verbs.h"
 
@@ -72,7 +73,8 @@ static int take(const struct mt_option_use *use, struct mt_cli_properties *out)
 	const struct row *row = find(use->arguments[1]);
 	const char *text = use->arguments[2];
 	if (!row)
-		return mt_cli_fail(2, "-D %s: there is no property of that name", use->arguments[1]);
+		return mt_cli_fail(2, "-D %s: there is no property of that name",
+				   use->arguments[1]);
 	if (out->count == MT_PROPERTIES_MAX)
 		return mt_cli_fail(2, "-D: at most %u properties a packet", MT_PROPERTIES_MAX);
 	*property = (struct mortise_property){.id = row->id};
@@ -89,7 +91,8 @@ static int take(const struct mt_option_use *use, struct mt_cli_properties *out)
 	return 0;
 }
 
-int mt_cli_connection_properties(const struct mt_options *options, const char *packet, struct mt_cli_properties *out)
+int mt_cli_connection_properties(const struct mt_options *options, const char *packet,
+				 struct mt_cli_properties *out)
 {
 	const struct mt_option_use *use;
 	uint32_t pos = 0;
@@ -97,9 +100,10 @@ int mt_cli_connection_properties(const struct mt_options *options, const char *p
 	out->count = 0;
 	while (!failed && (use = mt_options_next(options, "property", &pos))) {
 		if (!is_packet(use->arguments[0]))
-			return mt_cli_fail(2,
-					   "-D %s: expected connect, will, publish, subscribe or disconnect",
-					   use->arguments[0]);
+			return mt_cli_fail(
+				2,
+				"-D %s: expected connect, will, publish, subscribe or disconnect",
+				use->arguments[0]);
 		if (strcmp(use->arguments[0], packet) == 0)
 			failed = take(use, out);
 	}

@@ -41,7 +41,8 @@ static int publish(struct publisher *publisher, const void *payload, size_t byte
 	return status == MORTISE_OK ? 0 : fail(publisher, status);
 }
 
-/* Queues a line; when the queue is full, waits until half of it is through: no round trip for each line. */
+/* Queues a line; when the queue is full, waits until half of it is through: no round trip for each
+ * line. */
 static int post(struct publisher *publisher, const uint8_t *line, size_t bytes)
 {
 	mortise_client *client = publisher->connection.client;
@@ -108,17 +109,20 @@ static int wait_for_input(struct publisher *publisher)
 	mortise_client *client = publisher->connection.client;
 	struct mortise_event event;
 	for (;;) {
-		struct pollfd wait[] = {{.fd = STDIN_FILENO, .events = POLLIN},
-					{.fd = mortise_client_fd(client), .events = mortise_client_events(client)}};
+		struct pollfd wait[] = {
+			{.fd = STDIN_FILENO, .events = POLLIN},
+			{.fd = mortise_client_fd(client), .events = mortise_client_events(client)}};
 		(void)poll(wait, 2, mortise_client_deadline_ms(client));
 		mortise_client_process(client);
 		while (mortise_client_next(client, &event) == MORTISE_OK) {
 			if (event.type == MORTISE_EVENT_LOST)
 				return fail(publisher, (int)event.status);
 			if (event.type == MORTISE_EVENT_PUBLISHED && event.reason >= 0x80)
-				return mt_cli_fail(mt_cli_connection_exit(MORTISE_DENIED, event.reason),
-						   "publish to %s: the server refused it: %s", publisher->message.topic,
-						   mortise_reason_text(event.reason));
+				return mt_cli_fail(
+					mt_cli_connection_exit(MORTISE_DENIED, event.reason),
+					"publish to %s: the server refused it: %s",
+					publisher->message.topic,
+					mortise_reason_text(event.reason));
 		}
 		if (wait[0].revents)
 			return 0;
@@ -184,7 +188,8 @@ static int publish_payload(struct publisher *publisher, const struct mt_options 
 
 static int check(const struct mt_options *options)
 {
-	static const char *const sources[] = {"message", "file", "stdin-line", "null-message", "stdin-file"};
+	static const char *const sources[] = {"message", "file", "stdin-line", "null-message",
+					      "stdin-file"};
 	uint32_t count = 0;
 	for (size_t i = 0; i < MT_COUNT_OF(sources); i++)
 		count += mt_options_has(options, sources[i]);
@@ -202,12 +207,15 @@ static int run(struct publisher *publisher, const struct mt_options *options)
 	int failed;
 	if (status != MORTISE_OK)
 		return mt_cli_connection_fail(&publisher->connection, "connect", status);
-	mt_cli_connection_trace(&publisher->connection, "connected as \"%s\"", mortise_client_id(client));
+	mt_cli_connection_trace(&publisher->connection, "connected as \"%s\"",
+				mortise_client_id(client));
 	failed = publish_payload(publisher, options);
 	if (failed)
 		return failed;
 	status = mortise_client_disconnect(client, 0, CONNECT_MS);
-	return status == MORTISE_OK ? 0 : mt_cli_connection_fail(&publisher->connection, "disconnect", status);
+	return status == MORTISE_OK
+		       ? 0
+		       : mt_cli_connection_fail(&publisher->connection, "disconnect", status);
 }
 
 int mt_cli_pub(const struct mt_options *options)

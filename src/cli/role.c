@@ -18,7 +18,8 @@ int mt_cli_role_remove(const struct mt_options *options)
 	char path[MT_CLI_URL_BYTES];
 	const char *name = options->operands[0];
 	int failed = mt_cli_api_path(path, "roles/%s", name, NULL);
-	return failed ? failed : mt_cli_api_do(options, "DELETE", path, NULL, "role %s removed", name);
+	return failed ? failed
+		      : mt_cli_api_do(options, "DELETE", path, NULL, "role %s removed", name);
 }
 
 int mt_cli_role_list(const struct mt_options *options)
@@ -55,16 +56,19 @@ static json_t *rule_row(const json_t *rule)
 	char qos[16] = "";
 	size_t i;
 	json_t *value;
-	snprintf(id, sizeof(id), "%lld", (long long)json_integer_value(json_object_get(rule, "id")));
+	snprintf(id, sizeof(id), "%lld",
+		 (long long)json_integer_value(json_object_get(rule, "id")));
 	json_array_foreach(json_object_get(rule, "qos"), i, value) if (i < 3)
 		snprintf(qos + strlen(qos), sizeof(qos) - strlen(qos), "%s%d", i > 0 ? "," : "",
 			 (int)json_integer_value(value));
 	return json_pack("[s, s, s, s, s, s, s, s, s]", id, is_deny ? "deny" : "allow",
-			 text_of(rule, is_deny ? "deny" : "allow", ""), text_of(rule, "topic", ""), qos,
-			 !retain ? "any" : json_is_true(retain) ? "yes"
-								: "no",
-			 text_of(rule, "share", "-"),
-			 text_of(rule, "from", "-"), text_of(rule, "until", "-"));
+			 text_of(rule, is_deny ? "deny" : "allow", ""), text_of(rule, "topic", ""),
+			 qos,
+			 !retain		? "any"
+			 : json_is_true(retain) ? "yes"
+						: "no",
+			 text_of(rule, "share", "-"), text_of(rule, "from", "-"),
+			 text_of(rule, "until", "-"));
 }
 
 static void print_rules(const json_t *answer)
@@ -160,14 +164,16 @@ static int send_rule(const struct mt_options *options, json_t *body)
 	if (mt_options_has(options, "json"))
 		mt_cli_print_json(stdout, answer);
 	else
-		printf("rule %lld added\n", (long long)json_integer_value(json_object_get(answer, "rule")));
+		printf("rule %lld added\n",
+		       (long long)json_integer_value(json_object_get(answer, "rule")));
 	json_decref(answer);
 	return 0;
 }
 
 static int add_rule(const struct mt_options *options, const char *effect)
 {
-	json_t *body = json_pack("{s:s, s:s}", effect, options->operands[1], "topic", options->operands[2]);
+	json_t *body = json_pack("{s:s, s:s}", effect, options->operands[1], "topic",
+				 options->operands[2]);
 	int failed = body ? 0 : mt_cli_fail(2, "role %s: an operand is no UTF-8 text", effect);
 	if (!failed)
 		failed = add_qos(body, mt_options_value(options, "qos"));
@@ -198,5 +204,6 @@ int mt_cli_role_drop(const struct mt_options *options)
 	const char *rule = options->operands[1];
 	int failed = mt_cli_api_path(path, "roles/%s/rules/%s", role, rule);
 	return failed ? failed
-		      : mt_cli_api_do(options, "DELETE", path, NULL, "rule %s of role %s dropped", rule, role);
+		      : mt_cli_api_do(options, "DELETE", path, NULL, "rule %s of role %s dropped",
+				      rule, role);
 }

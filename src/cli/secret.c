@@ -49,16 +49,19 @@ static int take(const char *raw, size_t len, const char *source, struct mt_cli_s
 	if (len > 0 && raw[len - 1] == '\n')
 		len--;
 	if (len == 0)
-		return mt_cli_fail(2, "%s: the password is empty; expected at least one character", source);
+		return mt_cli_fail(2, "%s: the password is empty; expected at least one character",
+				   source);
 	if (len > MT_SECRET_BYTES_MAX)
-		return mt_cli_fail(2, "%s: the password is longer than %u bytes", source, MT_SECRET_BYTES_MAX);
+		return mt_cli_fail(2, "%s: the password is longer than %u bytes", source,
+				   MT_SECRET_BYTES_MAX);
 	if (mt_utf8_check(mt_bytes_of(raw, len), &bad) != MT_UTF8_GOOD)
 		return mt_cli_fail(2, "%s: the password is no UTF-8 text", source);
 	memcpy(out->text, raw, len);
 	out->text[len] = '\0';
 	if (count_characters(raw, len) < ADVISED_CHARACTERS)
-		mt_cli_warn("the password has fewer than %u characters; --generate makes a strong one",
-			    ADVISED_CHARACTERS);
+		mt_cli_warn(
+			"the password has fewer than %u characters; --generate makes a strong one",
+			ADVISED_CHARACTERS);
 	return 0;
 }
 
@@ -81,7 +84,8 @@ static int read_file(const char *path, struct mt_cli_secret *out)
 	int failed;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
-		return mt_cli_fail(errno == EACCES ? 4 : 2, "--password-file %s: %s", path, strerror(errno));
+		return mt_cli_fail(errno == EACCES ? 4 : 2, "--password-file %s: %s", path,
+				   strerror(errno));
 	if (fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && (facts.st_mode & 077) != 0)
 		mt_cli_warn("%s can be read by others; chmod 600 it", path);
 	failed = read_from(fd, path, out);
@@ -89,7 +93,8 @@ static int read_file(const char *path, struct mt_cli_secret *out)
 	return failed;
 }
 
-/* ^C ends the line as a newline does, so that echo is always put back. Bytes read, -1 for ^C and errors. */
+/* ^C ends the line as a newline does, so that echo is always put back. Bytes read, -1 for ^C and
+ * errors. */
 static ssize_t ask(int terminal, const char *prompt, char *out, size_t cap)
 {
 	struct termios before;
@@ -101,7 +106,8 @@ static ssize_t ask(int terminal, const char *prompt, char *out, size_t cap)
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
 	quiet.c_lflag |= ICANON | ECHONL;
 	quiet.c_cc[VEOL] = CONTROL_C;
-	if (write(terminal, prompt, strlen(prompt)) < 0 || tcsetattr(terminal, TCSAFLUSH, &quiet) != 0)
+	if (write(terminal, prompt, strlen(prompt)) < 0 ||
+	    tcsetattr(terminal, TCSAFLUSH, &quiet) != 0)
 		return -1;
 	do
 		got = read(terminal, out, cap);
@@ -115,7 +121,8 @@ static int prompt_twice(int terminal, struct mt_cli_secret *out)
 	char first[MT_SECRET_BYTES_MAX + 2];
 	char second[MT_SECRET_BYTES_MAX + 2];
 	ssize_t first_len = ask(terminal, "Password: ", first, sizeof(first));
-	ssize_t second_len = first_len < 0 ? -1 : ask(terminal, "The same again: ", second, sizeof(second));
+	ssize_t second_len =
+		first_len < 0 ? -1 : ask(terminal, "The same again: ", second, sizeof(second));
 	int failed;
 	if (second_len < 0)
 		failed = mt_cli_fail(1, "no password was given");
@@ -133,9 +140,9 @@ static int prompt(struct mt_cli_secret *out)
 	int failed;
 	int terminal = isatty(STDIN_FILENO) ? open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY) : -1;
 	if (terminal < 0)
-		return mt_cli_fail(
-			2, "a password is needed and there is no terminal to ask at; give --password-stdin, "
-			   "--password-file FILE or --generate");
+		return mt_cli_fail(2, "a password is needed and there is no terminal to ask at; "
+				      "give --password-stdin, "
+				      "--password-file FILE or --generate");
 	failed = prompt_twice(terminal, out);
 	close(terminal);
 	return failed;
@@ -161,7 +168,8 @@ int mt_cli_secret_read(const struct mt_options *options, struct mt_cli_secret *o
 	bool is_generated = mt_options_has(options, "generate");
 	memset(out, 0, sizeof(*out));
 	if (is_stdin + is_generated + (path != NULL) > 1)
-		return mt_cli_fail(2, "--password-stdin, --password-file and --generate: give one of them");
+		return mt_cli_fail(
+			2, "--password-stdin, --password-file and --generate: give one of them");
 	if (is_generated) {
 		generate(out);
 		return 0;

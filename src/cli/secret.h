@@ -1,4 +1,5 @@
-/* Passwords for the verbs: from standard input, a file, a prompt, or made here; never from an argument. */
+/* Passwords for the verbs: from standard input, a file, a prompt, or made here; never from an
+ * argument. */
 #pragma once
 
 #include "cli/options.h"
@@ -11,8 +12,9 @@ struct mt_cli_secret {
 };
 
 /*
- * --generate, --password-stdin, --password-file, or the terminal, asked twice. One newline at the end is stripped. Exit code, 0 when *out is filled;
- * errors are told, and so is a warning about a short one.
+ * --generate, --password-stdin, --password-file, or the terminal, asked twice. One newline at the
+ * end is stripped. Exit code, 0 when *out is filled; errors are told, and so is a warning about a
+ * short one.
  */
 int mt_cli_secret_read(const struct mt_options *options, struct mt_cli_secret *out);
 void mt_cli_secret_finish(struct mt_cli_secret *secret);

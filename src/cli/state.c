@@ -30,7 +30,8 @@ static bool is_local_safe(const char *needed)
 	return is_own(LOCAL_STATE) && is_own(path);
 }
 
-int mt_cli_state_find(const struct mt_options *options, const char *needed, char out[MT_STATE_PATH_BYTES])
+int mt_cli_state_find(const struct mt_options *options, const char *needed,
+		      char out[MT_STATE_PATH_BYTES])
 {
 	const char *found = mt_options_value(options, "state");
 	if (!found)

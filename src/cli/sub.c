@@ -1,4 +1,5 @@
-/* mortise sub: subscribes and prints what arrives, until count, time, a signal or a refusal ends it. */
+/* mortise sub: subscribes and prints what arrives, until count, time, a signal or a refusal ends
+ * it. */
 #include "cli/connection.h"
 #include "cli/format.h"
 #include "cli/verbs.h"
@@ -23,7 +24,7 @@ struct subscriber {
 	size_t filter_count;
 	struct mt_cli_properties properties;
 	const char *format;
-	uint64_t left; /* messages to print; 0: without end */
+	uint64_t left;	     /* messages to print; 0: without end */
 	struct timespec due; /* of -W; tv_sec 0: none */
 	bool is_no_retained;
 	bool is_retained_only;
@@ -57,8 +58,10 @@ static int take_filters(const struct mt_options *options, struct subscriber *sub
 		subscriber->filters[subscriber->filter_count++] = (struct mortise_subscription){
 			.filter = use->arguments[0],
 			.qos = subscriber->connection.qos,
-			.is_retain_as_published = subscriber->is_retain_as_published && subscriber->connection.is_v5,
-			.retain_handling = subscriber->is_no_retained && subscriber->connection.is_v5 ? 2 : 0,
+			.is_retain_as_published =
+				subscriber->is_retain_as_published && subscriber->connection.is_v5,
+			.retain_handling =
+				subscriber->is_no_retained && subscriber->connection.is_v5 ? 2 : 0,
 		};
 	return 0;
 }
@@ -68,9 +71,9 @@ static int take_format(const struct mt_options *options, struct subscriber *subs
 	const char *format = mt_options_value(options, "format");
 	const char *wrong = format ? mt_format_check(format) : NULL;
 	if (wrong)
-		return mt_cli_fail(2, "-F: \"%.2s\" is no format character; see man mortise", wrong);
-	subscriber->format = format ? format : mt_options_has(options, "verbose") ? "%t %p"
-										  : "%p";
+		return mt_cli_fail(2, "-F: \"%.2s\" is no format character; see man mortise",
+				   wrong);
+	subscriber->format = format ? format : mt_options_has(options, "verbose") ? "%t %p" : "%p";
 	if (!format && mt_options_has(options, "json"))
 		subscriber->format = "%j";
 	return 0;
@@ -82,8 +85,10 @@ static int take_options(const struct mt_options *options, struct subscriber *sub
 	uint64_t seconds = 0;
 	if (!mt_options_has(options, "topic"))
 		return mt_cli_fail(2, "sub: no topic filter; give -t FILTER");
-	if (mt_options_number(options, "count", 1, UINT32_MAX, 0, &subscriber->left, fault, sizeof(fault)) != MT_OK ||
-	    mt_options_number(options, "timeout", 1, 1u << 30, 0, &seconds, fault, sizeof(fault)) != MT_OK)
+	if (mt_options_number(options, "count", 1, UINT32_MAX, 0, &subscriber->left, fault,
+			      sizeof(fault)) != MT_OK ||
+	    mt_options_number(options, "timeout", 1, 1u << 30, 0, &seconds, fault, sizeof(fault)) !=
+		    MT_OK)
 		return mt_cli_fail(2, "%s", fault);
 	if (seconds > 0) {
 		clock_gettime(CLOCK_MONOTONIC, &subscriber->due);
@@ -104,7 +109,8 @@ static int ms_left(const struct subscriber *subscriber)
 	if (subscriber->due.tv_sec == 0)
 		return -1;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	left = (subscriber->due.tv_sec - now.tv_sec) * 1000 + (subscriber->due.tv_nsec - now.tv_nsec) / 1000000;
+	left = (subscriber->due.tv_sec - now.tv_sec) * 1000 +
+	       (subscriber->due.tv_nsec - now.tv_nsec) / 1000000;
 	if (left <= 0)
 		return 0;
 	return left > INT32_MAX ? INT32_MAX : (int)left;
@@ -113,7 +119,8 @@ static int ms_left(const struct subscriber *subscriber)
 /* With retain-as-published the flag says nothing of whether the message was waiting. */
 static bool is_wanted(const struct subscriber *subscriber, const struct mortise_message *message)
 {
-	return !(subscriber->is_no_retained && message->is_retain && !subscriber->is_retain_as_published);
+	return !(subscriber->is_no_retained && message->is_retain &&
+		 !subscriber->is_retain_as_published);
 }
 
 static int on_message(struct subscriber *subscriber, const struct mortise_message *message)
@@ -134,14 +141,18 @@ static int on_connected(struct subscriber *subscriber, const struct mortise_even
 {
 	mortise_client *client = subscriber->connection.client;
 	int status;
-	mt_cli_connection_trace(&subscriber->connection, "connected as \"%s\"%s", mortise_client_id(client),
+	mt_cli_connection_trace(&subscriber->connection, "connected as \"%s\"%s",
+				mortise_client_id(client),
 				event->is_session_present ? ", session resumed" : "");
 	if (subscriber->is_subscribed)
 		return GOES_ON;
 	subscriber->is_subscribed = true;
-	status = mortise_client_post_subscribe(client, subscriber->filters, subscriber->filter_count,
-					       subscriber->properties.items, subscriber->properties.count, NULL);
-	return status == MORTISE_OK ? GOES_ON : mt_cli_connection_fail(&subscriber->connection, "subscribe", status);
+	status = mortise_client_post_subscribe(
+		client, subscriber->filters, subscriber->filter_count, subscriber->properties.items,
+		subscriber->properties.count, NULL);
+	return status == MORTISE_OK
+		       ? GOES_ON
+		       : mt_cli_connection_fail(&subscriber->connection, "subscribe", status);
 }
 
 /* Some filters may be refused; when all are, there is nothing to wait for. */
@@ -156,8 +167,9 @@ static int on_subscribed(struct subscriber *subscriber, const struct mortise_eve
 		code = mt_cli_connection_exit(MORTISE_DENIED, event->reasons[i]);
 		if (code == 1 && !subscriber->connection.is_v5) /* 3.1.1 knows one reason only */
 			code = 4;
-		mt_cli_connection_warn(&subscriber->connection, "subscribe to %s: the server refused it: %s",
-				       subscriber->filters[i].filter, mortise_reason_text(event->reasons[i]));
+		mt_cli_connection_warn(
+			&subscriber->connection, "subscribe to %s: the server refused it: %s",
+			subscriber->filters[i].filter, mortise_reason_text(event->reasons[i]));
 	}
 	mt_cli_connection_trace(&subscriber->connection, "subscribed, %zu refused", refused);
 	return refused > 0 && refused == event->reason_count ? code : GOES_ON;
@@ -197,7 +209,8 @@ static int handle_all(struct subscriber *subscriber)
 {
 	struct mortise_event event;
 	int code = GOES_ON;
-	while (code == GOES_ON && mortise_client_next(subscriber->connection.client, &event) == MORTISE_OK)
+	while (code == GOES_ON &&
+	       mortise_client_next(subscriber->connection.client, &event) == MORTISE_OK)
 		code = on_event(subscriber, &event);
 	return code;
 }
@@ -214,8 +227,10 @@ static int loop(struct subscriber *subscriber)
 	mortise_client *client = subscriber->connection.client;
 	int code = GOES_ON;
 	while (code == GOES_ON) {
-		struct pollfd wait = {.fd = mortise_client_fd(client), .events = mortise_client_events(client)};
-		(void)poll(&wait, 1, sooner(ms_left(subscriber), mortise_client_deadline_ms(client)));
+		struct pollfd wait = {.fd = mortise_client_fd(client),
+				      .events = mortise_client_events(client)};
+		(void)poll(&wait, 1,
+			   sooner(ms_left(subscriber), mortise_client_deadline_ms(client)));
 		mortise_client_process(client);
 		code = handle_all(subscriber);
 		if (code == GOES_ON && has_signal)

@@ -16,8 +16,8 @@ static json_t *role_list(const struct mt_options *options)
 }
 
 /* Sends the request that carries a password, and shows a generated one. Takes the body over. */
-static int send_secret(const struct mt_options *options, const char *method, const char *path, json_t *body,
-		       const struct mt_cli_secret *secret, const char *done)
+static int send_secret(const struct mt_options *options, const char *method, const char *path,
+		       json_t *body, const struct mt_cli_secret *secret, const char *done)
 {
 	json_t *answer;
 	int failed = mt_cli_api_request(options, method, path, body, &answer);
@@ -46,8 +46,8 @@ int mt_cli_user_add(const struct mt_options *options)
 	int failed = mt_cli_secret_read(options, &secret);
 	if (failed)
 		return failed;
-	body = json_pack("{s:s, s:s, s:o}", "name", options->operands[0], "password", secret.text, "roles",
-			 role_list(options));
+	body = json_pack("{s:s, s:s, s:o}", "name", options->operands[0], "password", secret.text,
+			 "roles", role_list(options));
 	if (body && rule)
 		json_object_set_new(body, "client_id", json_string(rule));
 	if (body)
@@ -67,8 +67,8 @@ int mt_cli_user_passwd(const struct mt_options *options)
 		failed = mt_cli_secret_read(options, &secret);
 	if (failed)
 		return failed;
-	failed = send_secret(options, "PUT", path, json_pack("{s:s}", "password", secret.text), &secret,
-			     "has a new password");
+	failed = send_secret(options, "PUT", path, json_pack("{s:s}", "password", secret.text),
+			     &secret, "has a new password");
 	mt_cli_secret_finish(&secret);
 	return failed;
 }
@@ -91,11 +91,14 @@ int mt_cli_user_token(const struct mt_options *options)
 }
 
 /* A change of one user: `form` is its path. */
-static int change(const struct mt_options *options, const char *method, const char *form, const char *done)
+static int change(const struct mt_options *options, const char *method, const char *form,
+		  const char *done)
 {
 	char path[MT_CLI_URL_BYTES];
 	int failed = mt_cli_api_path(path, form, options->operands[0], NULL);
-	return failed ? failed : mt_cli_api_do(options, method, path, NULL, "user %s %s", options->operands[0], done);
+	return failed ? failed
+		      : mt_cli_api_do(options, method, path, NULL, "user %s %s",
+				      options->operands[0], done);
 }
 
 int mt_cli_user_enable(const struct mt_options *options)
@@ -119,7 +122,9 @@ static int change_role(const struct mt_options *options, const char *method, con
 	const char *name = options->operands[0];
 	const char *role = options->operands[1];
 	int failed = mt_cli_api_path(path, "users/%s/roles/%s", name, role);
-	return failed ? failed : mt_cli_api_do(options, method, path, NULL, "user %s %s role %s", name, done, role);
+	return failed ? failed
+		      : mt_cli_api_do(options, method, path, NULL, "user %s %s role %s", name, done,
+				      role);
 }
 
 int mt_cli_user_grant(const struct mt_options *options)
@@ -155,17 +160,19 @@ static const char *login_of(const json_t *user)
 {
 	bool has_password = json_is_true(json_object_get(user, "password"));
 	bool has_token = json_is_true(json_object_get(user, "token"));
-	return has_password && has_token ? "password, token" : has_password ? "password"
-						       : has_token	    ? "token"
-									    : "none";
+	return has_password && has_token ? "password, token"
+	       : has_password		 ? "password"
+	       : has_token		 ? "token"
+					 : "none";
 }
 
 static json_t *user_row(const json_t *user)
 {
 	const char *rule = json_string_value(json_object_get(user, "client_id"));
 	return json_pack("[O, s, s, s, o]", json_object_get(user, "name"),
-			 json_is_true(json_object_get(user, "enabled")) ? "enabled" : "disabled", login_of(user),
-			 rule && *rule ? rule : "any", join(json_object_get(user, "roles")));
+			 json_is_true(json_object_get(user, "enabled")) ? "enabled" : "disabled",
+			 login_of(user), rule && *rule ? rule : "any",
+			 join(json_object_get(user, "roles")));
 }
 
 int mt_cli_user_list(const struct mt_options *options)

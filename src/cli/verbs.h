@@ -1,5 +1,6 @@
 /*
- * The verbs: one function for each row of spec/commands.tbl, `int mt_cli_<id>(const struct mt_options *)`, which returns the exit code.
+ * The verbs: one function for each row of spec/commands.tbl, `int mt_cli_<id>(const struct
+ * mt_options *)`, which returns the exit code.
  */
 #pragma once
 

@@ -96,9 +96,9 @@ static void announce_limits(struct mt_connect *connect, const struct mt_client_l
 
 static size_t connect_bytes_max(const struct mt_connect *connect)
 {
-	return CONNECT_FIELDS_MAX + connect->client_id.len + connect->user.len + connect->password.len +
-	       connect->will_topic.len + connect->will_payload.len + mt_props_bytes(&connect->props) +
-	       mt_props_bytes(&connect->will_props);
+	return CONNECT_FIELDS_MAX + connect->client_id.len + connect->user.len +
+	       connect->password.len + connect->will_topic.len + connect->will_payload.len +
+	       mt_props_bytes(&connect->props) + mt_props_bytes(&connect->will_props);
 }
 
 /* What we would send must pass the rules that the server applies. */
@@ -127,12 +127,14 @@ static enum mt_status take_tables(struct mt_client *client)
 {
 	const struct mt_client_limits *limits = &client->settings.limits;
 	client->slot_count = (uint32_t)limits->queue_messages + limits->requests;
-	client->slots = mt_mem_zero(&client->mem, client->slot_count * sizeof(struct mt_outgoing *));
+	client->slots =
+		mt_mem_zero(&client->mem, client->slot_count * sizeof(struct mt_outgoing *));
 	if (!client->slots)
 		return MT_MEMORY;
 	if (limits->topic_alias_max == 0)
 		return MT_OK;
-	client->aliases = mt_mem_zero(&client->mem, limits->topic_alias_max * sizeof(struct mt_alias));
+	client->aliases =
+		mt_mem_zero(&client->mem, limits->topic_alias_max * sizeof(struct mt_alias));
 	return client->aliases ? MT_OK : MT_MEMORY;
 }
 
@@ -261,12 +263,14 @@ static bool expiry_is_legal(const struct mt_client *client, const struct mt_prop
 	return props->session_expiry_s == 0 || client->settings.connect.props.session_expiry_s > 0;
 }
 
-static enum mt_status check_control(const struct mt_client *client, const struct mt_buf *buf, struct mt_violation *why)
+static enum mt_status check_control(const struct mt_client *client, const struct mt_buf *buf,
+				    struct mt_violation *why)
 {
 	struct mt_control decoded;
 	struct mt_frame frame;
 	MT_TRY(mt_frame_next(mt_buf_view(buf), client->server.packet_bytes_max, &frame, why));
-	return mt_control_decode(&frame, client->settings.connect.version, MT_SIDE_CLIENT, &decoded, why);
+	return mt_control_decode(&frame, client->settings.connect.version, MT_SIDE_CLIENT, &decoded,
+				 why);
 }
 
 enum mt_status mt_client_disconnect(struct mt_client *client, const struct mt_control *control,
@@ -298,7 +302,8 @@ static void say_violation(struct mt_client *client, uint8_t reason)
 {
 	uint8_t bytes[8];
 	struct mt_buf buf = mt_buf_of(bytes, sizeof(bytes));
-	struct mt_control control = {.type = MT_PACKET_DISCONNECT, .reason = MT_REASON_PROTOCOL_ERROR};
+	struct mt_control control = {.type = MT_PACKET_DISCONNECT,
+				     .reason = MT_REASON_PROTOCOL_ERROR};
 	if (mt_reason_is_legal(reason, MT_PACKET_DISCONNECT, MT_SIDE_CLIENT))
 		control.reason = reason;
 	if (client->phase != MT_CLIENT_OPEN || client->settings.connect.version != MT_VERSION_5)
@@ -312,7 +317,8 @@ void mt_client_end(struct mt_client *client, enum mt_status status, uint8_t reas
 	if (client->phase == MT_CLIENT_IDLE || client->phase == MT_CLIENT_LEAVING)
 		return;
 	client->has_end = true;
-	client->end = (struct mt_client_event){.type = MT_CLIENT_ENDED, .status = status, .reason = reason};
+	client->end = (struct mt_client_event){
+		.type = MT_CLIENT_ENDED, .status = status, .reason = reason};
 	client->phase = MT_CLIENT_LEAVING;
 	client->connect_by_ns = client->ping_ns = MT_TIME_NEVER;
 }
@@ -373,7 +379,8 @@ void mt_client_put_ack(struct mt_client *client, const struct mt_ack *ack)
 	size_t unsent_max = 2 * client->settings.limits.output_bytes + client->out_largest;
 	enum mt_status status = mt_ack_encode(ack, client->settings.connect.version, &buf);
 	MT_CHECK(status == MT_OK);
-	status = mt_client_unsent(client) > unsent_max ? MT_LIMIT : mt_client_put(client, mt_buf_view(&buf));
+	status = mt_client_unsent(client) > unsent_max ? MT_LIMIT
+						       : mt_client_put(client, mt_buf_view(&buf));
 	if (status != MT_OK)
 		mt_client_end(client, status, 0);
 }
@@ -402,17 +409,20 @@ void mt_client_sent(struct mt_client *client, struct mt_now now, size_t bytes)
 		drop_output(client);
 }
 
-/* PINGREQ is due 7/8 of the keep alive after the last byte of either direction, whichever is older. */
+/* PINGREQ is due 7/8 of the keep alive after the last byte of either direction, whichever is older.
+ */
 static mt_time ping_due(const struct mt_client *client)
 {
 	mt_time keep_alive = client->server.keep_alive_s * MT_SECOND;
-	mt_time since = client->sent_ns < client->received_ns ? client->sent_ns : client->received_ns;
+	mt_time since =
+		client->sent_ns < client->received_ns ? client->sent_ns : client->received_ns;
 	return keep_alive == 0 ? MT_TIME_NEVER : since + keep_alive / 8 * 7;
 }
 
 static mt_time answer_due(const struct mt_client *client)
 {
-	mt_time since = client->ping_ns > client->received_ns ? client->ping_ns : client->received_ns;
+	mt_time since =
+		client->ping_ns > client->received_ns ? client->ping_ns : client->received_ns;
 	return since + client->settings.answer_ns;
 }
 

@@ -1,7 +1,9 @@
 /*
- * From the server's bytes to events: packets that may come in pieces, CONNACK, messages, acknowledgements. Pure.
+ * From the server's bytes to events: packets that may come in pieces, CONNACK, messages,
+ * acknowledgements. Pure.
  *
- *   whole packet in the caller's view -> read in place          pieces -> `part` until the packet is whole
+ *   whole packet in the caller's view -> read in place          pieces -> `part` until the packet
+ * is whole
  */
 #include "client/state.h"
 
@@ -61,7 +63,8 @@ static enum mt_status append_part(struct mt_client *client, size_t bytes)
 	return MT_OK;
 }
 
-/* How many bytes of the view belong to the packet in `part`; while its header is short, one at a time. */
+/* How many bytes of the view belong to the packet in `part`; while its header is short, one at a
+ * time. */
 static size_t missing_bytes(const struct mt_client *client)
 {
 	size_t whole = mt_frame_bytes(mt_bytes_of(client->part, client->part_len));
@@ -69,19 +72,22 @@ static size_t missing_bytes(const struct mt_client *client)
 	return missing < client->in.len ? missing : client->in.len;
 }
 
-static enum mt_status frame_in_part(struct mt_client *client, struct mt_frame *frame, struct mt_violation *why)
+static enum mt_status frame_in_part(struct mt_client *client, struct mt_frame *frame,
+				    struct mt_violation *why)
 {
 	size_t packet_bytes = client->settings.limits.packet_bytes;
 	enum mt_status status = MT_AGAIN;
 	while (status == MT_AGAIN && client->in.len > 0) {
 		MT_TRY(append_part(client, missing_bytes(client)));
-		status = mt_frame_next(mt_bytes_of(client->part, client->part_len), packet_bytes, frame, why);
+		status = mt_frame_next(mt_bytes_of(client->part, client->part_len), packet_bytes,
+				       frame, why);
 	}
 	client->is_part_used = status == MT_OK;
 	return status;
 }
 
-static enum mt_status next_frame(struct mt_client *client, struct mt_frame *frame, struct mt_violation *why)
+static enum mt_status next_frame(struct mt_client *client, struct mt_frame *frame,
+				 struct mt_violation *why)
 {
 	enum mt_status status;
 	if (client->part_len > 0)
@@ -98,7 +104,8 @@ static enum mt_status next_frame(struct mt_client *client, struct mt_frame *fram
 	return status;
 }
 
-static uint16_t number_or(const struct mt_props *props, uint32_t bit, uint16_t value, uint16_t otherwise)
+static uint16_t number_or(const struct mt_props *props, uint32_t bit, uint16_t value,
+			  uint16_t otherwise)
 {
 	return props->present & bit ? value : otherwise;
 }
@@ -111,18 +118,20 @@ static bool flag_or_true(const struct mt_props *props, uint32_t bit, uint8_t val
 static void take_server(struct mt_client *client, const struct mt_props *props)
 {
 	struct mt_client_server *server = &client->server;
-	server->receive_max = number_or(props, MT_PROP_BIT(RECEIVE_MAXIMUM), props->receive_max, UINT16_MAX);
+	server->receive_max =
+		number_or(props, MT_PROP_BIT(RECEIVE_MAXIMUM), props->receive_max, UINT16_MAX);
 	server->qos_max = (uint8_t)number_or(props, MT_PROP_BIT(MAXIMUM_QOS), props->qos_max, 2);
-	server->keep_alive_s =
-		number_or(props, MT_PROP_BIT(SERVER_KEEP_ALIVE), props->server_keep_alive_s, server->keep_alive_s);
+	server->keep_alive_s = number_or(props, MT_PROP_BIT(SERVER_KEEP_ALIVE),
+					 props->server_keep_alive_s, server->keep_alive_s);
 	server->is_retain_available =
 		flag_or_true(props, MT_PROP_BIT(RETAIN_AVAILABLE), props->is_retain_available);
-	server->is_wildcard_available =
-		flag_or_true(props, MT_PROP_BIT(WILDCARD_SUBSCRIPTION_AVAILABLE), props->is_wildcard_available);
-	server->is_shared_available =
-		flag_or_true(props, MT_PROP_BIT(SHARED_SUBSCRIPTION_AVAILABLE), props->is_shared_available);
-	server->is_subscription_id_available = flag_or_true(
-		props, MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER_AVAILABLE), props->is_subscription_id_available);
+	server->is_wildcard_available = flag_or_true(
+		props, MT_PROP_BIT(WILDCARD_SUBSCRIPTION_AVAILABLE), props->is_wildcard_available);
+	server->is_shared_available = flag_or_true(
+		props, MT_PROP_BIT(SHARED_SUBSCRIPTION_AVAILABLE), props->is_shared_available);
+	server->is_subscription_id_available =
+		flag_or_true(props, MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER_AVAILABLE),
+			     props->is_subscription_id_available);
 	if (props->present & MT_PROP_BIT(MAXIMUM_PACKET_SIZE))
 		server->packet_bytes_max = props->packet_bytes_max;
 	if (props->present & MT_PROP_BIT(SESSION_EXPIRY_INTERVAL))
@@ -145,20 +154,24 @@ static enum mt_status take_assigned_id(struct mt_client *client, struct mt_bytes
 
 static bool outlives_connection(const struct mt_client *client)
 {
-	return is_v5(client) ? client->server.session_expiry_s > 0 : !client->settings.connect.is_clean;
+	return is_v5(client) ? client->server.session_expiry_s > 0
+			     : !client->settings.connect.is_clean;
 }
 
-/* A session that we asked to forget cannot be there; an authentication that we did not begin cannot have an answer. */
+/* A session that we asked to forget cannot be there; an authentication that we did not begin cannot
+ * have an answer. */
 static const char *connack_fault(const struct mt_client *client, const struct mt_connack *connack)
 {
 	if (connack->is_session_present && !client->is_resuming)
 		return is_v5(client) ? "MQTT-3.2.2-2" : "MQTT-3.2.2-1";
-	if (connack->props.present & (MT_PROP_BIT(AUTHENTICATION_METHOD) | MT_PROP_BIT(AUTHENTICATION_DATA)))
+	if (connack->props.present &
+	    (MT_PROP_BIT(AUTHENTICATION_METHOD) | MT_PROP_BIT(AUTHENTICATION_DATA)))
 		return "MQTT-4.12.0-6";
 	return NULL;
 }
 
-static bool open_session(struct mt_client *client, const struct mt_connack *connack, struct mt_client_event *out)
+static bool open_session(struct mt_client *client, const struct mt_connack *connack,
+			 struct mt_client_event *out)
 {
 	if (take_assigned_id(client, connack->props.assigned_client_id) != MT_OK) {
 		mt_client_end(client, MT_MEMORY, 0);
@@ -179,7 +192,8 @@ static bool open_session(struct mt_client *client, const struct mt_connack *conn
 	return true;
 }
 
-static bool on_connack(struct mt_client *client, const struct mt_frame *frame, struct mt_client_event *out)
+static bool on_connack(struct mt_client *client, const struct mt_frame *frame,
+		       struct mt_client_event *out)
 {
 	struct mt_connack connack;
 	struct mt_violation why;
@@ -215,7 +229,8 @@ static void hold(struct mt_client *client, uint16_t id, bool is_wanted)
 	client->held_count = is_wanted ? client->held_count + 1 : client->held_count - 1;
 }
 
-static enum mt_status set_alias(struct mt_client *client, struct mt_alias *alias, struct mt_bytes topic)
+static enum mt_status set_alias(struct mt_client *client, struct mt_alias *alias,
+				struct mt_bytes topic)
 {
 	uint8_t *copy = mt_mem_take(&client->mem, topic.len);
 	if (!copy)
@@ -226,8 +241,10 @@ static enum mt_status set_alias(struct mt_client *client, struct mt_alias *alias
 	return MT_OK;
 }
 
-/* [MQTT-3.3.2-11]: the alias may lie above what we announced, or stand for a topic that was never given. */
-static enum mt_status resolve_alias(struct mt_client *client, struct mt_publish *publish, struct mt_violation *why)
+/* [MQTT-3.3.2-11]: the alias may lie above what we announced, or stand for a topic that was never
+ * given. */
+static enum mt_status resolve_alias(struct mt_client *client, struct mt_publish *publish,
+				    struct mt_violation *why)
 {
 	struct mt_alias *alias;
 	if (!(publish->props.present & MT_PROP_BIT(TOPIC_ALIAS)))
@@ -256,7 +273,8 @@ static enum mt_status check_window(const struct mt_client *client, const struct 
 	return mt_violate(why, "MQTT-3.3.4-7", MT_REASON_RECEIVE_MAXIMUM_EXCEEDED, 0);
 }
 
-static bool deliver(struct mt_client *client, struct mt_publish *publish, struct mt_client_event *out)
+static bool deliver(struct mt_client *client, struct mt_publish *publish,
+		    struct mt_client_event *out)
 {
 	struct mt_ack ack = {.type = publish->qos == 1 ? MT_PACKET_PUBACK : MT_PACKET_PUBREC,
 			     .packet_id = publish->packet_id};
@@ -269,17 +287,20 @@ static bool deliver(struct mt_client *client, struct mt_publish *publish, struct
 	}
 	if (publish->qos == 2)
 		hold(client, publish->packet_id, true);
-	*out = (struct mt_client_event){
-		.type = MT_CLIENT_MESSAGE, .id = publish->packet_id, .message = *publish, .props = &client->props};
+	*out = (struct mt_client_event){.type = MT_CLIENT_MESSAGE,
+					.id = publish->packet_id,
+					.message = *publish,
+					.props = &client->props};
 	return true;
 }
 
-static bool on_publish(struct mt_client *client, const struct mt_frame *frame, struct mt_client_event *out)
+static bool on_publish(struct mt_client *client, const struct mt_frame *frame,
+		       struct mt_client_event *out)
 {
 	struct mt_publish publish;
 	struct mt_violation why;
-	enum mt_status status =
-		mt_publish_decode(frame, client->settings.connect.version, MT_SIDE_SERVER, &publish, &why);
+	enum mt_status status = mt_publish_decode(frame, client->settings.connect.version,
+						  MT_SIDE_SERVER, &publish, &why);
 	if (status == MT_OK)
 		status = check_window(client, &publish, &why);
 	if (status == MT_OK)
@@ -304,7 +325,8 @@ static void on_pubrel(struct mt_client *client, const struct mt_ack *ack)
 	mt_client_put_ack(client, &answer);
 }
 
-static bool on_ack(struct mt_client *client, const struct mt_frame *frame, struct mt_client_event *out)
+static bool on_ack(struct mt_client *client, const struct mt_frame *frame,
+		   struct mt_client_event *out)
 {
 	struct mt_ack ack;
 	struct mt_violation why;
@@ -319,7 +341,8 @@ static bool on_ack(struct mt_client *client, const struct mt_frame *frame, struc
 	return false;
 }
 
-static bool on_answer(struct mt_client *client, const struct mt_frame *frame, struct mt_client_event *out)
+static bool on_answer(struct mt_client *client, const struct mt_frame *frame,
+		      struct mt_client_event *out)
 {
 	struct mt_suback answer;
 	struct mt_violation why;
@@ -335,7 +358,8 @@ static void on_disconnect(struct mt_client *client, const struct mt_frame *frame
 {
 	struct mt_control control;
 	struct mt_violation why;
-	if (mt_control_decode(frame, client->settings.connect.version, MT_SIDE_SERVER, &control, &why) != MT_OK) {
+	if (mt_control_decode(frame, client->settings.connect.version, MT_SIDE_SERVER, &control,
+			      &why) != MT_OK) {
 		mt_client_end_violation(client, &why);
 		return;
 	}
@@ -352,7 +376,8 @@ static void on_pingresp(struct mt_client *client, const struct mt_frame *frame)
 }
 
 /* Before CONNACK nothing else may come. */
-static bool on_first(struct mt_client *client, const struct mt_frame *frame, struct mt_client_event *out)
+static bool on_first(struct mt_client *client, const struct mt_frame *frame,
+		     struct mt_client_event *out)
 {
 	if (frame->type == MT_PACKET_CONNACK)
 		return on_connack(client, frame, out);
@@ -363,7 +388,8 @@ static bool on_first(struct mt_client *client, const struct mt_frame *frame, str
 	return false;
 }
 
-static bool on_packet(struct mt_client *client, const struct mt_frame *frame, struct mt_client_event *out)
+static bool on_packet(struct mt_client *client, const struct mt_frame *frame,
+		      struct mt_client_event *out)
 {
 	if (client->phase == MT_CLIENT_CONNECTING)
 		return on_first(client, frame, out);
@@ -385,10 +411,12 @@ static bool on_packet(struct mt_client *client, const struct mt_frame *frame, st
 		on_disconnect(client, frame);
 		return false;
 	case MT_PACKET_CONNACK:
-		violate(client, is_v5(client) ? "MQTT-3.2.0-2" : "malformed", MT_REASON_PROTOCOL_ERROR);
+		violate(client, is_v5(client) ? "MQTT-3.2.0-2" : "malformed",
+			MT_REASON_PROTOCOL_ERROR);
 		return false;
 	case MT_PACKET_AUTH:
-		violate(client, is_v5(client) ? "MQTT-4.12.0-6" : "malformed", MT_REASON_PROTOCOL_ERROR);
+		violate(client, is_v5(client) ? "MQTT-4.12.0-6" : "malformed",
+			MT_REASON_PROTOCOL_ERROR);
 		return false;
 	default: /* packets that only clients send */
 		violate(client, "malformed", MT_REASON_PROTOCOL_ERROR);

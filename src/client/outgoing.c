@@ -1,9 +1,11 @@
-/* Publishes on their way to the server: packet ids, window, acknowledgements, sending again (4.3, 4.4, 4.9). Pure. */
+/* Publishes on their way to the server: packet ids, window, acknowledgements, sending again
+ * (4.3, 4.4, 4.9). Pure. */
 #include "client/state.h"
 
 #define PUBLISH_DUP 0x08u
 
-enum mt_status mt_outgoing_create(struct mt_client *client, uint8_t type, size_t packet_bytes, struct mt_outgoing **out)
+enum mt_status mt_outgoing_create(struct mt_client *client, uint8_t type, size_t packet_bytes,
+				  struct mt_outgoing **out)
 {
 	struct mt_outgoing *entry;
 	bool is_publish = type == MT_PACKET_PUBLISH;
@@ -50,9 +52,11 @@ static struct mt_outgoing *first_of(const struct mt_list *list)
 	return first ? MT_LIST_ITEM(first, struct mt_outgoing, link) : NULL;
 }
 
-static void move_to(struct mt_client *client, struct mt_outgoing *entry, enum mt_outgoing_state state)
+static void move_to(struct mt_client *client, struct mt_outgoing *entry,
+		    enum mt_outgoing_state state)
 {
-	struct mt_list *lists[] = {&client->waiting, &client->flying, &client->flying, &client->done};
+	struct mt_list *lists[] = {&client->waiting, &client->flying, &client->flying,
+				   &client->done};
 	client->flying_count -= entry->state == MT_OUT_SENT || entry->state == MT_OUT_RELEASED;
 	client->flying_count += state == MT_OUT_SENT || state == MT_OUT_RELEASED;
 	entry->state = state;
@@ -61,8 +65,8 @@ static void move_to(struct mt_client *client, struct mt_outgoing *entry, enum mt
 }
 
 /* What the server announced in CONNACK. */
-static enum mt_status check_server(const struct mt_client *client, uint8_t qos, bool is_retain, size_t bytes,
-				   struct mt_violation *why)
+static enum mt_status check_server(const struct mt_client *client, uint8_t qos, bool is_retain,
+				   size_t bytes, struct mt_violation *why)
 {
 	const struct mt_client_server *server = &client->server;
 	if (qos > server->qos_max)
@@ -75,19 +79,21 @@ static enum mt_status check_server(const struct mt_client *client, uint8_t qos, 
 }
 
 /* The packet as the server's decoder will see it; aliases are not used towards the server. */
-static enum mt_status check_packet(const struct mt_client *client, struct mt_bytes packet, struct mt_violation *why)
+static enum mt_status check_packet(const struct mt_client *client, struct mt_bytes packet,
+				   struct mt_violation *why)
 {
 	struct mt_publish decoded;
 	struct mt_frame frame;
 	MT_TRY(mt_frame_next(packet, packet.len, &frame, why));
-	MT_TRY(mt_publish_decode(&frame, client->settings.connect.version, MT_SIDE_CLIENT, &decoded, why));
+	MT_TRY(mt_publish_decode(&frame, client->settings.connect.version, MT_SIDE_CLIENT, &decoded,
+				 why));
 	if (decoded.props.present & MT_PROP_BIT(TOPIC_ALIAS))
 		return mt_violate(why, "MQTT-3.3.2-9", MT_REASON_TOPIC_ALIAS_INVALID, 0);
 	return MT_OK;
 }
 
-static enum mt_status encode(const struct mt_client *client, const struct mt_publish *publish, struct mt_buf *buf,
-			     struct mt_violation *why)
+static enum mt_status encode(const struct mt_client *client, const struct mt_publish *publish,
+			     struct mt_buf *buf, struct mt_violation *why)
 {
 	enum mt_status status = mt_publish_encode(publish, client->settings.connect.version, buf);
 	if (status != MT_OK || buf->is_overflown)
@@ -97,8 +103,8 @@ static enum mt_status encode(const struct mt_client *client, const struct mt_pub
 	return status == MT_OK ? MT_OK : MT_INVALID;
 }
 
-static enum mt_status publish_now(struct mt_client *client, const struct mt_publish *publish, size_t bytes,
-				  struct mt_violation *why)
+static enum mt_status publish_now(struct mt_client *client, const struct mt_publish *publish,
+				  size_t bytes, struct mt_violation *why)
 {
 	struct mt_buf buf;
 	size_t unsent = mt_client_unsent(client);
@@ -112,8 +118,8 @@ static enum mt_status publish_now(struct mt_client *client, const struct mt_publ
 	return MT_OK;
 }
 
-static enum mt_status publish_queued(struct mt_client *client, struct mt_publish *publish, size_t bytes, uint16_t *id,
-				     struct mt_violation *why)
+static enum mt_status publish_queued(struct mt_client *client, struct mt_publish *publish,
+				     size_t bytes, uint16_t *id, struct mt_violation *why)
 {
 	struct mt_outgoing *entry = NULL;
 	struct mt_buf buf;
@@ -133,8 +139,8 @@ static enum mt_status publish_queued(struct mt_client *client, struct mt_publish
 	return MT_OK;
 }
 
-enum mt_status mt_client_publish(struct mt_client *client, const struct mt_publish *publish, uint16_t *id,
-				 struct mt_violation *why)
+enum mt_status mt_client_publish(struct mt_client *client, const struct mt_publish *publish,
+				 uint16_t *id, struct mt_violation *why)
 {
 	struct mt_publish packet = *publish;
 	size_t bytes;
@@ -176,8 +182,10 @@ void mt_outgoing_pump(struct mt_client *client)
 		entry = first_of(&client->waiting);
 		if (!entry)
 			return;
-		if (mt_client_put(client, mt_bytes_of(entry->packet, entry->packet_bytes)) != MT_OK) {
-			/* Without room it waits for the buffer to drain; with an empty buffer it never fits. */
+		if (mt_client_put(client, mt_bytes_of(entry->packet, entry->packet_bytes)) !=
+		    MT_OK) {
+			/* Without room it waits for the buffer to drain; with an empty buffer it
+			 * never fits. */
 			if (mt_client_unsent(client) == 0)
 				mt_client_end(client, MT_MEMORY, 0);
 			return;
@@ -198,10 +206,12 @@ static void send_again(struct mt_client *client, struct mt_outgoing *entry, bool
 	move_to(client, entry, MT_OUT_WAITING);
 	mt_list_remove(&entry->link);
 	mt_list_push_back(client->waiting.next, &entry->link);
-	entry->packet[0] = (uint8_t)((entry->packet[0] & ~PUBLISH_DUP) | (is_dup ? PUBLISH_DUP : 0));
+	entry->packet[0] =
+		(uint8_t)((entry->packet[0] & ~PUBLISH_DUP) | (is_dup ? PUBLISH_DUP : 0));
 }
 
-/* Backwards: the oldest comes to stand first. What a server without the session had answered with PUBREC is its own. */
+/* Backwards: the oldest comes to stand first. What a server without the session had answered with
+ * PUBREC is its own. */
 static void take_back(struct mt_client *client, bool is_session_present)
 {
 	struct mt_list *node = client->flying.prev;
@@ -222,7 +232,8 @@ static void refuse_impossible(struct mt_client *client)
 	while (node != &client->waiting) {
 		struct mt_outgoing *entry = MT_LIST_ITEM(node, struct mt_outgoing, link);
 		node = node->next;
-		if (check_server(client, entry->qos, entry->is_retain, entry->packet_bytes, &why) == MT_OK)
+		if (check_server(client, entry->qos, entry->is_retain, entry->packet_bytes, &why) ==
+		    MT_OK)
 			continue;
 		entry->reason = why.reason;
 		move_to(client, entry, MT_OUT_DONE);
@@ -245,10 +256,13 @@ static void end_unexpected(struct mt_client *client)
 }
 
 /* The entry is finished: the event that tells it. */
-static bool finish(struct mt_client *client, struct mt_outgoing *entry, uint8_t reason, struct mt_client_event *out)
+static bool finish(struct mt_client *client, struct mt_outgoing *entry, uint8_t reason,
+		   struct mt_client_event *out)
 {
-	*out = (struct mt_client_event){
-		.type = MT_CLIENT_PUBLISHED, .id = entry->id, .reason = reason, .props = &client->props};
+	*out = (struct mt_client_event){.type = MT_CLIENT_PUBLISHED,
+					.id = entry->id,
+					.reason = reason,
+					.props = &client->props};
 	mt_outgoing_destroy(client, entry);
 	return true;
 }
@@ -277,7 +291,8 @@ static bool is_expected(const struct mt_outgoing *entry, uint8_t ack_type)
 	return entry->state == MT_OUT_RELEASED;
 }
 
-bool mt_outgoing_acked(struct mt_client *client, const struct mt_ack *ack, struct mt_client_event *out)
+bool mt_outgoing_acked(struct mt_client *client, const struct mt_ack *ack,
+		       struct mt_client_event *out)
 {
 	struct mt_outgoing *entry = mt_outgoing_find(client, ack->packet_id);
 	uint8_t reason = ack->reason;
@@ -292,7 +307,8 @@ bool mt_outgoing_acked(struct mt_client *client, const struct mt_ack *ack, struc
 	}
 	if (ack->type == MT_PACKET_PUBREC)
 		return received(client, entry, ack, out);
-	/* After a reconnect the server may have finished it before: section 3.7.2.1 calls that no error. */
+	/* After a reconnect the server may have finished it before: section 3.7.2.1 calls that no
+	 * error. */
 	if (ack->type == MT_PACKET_PUBCOMP && reason == MT_REASON_PACKET_IDENTIFIER_NOT_FOUND)
 		reason = 0;
 	return finish(client, entry, reason, out);

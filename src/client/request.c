@@ -1,7 +1,7 @@
 /* SUBSCRIBE and UNSUBSCRIBE, and their answers. Pure. */
 #include "client/state.h"
 
-#define FILTER_BYTES 3u /* length and options */
+#define FILTER_BYTES 3u	  /* length and options */
 #define REQUEST_BYTES 16u /* fixed header, id, lengths */
 
 static bool is_shared(struct mt_bytes filter)
@@ -18,17 +18,22 @@ static bool has_wildcard(struct mt_bytes filter)
 }
 
 /* What the server announced in CONNACK. */
-static enum mt_status check_server(const struct mt_client *client, const struct mt_client_filter *filters, size_t count,
+static enum mt_status check_server(const struct mt_client *client,
+				   const struct mt_client_filter *filters, size_t count,
 				   const struct mt_props *props, struct mt_violation *why)
 {
 	const struct mt_client_server *server = &client->server;
-	if ((props->present & MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER)) && !server->is_subscription_id_available)
-		return mt_violate(why, "malformed", MT_REASON_SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED, 0);
+	if ((props->present & MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER)) &&
+	    !server->is_subscription_id_available)
+		return mt_violate(why, "malformed",
+				  MT_REASON_SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED, 0);
 	for (size_t i = 0; i < count; i++) {
 		if (!server->is_wildcard_available && has_wildcard(filters[i].filter))
-			return mt_violate(why, "MQTT-3.2.2-21", MT_REASON_WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED, 0);
+			return mt_violate(why, "MQTT-3.2.2-21",
+					  MT_REASON_WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED, 0);
 		if (!server->is_shared_available && is_shared(filters[i].filter))
-			return mt_violate(why, "malformed", MT_REASON_SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, 0);
+			return mt_violate(why, "malformed",
+					  MT_REASON_SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, 0);
 	}
 	return MT_OK;
 }
@@ -41,7 +46,8 @@ static size_t list_bytes_of(const struct mt_client_filter *filters, size_t count
 	return bytes;
 }
 
-static enum mt_status check_packet(const struct mt_client *client, struct mt_bytes packet, struct mt_violation *why)
+static enum mt_status check_packet(const struct mt_client *client, struct mt_bytes packet,
+				   struct mt_violation *why)
 {
 	struct mt_subscribe decoded;
 	struct mt_frame frame;
@@ -50,16 +56,18 @@ static enum mt_status check_packet(const struct mt_client *client, struct mt_byt
 }
 
 static enum mt_status encode(struct mt_client *client, struct mt_subscribe *packet,
-			     const struct mt_client_filter *filters, size_t count, struct mt_buf *list,
-			     struct mt_violation *why)
+			     const struct mt_client_filter *filters, size_t count,
+			     struct mt_buf *list, struct mt_violation *why)
 {
 	enum mt_version version = client->settings.connect.version;
 	struct mt_buf buf;
 	for (size_t i = 0; i < count; i++)
 		mt_subscribe_put(list, filters[i].filter,
-				 packet->type == MT_PACKET_SUBSCRIBE ? &filters[i].options : NULL, version);
+				 packet->type == MT_PACKET_SUBSCRIBE ? &filters[i].options : NULL,
+				 version);
 	packet->list = mt_buf_view(list);
-	MT_TRY(mt_client_put_begin(client, packet->list.len + mt_props_bytes(&packet->props) + REQUEST_BYTES, &buf));
+	MT_TRY(mt_client_put_begin(
+		client, packet->list.len + mt_props_bytes(&packet->props) + REQUEST_BYTES, &buf));
 	if (mt_subscribe_encode(packet, version, &buf) != MT_OK || buf.is_overflown) {
 		(void)!mt_violate(why, "malformed", MT_REASON_PACKET_TOO_LARGE, 0);
 		return MT_INVALID;
@@ -74,10 +82,13 @@ static enum mt_status encode(struct mt_client *client, struct mt_subscribe *pack
 	return MT_OK;
 }
 
-static enum mt_status send(struct mt_client *client, uint8_t type, const struct mt_client_filter *filters, size_t count,
-			   const struct mt_props *props, struct mt_outgoing *entry, struct mt_violation *why)
+static enum mt_status send(struct mt_client *client, uint8_t type,
+			   const struct mt_client_filter *filters, size_t count,
+			   const struct mt_props *props, struct mt_outgoing *entry,
+			   struct mt_violation *why)
 {
-	struct mt_subscribe packet = {.type = type, .packet_id = entry->id, .filter_count = (uint32_t)count};
+	struct mt_subscribe packet = {
+		.type = type, .packet_id = entry->id, .filter_count = (uint32_t)count};
 	size_t list_bytes = list_bytes_of(filters, count);
 	struct mt_buf list;
 	uint8_t *bytes = mt_mem_take(&client->mem, list_bytes + 1);
@@ -92,8 +103,8 @@ static enum mt_status send(struct mt_client *client, uint8_t type, const struct 
 	return status;
 }
 
-static enum mt_status check(const struct mt_client *client, const struct mt_client_filter *filters, size_t count,
-			    const struct mt_props *props, struct mt_violation *why)
+static enum mt_status check(const struct mt_client *client, const struct mt_client_filter *filters,
+			    size_t count, const struct mt_props *props, struct mt_violation *why)
 {
 	struct mt_props none = {0};
 	for (size_t i = 0; i < count; i++)
@@ -101,11 +112,13 @@ static enum mt_status check(const struct mt_client *client, const struct mt_clie
 			(void)!mt_violate(why, "MQTT-4.7.3-3", MT_REASON_TOPIC_FILTER_INVALID, 0);
 			return MT_INVALID;
 		}
-	return check_server(client, filters, count, props ? props : &none, why) == MT_OK ? MT_OK : MT_LIMIT;
+	return check_server(client, filters, count, props ? props : &none, why) == MT_OK ? MT_OK
+											 : MT_LIMIT;
 }
 
-static enum mt_status request(struct mt_client *client, uint8_t type, const struct mt_client_filter *filters,
-			      size_t count, const struct mt_props *props, uint16_t *id, struct mt_violation *why)
+static enum mt_status request(struct mt_client *client, uint8_t type,
+			      const struct mt_client_filter *filters, size_t count,
+			      const struct mt_props *props, uint16_t *id, struct mt_violation *why)
 {
 	struct mt_outgoing *entry = NULL;
 	enum mt_status status;
@@ -124,14 +137,17 @@ static enum mt_status request(struct mt_client *client, uint8_t type, const stru
 	return MT_OK;
 }
 
-enum mt_status mt_client_subscribe(struct mt_client *client, const struct mt_client_filter *filters, size_t count,
-				   const struct mt_props *props, uint16_t *id, struct mt_violation *why)
+enum mt_status mt_client_subscribe(struct mt_client *client, const struct mt_client_filter *filters,
+				   size_t count, const struct mt_props *props, uint16_t *id,
+				   struct mt_violation *why)
 {
 	return request(client, MT_PACKET_SUBSCRIBE, filters, count, props, id, why);
 }
 
-enum mt_status mt_client_unsubscribe(struct mt_client *client, const struct mt_client_filter *filters, size_t count,
-				     const struct mt_props *props, uint16_t *id, struct mt_violation *why)
+enum mt_status mt_client_unsubscribe(struct mt_client *client,
+				     const struct mt_client_filter *filters, size_t count,
+				     const struct mt_props *props, uint16_t *id,
+				     struct mt_violation *why)
 {
 	return request(client, MT_PACKET_UNSUBSCRIBE, filters, count, props, id, why);
 }
@@ -149,24 +165,30 @@ static const char *statement_of(const struct mt_client *client, uint8_t type, bo
 	return is_subscribe ? "MQTT-3.8.4-2" : "MQTT-3.10.4-1";
 }
 
-/* True when the answer fits a request of ours: its id, its kind, one reason a filter (not in an UNSUBACK of 3.1.1). */
-static bool fits(const struct mt_client *client, const struct mt_suback *answer, const struct mt_outgoing *entry,
-		 struct mt_violation *why)
+/* True when the answer fits a request of ours: its id, its kind, one reason a filter (not in an
+ * UNSUBACK of 3.1.1). */
+static bool fits(const struct mt_client *client, const struct mt_suback *answer,
+		 const struct mt_outgoing *entry, struct mt_violation *why)
 {
-	uint8_t type = answer->type == MT_PACKET_SUBACK ? MT_PACKET_SUBSCRIBE : MT_PACKET_UNSUBSCRIBE;
-	bool has_reasons = type == MT_PACKET_SUBSCRIBE || client->settings.connect.version == MT_VERSION_5;
+	uint8_t type =
+		answer->type == MT_PACKET_SUBACK ? MT_PACKET_SUBSCRIBE : MT_PACKET_UNSUBSCRIBE;
+	bool has_reasons =
+		type == MT_PACKET_SUBSCRIBE || client->settings.connect.version == MT_VERSION_5;
 	if (!entry || entry->type != type) {
-		(void)!mt_violate(why, statement_of(client, answer->type, false), MT_REASON_PROTOCOL_ERROR, 0);
+		(void)!mt_violate(why, statement_of(client, answer->type, false),
+				  MT_REASON_PROTOCOL_ERROR, 0);
 		return false;
 	}
 	if (has_reasons && answer->reasons.len != entry->filter_count) {
-		(void)!mt_violate(why, statement_of(client, answer->type, true), MT_REASON_PROTOCOL_ERROR, 2);
+		(void)!mt_violate(why, statement_of(client, answer->type, true),
+				  MT_REASON_PROTOCOL_ERROR, 2);
 		return false;
 	}
 	return true;
 }
 
-bool mt_request_answered(struct mt_client *client, const struct mt_suback *answer, struct mt_client_event *out)
+bool mt_request_answered(struct mt_client *client, const struct mt_suback *answer,
+			 struct mt_client_event *out)
 {
 	struct mt_outgoing *entry = mt_outgoing_find(client, answer->packet_id);
 	struct mt_violation why;
@@ -175,7 +197,8 @@ bool mt_request_answered(struct mt_client *client, const struct mt_suback *answe
 		return false;
 	}
 	*out = (struct mt_client_event){
-		.type = answer->type == MT_PACKET_SUBACK ? MT_CLIENT_SUBSCRIBED : MT_CLIENT_UNSUBSCRIBED,
+		.type = answer->type == MT_PACKET_SUBACK ? MT_CLIENT_SUBSCRIBED
+							 : MT_CLIENT_UNSUBSCRIBED,
 		.id = entry->id,
 		.reasons = answer->reasons,
 		.props = &client->props,

@@ -3,7 +3,8 @@
 
 #include "wire/ack.h"
 
-void mt_ack_send(struct mt_core *core, struct mt_peer *peer, uint8_t type, uint16_t packet_id, uint8_t reason)
+void mt_ack_send(struct mt_core *core, struct mt_peer *peer, uint8_t type, uint16_t packet_id,
+		 uint8_t reason)
 {
 	struct mt_ack ack = {.type = type, .reason = reason, .packet_id = packet_id};
 	uint8_t data[128];
@@ -19,7 +20,8 @@ void mt_ack_send(struct mt_core *core, struct mt_peer *peer, uint8_t type, uint1
 		ack.props.reason_string = mt_bytes_str("no rule of this identity permits it");
 	}
 	MT_CHECK(mt_ack_encode(&ack, peer->version, &buf) == MT_OK);
-	/* [MQTT-3.1.2-24] and [MQTT-3.4.2-2]: the explanation goes when the packet would be too large for the client. */
+	/* [MQTT-3.1.2-24] and [MQTT-3.4.2-2]: the explanation goes when the packet would be too
+	 * large for the client. */
 	if (buf.pos > peer->packet_bytes_max) {
 		ack.props.present = 0;
 		buf = mt_buf_of(data, sizeof(data));

@@ -1,8 +1,10 @@
 /*
  * CONNECT (MQTT 5.0 and 3.1.1, section 3.1): who is it, may it, which session; then CONNACK.
  *
- *   decode -> secrets safe? -> anonymous role, or AUTHENTICATE and wait -> client id -> policy admits -> will permitted
- *   -> takeover of the same (identity, client id) -> session -> CONNACK -> what was in flight, what waited
+ *   decode -> secrets safe? -> anonymous role, or AUTHENTICATE and wait -> client id -> policy
+ * admits -> will permitted
+ *   -> takeover of the same (identity, client id) -> session -> CONNACK -> what was in flight, what
+ * waited
  */
 #include "core/state.h"
 
@@ -17,7 +19,8 @@ struct admission {
 	uint8_t assigned[31];
 };
 
-static void send_connack(struct mt_core *core, struct mt_peer *peer, const struct mt_connack *connack)
+static void send_connack(struct mt_core *core, struct mt_peer *peer,
+			 const struct mt_connack *connack)
 {
 	uint8_t data[512];
 	struct mt_buf buf = mt_buf_of(data, sizeof(data));
@@ -26,22 +29,25 @@ static void send_connack(struct mt_core *core, struct mt_peer *peer, const struc
 }
 
 /* A CONNACK that says no ([MQTT-3.1.4-2]), an audit line, the end. */
-static void refuse(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect, uint8_t reason,
-		   const char *what)
+static void refuse(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect,
+		   uint8_t reason, const char *what)
 {
 	struct mt_connack connack = {.reason = reason};
 	core->counts.connects_refused++;
-	mt_audit(core, peer, &(struct mt_audit_facts){.event = MT_AUDIT_REFUSE,
-						     .what = what,
-						     .reason = reason,
-						     .user = connect->user,
-						     .client_id = connect->client_id});
+	mt_audit(core, peer,
+		 &(struct mt_audit_facts){.event = MT_AUDIT_REFUSE,
+					  .what = what,
+					  .reason = reason,
+					  .user = connect->user,
+					  .client_id = connect->client_id});
 	send_connack(core, peer, &connack);
 	mt_peer_close(core, peer, 0, false, what);
 }
 
-/* A malformed CONNECT is answered only where the standard gives an answer: 3.1.1 knows 1 (version) and 2 (client id). */
-static void refuse_violation(struct mt_core *core, struct mt_peer *peer, const struct mt_violation *why)
+/* A malformed CONNECT is answered only where the standard gives an answer: 3.1.1 knows 1 (version)
+ * and 2 (client id). */
+static void refuse_violation(struct mt_core *core, struct mt_peer *peer,
+			     const struct mt_violation *why)
 {
 	bool is_answered = peer->version == MT_VERSION_5 ||
 			   why->reason == MT_REASON_UNSUPPORTED_PROTOCOL_VERSION ||
@@ -52,7 +58,8 @@ static void refuse_violation(struct mt_core *core, struct mt_peer *peer, const s
 	mt_peer_violated(core, peer, why);
 }
 
-static enum mt_status keep_hello(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
+static enum mt_status keep_hello(struct mt_core *core, struct mt_peer *peer,
+				 const struct mt_frame *frame)
 {
 	/* The frame's packet begins right before its body. */
 	size_t head_bytes = frame->bytes - frame->body.len;
@@ -64,8 +71,8 @@ static enum mt_status keep_hello(struct mt_core *core, struct mt_peer *peer, con
 	return MT_OK;
 }
 
-static void ask_for_verdict(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect,
-			    const struct mt_frame *frame)
+static void ask_for_verdict(struct mt_core *core, struct mt_peer *peer,
+			    const struct mt_connect *connect, const struct mt_frame *frame)
 {
 	struct mt_request request = {.type = MT_REQUEST_AUTHENTICATE, .conn = peer->self};
 	if (keep_hello(core, peer, frame) != MT_OK) {
@@ -86,12 +93,13 @@ static struct mt_bytes role_of(const struct mt_peer *peer)
 	return mt_bytes_str(peer->facts.anonymous_role);
 }
 
-/* The will must be something its author may publish now ([MQTT-3.1.2-9]); it is asked again when it fires. */
+/* The will must be something its author may publish now ([MQTT-3.1.2-9]); it is asked again when it
+ * fires. */
 static bool is_will_permitted(const struct mt_core *core, const struct admission *admission)
 {
 	const struct mt_connect *connect = &admission->connect;
-	return mt_decide_publish(core->policy, &admission->who.subject, connect->will_topic, connect->will_qos,
-				 connect->is_will_retain, mt_core_wall_s(core))
+	return mt_decide_publish(core->policy, &admission->who.subject, connect->will_topic,
+				 connect->will_qos, connect->is_will_retain, mt_core_wall_s(core))
 		.is_allowed;
 }
 
@@ -104,14 +112,16 @@ static uint64_t owner_of(struct mt_core *core, const struct mt_peer *peer, uint6
 	return MT_OWNER_UNIQUE_BIT | ++core->next_owner;
 }
 
-static void identify(struct mt_core *core, const struct mt_peer *peer, uint64_t user_id, struct admission *admission)
+static void identify(struct mt_core *core, const struct mt_peer *peer, uint64_t user_id,
+		     struct admission *admission)
 {
 	struct mt_connect *connect = &admission->connect;
 	struct mt_subject *subject = &admission->who.subject;
 	const struct mt_user *user = user_id ? mt_policy_user_by_id(core->policy, user_id) : NULL;
 	if (connect->client_id.len == 0) {
 		uint64_t high = mt_rng_next(&core->rng);
-		connect->client_id = mt_client_id_assign(high, mt_rng_next(&core->rng), admission->assigned);
+		connect->client_id =
+			mt_client_id_assign(high, mt_rng_next(&core->rng), admission->assigned);
 		admission->is_id_assigned = true;
 	}
 	subject->user_id = user_id;
@@ -124,8 +134,10 @@ static void identify(struct mt_core *core, const struct mt_peer *peer, uint64_t 
 	admission->who.owner = owner_of(core, peer, user_id);
 }
 
-/* 0, or the reason why not, with its text. An assigned id is ours and keeps every rule of the client but the user's own. */
-static uint8_t check_admission(const struct mt_core *core, const struct admission *admission, const char **what)
+/* 0, or the reason why not, with its text. An assigned id is ours and keeps every rule of the
+ * client but the user's own. */
+static uint8_t check_admission(const struct mt_core *core, const struct admission *admission,
+			       const char **what)
 {
 	const struct mt_subject *subject = &admission->who.subject;
 	const struct mt_user *user = mt_policy_user_by_id(core->policy, subject->user_id);
@@ -138,7 +150,8 @@ static uint8_t check_admission(const struct mt_core *core, const struct admissio
 		return MT_REASON_CLIENT_IDENTIFIER_NOT_VALID;
 	}
 	if (!mt_policy_admits(core->policy, subject)) {
-		*what = user ? "client id or name cannot stand in the user's rules" : "the anonymous role does not admit";
+		*what = user ? "client id or name cannot stand in the user's rules"
+			     : "the anonymous role does not admit";
 		return user ? MT_REASON_CLIENT_IDENTIFIER_NOT_VALID : MT_REASON_NOT_AUTHORIZED;
 	}
 	if (admission->connect.has_will && !is_will_permitted(core, admission)) {
@@ -148,7 +161,8 @@ static uint8_t check_admission(const struct mt_core *core, const struct admissio
 	return 0;
 }
 
-static enum mt_status make_will(struct mt_core *core, const struct admission *admission, struct mt_will *out)
+static enum mt_status make_will(struct mt_core *core, const struct admission *admission,
+				struct mt_will *out)
 {
 	const struct mt_connect *connect = &admission->connect;
 	const struct mt_props *props = &connect->will_props;
@@ -170,7 +184,8 @@ static enum mt_status make_will(struct mt_core *core, const struct admission *ad
 		mt_props_forward(props, &forwarded);
 		facts.props = mt_buf_view(&forwarded);
 	}
-	/* A will's expiry counts from its publication; until then the interval itself stands in for the moment. */
+	/* A will's expiry counts from its publication; until then the interval itself stands in for
+	 * the moment. */
 	if (props->present & MT_PROP_BIT(MESSAGE_EXPIRY_INTERVAL))
 		facts.expires_ns = (mt_time)props->message_expiry_s * MT_SECOND;
 	out->msg = mt_msg_create(&facts);
@@ -179,7 +194,8 @@ static enum mt_status make_will(struct mt_core *core, const struct admission *ad
 	return out->msg ? MT_OK : MT_MEMORY;
 }
 
-/* The same client connects again: the older connection ends ([MQTT-3.1.4-3]; only within one identity). */
+/* The same client connects again: the older connection ends ([MQTT-3.1.4-3]; only within one
+ * identity). */
 static void take_over(struct mt_core *core, struct mt_session *session, bool is_clean)
 {
 	struct mt_peer *older = mt_peer_get(core, session->conn);
@@ -188,7 +204,8 @@ static void take_over(struct mt_core *core, struct mt_session *session, bool is_
 		mt_peer_close(core, older, MT_REASON_SESSION_TAKEN_OVER, is_will_due, "taken over");
 }
 
-/* It comes from another address perhaps, and rules may ask for that: what was decided for the former connection is decided again. */
+/* It comes from another address perhaps, and rules may ask for that: what was decided for the
+ * former connection is decided again. */
 static void forget_decisions(struct mt_session *session)
 {
 	struct mt_list *link;
@@ -201,7 +218,8 @@ static void forget_decisions(struct mt_session *session)
 }
 
 /* The session to go on with, or a new one; *is_present tells. NULL: no room. */
-static struct mt_session *find_session(struct mt_core *core, const struct admission *admission, bool *is_present)
+static struct mt_session *find_session(struct mt_core *core, const struct admission *admission,
+				       bool *is_present)
 {
 	struct mt_sessions *sessions = &core->sessions;
 	const struct mt_session_identity *who = &admission->who;
@@ -227,7 +245,8 @@ static struct mt_session *find_session(struct mt_core *core, const struct admiss
 }
 
 /* A session that nobody can resume ends with its connection, whatever the client asks for. */
-static uint32_t expiry_of(const struct mt_core *core, uint64_t owner, const struct mt_connect *connect)
+static uint32_t expiry_of(const struct mt_core *core, uint64_t owner,
+			  const struct mt_connect *connect)
 {
 	uint32_t most = owner & MT_OWNER_UNIQUE_BIT ? 0 : core->settings.limits.session_expiry_s;
 	uint32_t asked = connect->is_clean ? 0 : UINT32_MAX;
@@ -245,7 +264,8 @@ static uint16_t keep_alive_of(const struct mt_core *core, const struct mt_connec
 	return connect->keep_alive_s;
 }
 
-static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *session, const struct mt_connect *connect)
+static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *session,
+		 const struct mt_connect *connect)
 {
 	const struct mt_props *props = &connect->props;
 	uint16_t inflight = core->settings.limits.inflight;
@@ -262,14 +282,16 @@ static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *
 	peer->session = session;
 	peer->phase = MT_PHASE_OPEN;
 	peer->is_problem_info_wanted =
-		!(props->present & MT_PROP_BIT(REQUEST_PROBLEM_INFORMATION)) || props->request_problem_info;
+		!(props->present & MT_PROP_BIT(REQUEST_PROBLEM_INFORMATION)) ||
+		props->request_problem_info;
 	if (props->present & MT_PROP_BIT(MAXIMUM_PACKET_SIZE))
 		peer->packet_bytes_max = props->packet_bytes_max;
 	core->connected_count++;
 	core->subscriptions.generation++; /* routes know which receivers persist */
 }
 
-static void welcome(struct mt_core *core, struct mt_peer *peer, const struct admission *admission, bool is_present)
+static void welcome(struct mt_core *core, struct mt_peer *peer, const struct admission *admission,
+		    bool is_present)
 {
 	const struct mt_core_limits *limits = &core->settings.limits;
 	const struct mt_connect *connect = &admission->connect;
@@ -280,7 +302,8 @@ static void welcome(struct mt_core *core, struct mt_peer *peer, const struct adm
 	props->receive_max = limits->inflight;
 	props->packet_bytes_max = (uint32_t)limits->packet_bytes;
 	props->topic_alias_max = limits->topic_aliases;
-	if (connect->version == MT_VERSION_5 && peer->session->expiry_s != connect->props.session_expiry_s) {
+	if (connect->version == MT_VERSION_5 &&
+	    peer->session->expiry_s != connect->props.session_expiry_s) {
 		props->present |= MT_PROP_BIT(SESSION_EXPIRY_INTERVAL);
 		props->session_expiry_s = peer->session->expiry_s;
 	}
@@ -308,21 +331,24 @@ static void admit(struct mt_core *core, struct mt_peer *peer, struct admission *
 	session = find_session(core, admission, &is_present);
 	if (!session) {
 		mt_msg_unref(&will.msg);
-		refuse(core, peer, connect, MT_REASON_QUOTA_EXCEEDED, "no room for another session");
+		refuse(core, peer, connect, MT_REASON_QUOTA_EXCEEDED,
+		       "no room for another session");
 		return;
 	}
 	session->will = will;
 	join(core, peer, session, connect);
 	mt_peer_arm(core, peer);
 	core->counts.connects_accepted++;
-	mt_audit(core, peer, &(struct mt_audit_facts){.event = MT_AUDIT_CONNECT,
-						     .what = is_present ? "session resumed" : "new session"});
+	mt_audit(core, peer,
+		 &(struct mt_audit_facts){.event = MT_AUDIT_CONNECT,
+					  .what = is_present ? "session resumed" : "new session"});
 	welcome(core, peer, admission, is_present);
 	if (is_present && peer->phase == MT_PHASE_OPEN)
 		mt_deliver_resume(core, session);
 }
 
-static void decide(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect, uint64_t user_id)
+static void decide(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect,
+		   uint64_t user_id)
 {
 	struct admission admission = {.connect = *connect};
 	const char *what = NULL;
@@ -345,20 +371,25 @@ void mt_connect_handle(struct mt_core *core, struct mt_peer *peer, const struct 
 	if (status != MT_OK)
 		refuse_violation(core, peer, &why);
 	else if (connect.props.present & MT_PROP_BIT(AUTHENTICATION_METHOD))
-		refuse(core, peer, &connect, MT_REASON_BAD_AUTHENTICATION_METHOD, "unknown authentication method");
-	else if (connect.has_will && mt_topic_level_count(connect.will_topic) > core->settings.limits.topic_levels)
-		refuse(core, peer, &connect, MT_REASON_TOPIC_NAME_INVALID, "will topic has too many levels");
+		refuse(core, peer, &connect, MT_REASON_BAD_AUTHENTICATION_METHOD,
+		       "unknown authentication method");
+	else if (connect.has_will &&
+		 mt_topic_level_count(connect.will_topic) > core->settings.limits.topic_levels)
+		refuse(core, peer, &connect, MT_REASON_TOPIC_NAME_INVALID,
+		       "will topic has too many levels");
 	else if (!connect.has_user && !connect.has_password && role_of(peer).len > 0)
 		decide(core, peer, &connect, 0);
 	else if (!connect.has_user && !connect.has_password)
 		refuse(core, peer, &connect, MT_REASON_NOT_AUTHORIZED, "no credentials");
 	else if (!peer->facts.is_secret_safe)
-		refuse(core, peer, &connect, MT_REASON_NOT_AUTHORIZED, "password on a connection without TLS");
+		refuse(core, peer, &connect, MT_REASON_NOT_AUTHORIZED,
+		       "password on a connection without TLS");
 	else
 		ask_for_verdict(core, peer, &connect, frame);
 }
 
-void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer, const struct mt_auth_verdict *verdict)
+void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
+			      const struct mt_auth_verdict *verdict)
 {
 	struct mt_frame frame;
 	struct mt_connect connect;
@@ -366,13 +397,15 @@ void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer, const 
 	enum mt_version version;
 	peer->ticket = 0;
 	/* It was decoded once, so it decodes again. */
-	MT_CHECK(mt_frame_next(mt_bytes_of(peer->hello, peer->hello_bytes), SIZE_MAX, &frame, &why) == MT_OK);
+	MT_CHECK(mt_frame_next(mt_bytes_of(peer->hello, peer->hello_bytes), SIZE_MAX, &frame,
+			       &why) == MT_OK);
 	MT_CHECK(mt_connect_decode(&frame, &connect, &version, &why) == MT_OK);
 	if (verdict->is_accepted)
 		decide(core, peer, &connect, verdict->user_id);
 	else
 		refuse(core, peer, &connect, verdict->reason,
-		       verdict->reason == MT_REASON_SERVER_BUSY ? "too many logins at once" : "wrong user name or password");
+		       verdict->reason == MT_REASON_SERVER_BUSY ? "too many logins at once"
+								: "wrong user name or password");
 	mt_peer_hello_done(core, peer);
 	if (peer->phase != MT_PHASE_OPEN)
 		return;

@@ -10,14 +10,16 @@ static enum mt_status init_tables(struct mt_core *core)
 	const struct mt_core_limits *limits = &core->settings.limits;
 	struct mt_retained_limits retained = {limits->retained_count, limits->retained_bytes};
 	mt_pool_init(&core->peers, &core->mem, sizeof(struct mt_peer), limits->connections);
-	MT_TRY(mt_sessions_init(&core->sessions, &core->mem, core->settings.seed, limits->sessions));
+	MT_TRY(mt_sessions_init(&core->sessions, &core->mem, core->settings.seed,
+				limits->sessions));
 	MT_TRY(mt_subscriptions_init(&core->subscriptions, &core->mem, core->settings.seed));
 	core->retained = mt_retained_create(&core->mem, core->settings.seed, retained);
 	core->routes = mt_mem_zero(&core->mem, MT_ROUTE_SLOTS * sizeof(struct mt_route *));
 	return core->retained && core->routes ? MT_OK : MT_MEMORY;
 }
 
-struct mt_core *mt_core_create(const struct mt_core_settings *settings, struct mt_policy *policy, struct mt_now now)
+struct mt_core *mt_core_create(const struct mt_core_settings *settings, struct mt_policy *policy,
+			       struct mt_now now)
 {
 	struct mt_core *core = calloc(1, sizeof(*core));
 	if (!core)
@@ -89,7 +91,8 @@ void mt_core_destroy(struct mt_core **core)
 	free(old);
 }
 
-enum mt_status mt_core_open(struct mt_core *core, struct mt_now now, const struct mt_conn_facts *facts, mt_conn *out)
+enum mt_status mt_core_open(struct mt_core *core, struct mt_now now,
+			    const struct mt_conn_facts *facts, mt_conn *out)
 {
 	mt_handle handle;
 	struct mt_peer *peer = mt_pool_take(&core->peers, &handle);
@@ -123,7 +126,8 @@ void mt_core_closed(struct mt_core *core, struct mt_now now, mt_conn conn)
 		return;
 	if (peer->phase == MT_PHASE_OPEN)
 		mt_audit(core, peer,
-			 &(struct mt_audit_facts){.event = MT_AUDIT_DISCONNECT, .what = "the connection was lost"});
+			 &(struct mt_audit_facts){.event = MT_AUDIT_DISCONNECT,
+						  .what = "the connection was lost"});
 	if (peer->session)
 		mt_depart(core, peer, true);
 	mt_peer_finish(core, peer);
@@ -193,7 +197,8 @@ mt_time mt_core_deadline(const struct mt_core *core)
 	return core->sys_due_ns < due ? core->sys_due_ns : due;
 }
 
-uint32_t mt_core_kick(struct mt_core *core, struct mt_now now, struct mt_bytes user, struct mt_bytes client_id)
+uint32_t mt_core_kick(struct mt_core *core, struct mt_now now, struct mt_bytes user,
+		      struct mt_bytes client_id)
 {
 	uint32_t index = 0, count = 0;
 	mt_handle handle;
@@ -205,7 +210,8 @@ uint32_t mt_core_kick(struct mt_core *core, struct mt_now now, struct mt_bytes u
 			continue;
 		if (user.len > 0 && !mt_bytes_equal(session->subject.user, user))
 			continue;
-		mt_peer_close(core, peer, MT_REASON_ADMINISTRATIVE_ACTION, true, "ended by an administrator");
+		mt_peer_close(core, peer, MT_REASON_ADMINISTRATIVE_ACTION, true,
+			      "ended by an administrator");
 		count++;
 	}
 	return count;
@@ -218,10 +224,12 @@ void mt_core_shut_down(struct mt_core *core, struct mt_now now)
 	struct mt_peer *peer;
 	core->now = now;
 	while ((peer = mt_pool_next(&core->peers, &index, &handle)))
-		mt_peer_close(core, peer, MT_REASON_SERVER_SHUTTING_DOWN, false, "the broker is shutting down");
+		mt_peer_close(core, peer, MT_REASON_SERVER_SHUTTING_DOWN, false,
+			      "the broker is shutting down");
 }
 
-size_t mt_core_output(const struct mt_core *core, mt_conn conn, struct mt_bytes *list, size_t list_max)
+size_t mt_core_output(const struct mt_core *core, mt_conn conn, struct mt_bytes *list,
+		      size_t list_max)
 {
 	const struct mt_peer *peer = mt_peer_get(core, conn);
 	return peer ? mt_output_list(&peer->out, list, list_max) : 0;
@@ -243,7 +251,8 @@ void mt_core_sent(struct mt_core *core, struct mt_now now, mt_conn conn, size_t 
 		peer->is_dirty = false;
 }
 
-static void disconnected_by_client(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
+static void disconnected_by_client(struct mt_core *core, struct mt_peer *peer,
+				   const struct mt_frame *frame)
 {
 	struct mt_control control;
 	struct mt_violation why;
@@ -255,13 +264,15 @@ static void disconnected_by_client(struct mt_core *core, struct mt_peer *peer, c
 		uint32_t most = core->settings.limits.session_expiry_s;
 		uint32_t asked = control.props.session_expiry_s;
 		if (peer->session->expiry_s == 0 && asked != 0) {
-			why = (struct mt_violation){"section 3.14.2.2.2", MT_REASON_PROTOCOL_ERROR, 0};
+			why = (struct mt_violation){"section 3.14.2.2.2", MT_REASON_PROTOCOL_ERROR,
+						    0};
 			mt_peer_violated(core, peer, &why);
 			return;
 		}
 		peer->session->expiry_s = asked < most ? asked : most;
 	}
-	mt_peer_close(core, peer, 0, control.reason == MT_REASON_DISCONNECT_WITH_WILL, "by the client");
+	mt_peer_close(core, peer, 0, control.reason == MT_REASON_DISCONNECT_WITH_WILL,
+		      "by the client");
 }
 
 static void answer_ping(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
@@ -318,8 +329,10 @@ void mt_core_dispatch(struct mt_core *core, struct mt_peer *peer, const struct m
 		refuse_packet(core, peer, "MQTT-3.1.0-2");
 		break;
 	default:
-		/* AUTH without an authentication method ([MQTT-4.12.0-7]), and what only a server may send. */
-		refuse_packet(core, peer, frame->type == MT_PACKET_AUTH ? "MQTT-4.12.0-7" : "section 2.1.2");
+		/* AUTH without an authentication method ([MQTT-4.12.0-7]), and what only a server
+		 * may send. */
+		refuse_packet(core, peer,
+			      frame->type == MT_PACKET_AUTH ? "MQTT-4.12.0-7" : "section 2.1.2");
 		break;
 	}
 }

@@ -4,9 +4,10 @@
  *   shell --open/input/closed/authenticated/stored/set_policy/tick--> core
  *   shell <--requests in order, bytes pulled per connection, next deadline-- core
  *
- * Rules: every call carries `now`; nothing calls back; each call runs to completion; randomness comes from the seed alone.
- * So a log of calls replays a run exactly. After a batch of calls the shell drains the requests, pulls the output of the
- * connections named by SEND, and asks for the deadline.
+ * Rules: every call carries `now`; nothing calls back; each call runs to completion; randomness
+ * comes from the seed alone. So a log of calls replays a run exactly. After a batch of calls the
+ * shell drains the requests, pulls the output of the connections named by SEND, and asks for the
+ * deadline.
  *
  * Threading: one thread per core. Memory: everything is accounted in `mem` of the settings.
  */
@@ -22,52 +23,56 @@
 typedef mt_handle mt_conn;
 
 struct mt_core_limits {
-	size_t packet_bytes;          /* largest packet accepted; announced in CONNACK */
-	size_t connect_bytes;         /* largest CONNECT */
+	size_t packet_bytes;  /* largest packet accepted; announced in CONNACK */
+	size_t connect_bytes; /* largest CONNECT */
 	uint32_t topic_levels;
 	uint32_t filters_per_subscribe;
 	uint32_t filters_per_session;
-	uint32_t queue_messages;      /* waiting and in flight, per session */
+	uint32_t queue_messages; /* waiting and in flight, per session */
 	size_t queue_bytes;
-	size_t output_bytes;          /* encoded and unsent, per connection; QoS 0 above it is dropped */
-	uint16_t inflight;            /* receive maximum each way; >= 1 */
+	size_t output_bytes; /* encoded and unsent, per connection; QoS 0 above it is dropped */
+	uint16_t inflight;   /* receive maximum each way; >= 1 */
 	uint32_t retained_count;
 	size_t retained_bytes;
 	uint32_t sessions;
 	uint32_t connections;
 	uint16_t topic_aliases;
-	uint32_t session_expiry_s;    /* longest; UINT32_MAX: without end */
-	uint16_t keep_alive_s;        /* longest; 0: no bound */
-	mt_time connect_ns;           /* from open to an accepted CONNECT */
+	uint32_t session_expiry_s; /* longest; UINT32_MAX: without end */
+	uint16_t keep_alive_s;	   /* longest; 0: no bound */
+	mt_time connect_ns;	   /* from open to an accepted CONNECT */
 };
 
 struct mt_core_settings {
 	struct mt_core_limits limits;
 	struct mt_seed seed;
-	size_t memory_bytes;          /* ceiling of the core's accounted memory */
-	bool is_denial_closing;       /* a denied PUBLISH that cannot be answered closes the connection (else it is dropped) */
-	mt_time sys_interval_ns;      /* of $SYS; 0: off */
-	const char *release;          /* for $SYS/broker/version; static */
+	size_t memory_bytes;	 /* ceiling of the core's accounted memory */
+	bool is_denial_closing;	 /* a denied PUBLISH that cannot be answered closes the connection
+				    (else it is dropped) */
+	mt_time sys_interval_ns; /* of $SYS; 0: off */
+	const char *release;	 /* for $SYS/broker/version; static */
 };
 
 /* What the shell knows of a connection at accept. */
 struct mt_conn_facts {
 	struct mt_address address;
 	uint16_t port;
-	const char *listener;         /* name; outlives the core */
-	const char *anonymous_role;   /* "": credentials are demanded; outlives the core */
+	const char *listener;	    /* name; outlives the core */
+	const char *anonymous_role; /* "": credentials are demanded; outlives the core */
 	bool has_anonymous_sessions;
-	bool is_secret_safe;          /* a password may travel here: TLS, loopback, or the listener says so */
+	bool is_secret_safe; /* a password may travel here: TLS, loopback, or the listener says so
+			      */
 };
 
 enum mt_request_type {
-	MT_REQUEST_SEND,         /* conn has bytes to pull */
-	MT_REQUEST_CLOSE,        /* send what is left, close, then call mt_core_closed */
-	MT_REQUEST_PAUSE,        /* stop reading from conn */
-	MT_REQUEST_RESUME,       /* go on reading; call mt_core_input with no bytes first, for what the core has kept */
+	MT_REQUEST_SEND,   /* conn has bytes to pull */
+	MT_REQUEST_CLOSE,  /* send what is left, close, then call mt_core_closed */
+	MT_REQUEST_PAUSE,  /* stop reading from conn */
+	MT_REQUEST_RESUME, /* go on reading; call mt_core_input with no bytes first, for what the
+			      core has kept */
 	MT_REQUEST_AUTHENTICATE, /* check the password; answer with mt_core_authenticated */
-	MT_REQUEST_STORE,        /* make the message durable; answer with mt_core_stored, in the order of the requests */
-	MT_REQUEST_AUDIT,        /* tell the log */
+	MT_REQUEST_STORE, /* make the message durable; answer with mt_core_stored, in the order of
+			     the requests */
+	MT_REQUEST_AUDIT, /* tell the log */
 };
 
 enum mt_audit_event {
@@ -75,7 +80,7 @@ enum mt_audit_event {
 	MT_AUDIT_REFUSE,     /* CONNECT refused */
 	MT_AUDIT_DISCONNECT, /* ended: by the client, by us, by the network */
 	MT_AUDIT_VIOLATION,  /* the peer broke the protocol: statement is set */
-	MT_AUDIT_DENY,       /* a PUBLISH or SUBSCRIBE outside the permissions */
+	MT_AUDIT_DENY,	     /* a PUBLISH or SUBSCRIBE outside the permissions */
 };
 
 /* Bytes come from the peer: escape before showing. Cut to the arrays, 0-terminated. */
@@ -90,31 +95,31 @@ struct mt_audit {
 	char topic[128];
 	struct mt_address address;
 	uint16_t port;
-	const char *listener;  /* static */
+	const char *listener; /* static */
 };
 
 struct mt_request {
 	enum mt_request_type type;
 	mt_conn conn;
-	uint64_t ticket;          /* AUTHENTICATE, STORE */
-	struct mt_bytes user;     /* AUTHENTICATE; valid until the next call into the core */
+	uint64_t ticket;      /* AUTHENTICATE, STORE */
+	struct mt_bytes user; /* AUTHENTICATE; valid until the next call into the core */
 	struct mt_bytes password;
-	struct mt_msg *msg;       /* STORE; borrowed until the answer */
-	struct mt_audit *audit;   /* AUDIT; valid until the next mt_core_request */
+	struct mt_msg *msg;	/* STORE; borrowed until the answer */
+	struct mt_audit *audit; /* AUDIT; valid until the next mt_core_request */
 };
 
 struct mt_core;
 
 /* policy: a reference is taken. NULL without memory. */
-MT_MUST_USE struct mt_core *mt_core_create(const struct mt_core_settings *settings, struct mt_policy *policy,
-					   struct mt_now now);
+MT_MUST_USE struct mt_core *mt_core_create(const struct mt_core_settings *settings,
+					   struct mt_policy *policy, struct mt_now now);
 void mt_core_destroy(struct mt_core **core);
 
 /* ---- in ---- */
 
 /* A connection was accepted. MT_LIMIT: there are too many; close it. */
-MT_MUST_USE enum mt_status mt_core_open(struct mt_core *core, struct mt_now now, const struct mt_conn_facts *facts,
-					mt_conn *out);
+MT_MUST_USE enum mt_status mt_core_open(struct mt_core *core, struct mt_now now,
+					const struct mt_conn_facts *facts, mt_conn *out);
 /* Bytes arrived; all are taken. Stale handles are ignored. */
 void mt_core_input(struct mt_core *core, struct mt_now now, mt_conn conn, struct mt_bytes bytes);
 /* The connection is gone (after CLOSE, or by itself): the handle is stale from here on. */
@@ -123,18 +128,22 @@ void mt_core_closed(struct mt_core *core, struct mt_now now, mt_conn conn);
 struct mt_auth_verdict {
 	bool is_accepted;
 	uint64_t user_id; /* when accepted */
-	uint8_t reason;   /* when not: BAD_USER_NAME_OR_PASSWORD, SERVER_BUSY ... */
+	uint8_t reason;	  /* when not: BAD_USER_NAME_OR_PASSWORD, SERVER_BUSY ... */
 };
 void mt_core_authenticated(struct mt_core *core, struct mt_now now, uint64_t ticket,
 			   const struct mt_auth_verdict *verdict);
 /* MT_OK: the acknowledgement leaves. Anything else: it is undone and answered with 0x97. */
-void mt_core_stored(struct mt_core *core, struct mt_now now, uint64_t ticket, enum mt_status status);
-/* From here on every decision follows the new snapshot; live sessions are re-decided in slices by tick. A reference is taken. */
+void mt_core_stored(struct mt_core *core, struct mt_now now, uint64_t ticket,
+		    enum mt_status status);
+/* From here on every decision follows the new snapshot; live sessions are re-decided in slices by
+ * tick. A reference is taken. */
 void mt_core_set_policy(struct mt_core *core, struct mt_now now, struct mt_policy *policy);
 /* Time has passed: call at the deadline (and whenever else). */
 void mt_core_tick(struct mt_core *core, struct mt_now now);
-/* Ends a client's connection (0x98); the will fires. user empty and id given: any user. Number of connections ended. */
-uint32_t mt_core_kick(struct mt_core *core, struct mt_now now, struct mt_bytes user, struct mt_bytes client_id);
+/* Ends a client's connection (0x98); the will fires. user empty and id given: any user. Number of
+ * connections ended. */
+uint32_t mt_core_kick(struct mt_core *core, struct mt_now now, struct mt_bytes user,
+		      struct mt_bytes client_id);
 /* Says SERVER_SHUTTING_DOWN to everyone and asks to close them; no will is sent. */
 void mt_core_shut_down(struct mt_core *core, struct mt_now now);
 
@@ -142,9 +151,12 @@ void mt_core_shut_down(struct mt_core *core, struct mt_now now);
 
 /* The oldest request; false when there is none. */
 MT_MUST_USE bool mt_core_request(struct mt_core *core, struct mt_request *out);
-/* Unsent bytes of a connection as a gather list of at most list_max views, valid until the next call with this connection. */
-size_t mt_core_output(const struct mt_core *core, mt_conn conn, struct mt_bytes *list, size_t list_max);
-/* `bytes` of them were taken; more may become ready (then SEND is asked again only if all had been taken). */
+/* Unsent bytes of a connection as a gather list of at most list_max views, valid until the next
+ * call with this connection. */
+size_t mt_core_output(const struct mt_core *core, mt_conn conn, struct mt_bytes *list,
+		      size_t list_max);
+/* `bytes` of them were taken; more may become ready (then SEND is asked again only if all had been
+ * taken). */
 void mt_core_sent(struct mt_core *core, struct mt_now now, mt_conn conn, size_t bytes);
 /* When to call tick at the latest (monotonic); MT_TIME_NEVER. */
 mt_time mt_core_deadline(const struct mt_core *core);
@@ -155,18 +167,18 @@ struct mt_core_counts {
 	uint64_t packets_received, packets_sent;
 	uint64_t bytes_received, bytes_sent;
 	uint64_t publishes_received, publishes_sent;
-	uint64_t throttles;          /* publishers paused for a receiver */
-	uint64_t publishes_dropped;  /* QoS 0 over output_bytes, queue overflows */
+	uint64_t throttles;	    /* publishers paused for a receiver */
+	uint64_t publishes_dropped; /* QoS 0 over output_bytes, queue overflows */
 	uint64_t publishes_denied, subscribes_denied, connects_refused, violations;
 	uint64_t connects_accepted;
-	uint32_t connections;        /* open, whatever their state */
-	uint32_t sessions;           /* connected and kept */
+	uint32_t connections; /* open, whatever their state */
+	uint32_t sessions;    /* connected and kept */
 	uint32_t sessions_connected;
 	uint32_t subscriptions;
 	uint32_t retained_count;
 	uint64_t retained_bytes;
-	uint64_t queued_messages;    /* waiting and in flight towards clients */
-	uint64_t memory_bytes;       /* accounted now */
+	uint64_t queued_messages; /* waiting and in flight towards clients */
+	uint64_t memory_bytes;	  /* accounted now */
 	uint64_t policy_revision;
 };
 /* The snapshot that decides now; borrowed. */
@@ -175,24 +187,26 @@ struct mt_core_counts mt_core_counts(const struct mt_core *core);
 
 struct mt_client_info {
 	char client_id[256];
-	char user[256];          /* "" anonymous */
+	char user[256];		   /* "" anonymous */
 	struct mt_address address; /* of the last connection */
 	uint16_t port;
 	char listener[64];
 	bool is_connected;
-	uint8_t version;         /* 4 or 5 */
+	uint8_t version; /* 4 or 5 */
 	uint16_t keep_alive_s;
 	uint32_t subscription_count;
 	uint32_t queued_count;
 	uint32_t expiry_s;
-	mt_time connected_ns;    /* monotonic, of the last CONNECT */
+	mt_time connected_ns; /* monotonic, of the last CONNECT */
 };
 /* Next session from *cursor (start with 0), in no particular order; false at the end. */
-MT_MUST_USE bool mt_core_next_client(const struct mt_core *core, uint32_t *cursor, struct mt_client_info *out);
+MT_MUST_USE bool mt_core_next_client(const struct mt_core *core, uint32_t *cursor,
+				     struct mt_client_info *out);
 struct mt_subscription_info {
 	char filter[1024];
 	uint8_t qos;
 };
-/* Subscription number `index` of the session before the cursor of mt_core_next_client; false past the last. */
-MT_MUST_USE bool mt_core_client_subscription(const struct mt_core *core, uint32_t cursor, uint32_t index,
-					     struct mt_subscription_info *out);
+/* Subscription number `index` of the session before the cursor of mt_core_next_client; false past
+ * the last. */
+MT_MUST_USE bool mt_core_client_subscription(const struct mt_core *core, uint32_t cursor,
+					     uint32_t index, struct mt_subscription_info *out);

@@ -1,5 +1,6 @@
 /*
- * One message to one session: encoded once per (version, QoS, retain) class and copied, or queued under the session's limits.
+ * One message to one session: encoded once per (version, QoS, retain) class and copied, or queued
+ * under the session's limits.
  *
  * Nothing here closes a connection or ends a session: the caller may be walking a route.
  */
@@ -17,8 +18,10 @@ static bool is_expired(const struct mt_core *core, const struct mt_msg *msg)
 	return msg->expires_ns != MT_TIME_NEVER && msg->expires_ns <= core->now.mono_ns;
 }
 
-/* The packet of a message but for its payload; [MQTT-3.3.2-6]: the expiry interval is what is left of it, rounded up. */
-static struct mt_publish describe(const struct mt_core *core, const struct mt_outgoing *outgoing, uint16_t packet_id)
+/* The packet of a message but for its payload; [MQTT-3.3.2-6]: the expiry interval is what is left
+ * of it, rounded up. */
+static struct mt_publish describe(const struct mt_core *core, const struct mt_outgoing *outgoing,
+				  uint16_t packet_id)
 {
 	const struct mt_msg *msg = outgoing->msg;
 	struct mt_publish publish = {.qos = outgoing->qos,
@@ -30,7 +33,8 @@ static struct mt_publish describe(const struct mt_core *core, const struct mt_ou
 	if (msg->expires_ns != MT_TIME_NEVER) {
 		mt_time left = msg->expires_ns - core->now.mono_ns;
 		publish.props.present |= MT_PROP_BIT(MESSAGE_EXPIRY_INTERVAL);
-		publish.props.message_expiry_s = left > 0 ? (uint32_t)((left + MT_SECOND - 1) / MT_SECOND) : 0;
+		publish.props.message_expiry_s =
+			left > 0 ? (uint32_t)((left + MT_SECOND - 1) / MT_SECOND) : 0;
 	}
 	if (outgoing->ids) {
 		publish.props.present |= MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER);
@@ -39,9 +43,10 @@ static struct mt_publish describe(const struct mt_core *core, const struct mt_ou
 	return publish;
 }
 
-/* The head of a message that goes to many; one with an expiry is dated, which takes the longer way. */
-static enum mt_status encode_head(const struct mt_core *core, const struct mt_outgoing *outgoing, enum mt_version version,
-				  struct mt_buf *buf, size_t *packet_id_at)
+/* The head of a message that goes to many; one with an expiry is dated, which takes the longer way.
+ */
+static enum mt_status encode_head(const struct mt_core *core, const struct mt_outgoing *outgoing,
+				  enum mt_version version, struct mt_buf *buf, size_t *packet_id_at)
 {
 	const struct mt_msg *msg = outgoing->msg;
 	struct mt_forward forward = {.topic = mt_msg_topic(msg),
@@ -56,8 +61,8 @@ static enum mt_status encode_head(const struct mt_core *core, const struct mt_ou
 	return mt_publish_encode_head(&publish, version, msg->payload_len, buf, packet_id_at);
 }
 
-static void encode_class(const struct mt_core *core, struct mt_encoded *class, const struct mt_outgoing *outgoing,
-			 enum mt_version version)
+static void encode_class(const struct mt_core *core, struct mt_encoded *class,
+			 const struct mt_outgoing *outgoing, enum mt_version version)
 {
 	struct mt_buf buf = mt_buf_of(class->data, sizeof(class->data));
 	size_t packet_id_at = 0;
@@ -73,9 +78,11 @@ static void encode_class(const struct mt_core *core, struct mt_encoded *class, c
 	class->packet_id_at = (uint16_t)packet_id_at;
 }
 
-static struct mt_encoded *class_of(struct mt_core *core, const struct mt_peer *peer, const struct mt_outgoing *outgoing)
+static struct mt_encoded *class_of(struct mt_core *core, const struct mt_peer *peer,
+				   const struct mt_outgoing *outgoing)
 {
-	uint32_t index = (peer->version == MT_VERSION_5 ? 6u : 0u) + outgoing->qos * 2u + outgoing->is_retain;
+	uint32_t index = (peer->version == MT_VERSION_5 ? 6u : 0u) + outgoing->qos * 2u +
+			 outgoing->is_retain;
 	struct mt_encoded *class = &core->encoding.classes[index];
 	if (class->stamp != core->encoding.stamp) {
 		class->stamp = core->encoding.stamp;
@@ -107,8 +114,9 @@ static enum mt_status put_payload(struct mt_core *core, struct mt_peer *peer, st
 	return MT_OK;
 }
 
-static enum mt_status put_class(struct mt_core *core, struct mt_peer *peer, const struct mt_encoded *class,
-				struct mt_msg *msg, uint16_t packet_id)
+static enum mt_status put_class(struct mt_core *core, struct mt_peer *peer,
+				const struct mt_encoded *class, struct mt_msg *msg,
+				uint16_t packet_id)
 {
 	uint8_t *at = mt_output_room(&core->chunks, &peer->out, class->bytes);
 	if (!at)
@@ -118,9 +126,10 @@ static enum mt_status put_class(struct mt_core *core, struct mt_peer *peer, cons
 	return class->is_whole ? MT_OK : put_payload(core, peer, msg);
 }
 
-/* Further subscription identifiers stand before the forwarded properties: both in one block for the encoder. */
-static enum mt_status join_ids(struct mt_core *core, const struct mt_sub_ids *ids, struct mt_publish *publish,
-			       uint8_t **block, size_t *block_bytes)
+/* Further subscription identifiers stand before the forwarded properties: both in one block for the
+ * encoder. */
+static enum mt_status join_ids(struct mt_core *core, const struct mt_sub_ids *ids,
+			       struct mt_publish *publish, uint8_t **block, size_t *block_bytes)
 {
 	struct mt_bytes user = publish->props.user;
 	size_t bytes = (ids->count - 1) * 5 + user.len;
@@ -139,8 +148,8 @@ static enum mt_status join_ids(struct mt_core *core, const struct mt_sub_ids *id
 	return MT_OK;
 }
 
-static enum mt_status put_single(struct mt_core *core, struct mt_peer *peer, struct mt_publish *publish,
-				 const struct mt_outgoing *outgoing)
+static enum mt_status put_single(struct mt_core *core, struct mt_peer *peer,
+				 struct mt_publish *publish, const struct mt_outgoing *outgoing)
 {
 	uint8_t *block = NULL, *at;
 	size_t block_bytes = 0, packet_id_at, head_bytes;
@@ -152,7 +161,8 @@ static enum mt_status put_single(struct mt_core *core, struct mt_peer *peer, str
 	at = mt_output_room(&core->chunks, &peer->out, head_bytes);
 	if (at) {
 		buf = mt_buf_of(at, head_bytes);
-		status = mt_publish_encode_head(publish, peer->version, publish->payload.len, &buf, &packet_id_at);
+		status = mt_publish_encode_head(publish, peer->version, publish->payload.len, &buf,
+						&packet_id_at);
 		MT_CHECK(status == MT_OK && buf.pos == head_bytes);
 		status = put_payload(core, peer, outgoing->msg);
 	}
@@ -160,9 +170,10 @@ static enum mt_status put_single(struct mt_core *core, struct mt_peer *peer, str
 	return status;
 }
 
-/* Encodes into the output. False: the client does not take packets that large ([MQTT-3.1.2-24]); nothing was written. */
-static bool put_publish(struct mt_core *core, struct mt_peer *peer, const struct mt_outgoing *outgoing,
-			uint16_t packet_id, bool is_dup)
+/* Encodes into the output. False: the client does not take packets that large ([MQTT-3.1.2-24]);
+ * nothing was written. */
+static bool put_publish(struct mt_core *core, struct mt_peer *peer,
+			const struct mt_outgoing *outgoing, uint16_t packet_id, bool is_dup)
 {
 	const struct mt_encoded *class = NULL;
 	enum mt_status status;
@@ -173,7 +184,8 @@ static bool put_publish(struct mt_core *core, struct mt_peer *peer, const struct
 	} else {
 		MT_UNINITIALIZED struct mt_publish publish = describe(core, outgoing, packet_id);
 		publish.is_dup = is_dup;
-		if (mt_publish_bytes(&publish, peer->version) + (outgoing->ids ? outgoing->ids->count * 5 : 0) >
+		if (mt_publish_bytes(&publish, peer->version) +
+			    (outgoing->ids ? outgoing->ids->count * 5 : 0) >
 		    peer->packet_bytes_max)
 			return false;
 		status = put_single(core, peer, &publish, outgoing);
@@ -188,12 +200,14 @@ static bool put_publish(struct mt_core *core, struct mt_peer *peer, const struct
 	return true;
 }
 
-static bool deliver_qos0(struct mt_core *core, struct mt_session *session, const struct mt_outgoing *outgoing)
+static bool deliver_qos0(struct mt_core *core, struct mt_session *session,
+			 const struct mt_outgoing *outgoing)
 {
 	struct mt_peer *peer = mt_peer_get(core, session->conn);
 	if (!peer)
 		return false;
-	if (peer->out.bytes >= core->settings.limits.output_bytes || !put_publish(core, peer, outgoing, 0, false)) {
+	if (peer->out.bytes >= core->settings.limits.output_bytes ||
+	    !put_publish(core, peer, outgoing, 0, false)) {
 		core->counts.publishes_dropped++;
 		return false;
 	}
@@ -202,7 +216,8 @@ static bool deliver_qos0(struct mt_core *core, struct mt_session *session, const
 	return true;
 }
 
-static bool has_room(const struct mt_core *core, const struct mt_session *session, const struct mt_msg *msg)
+static bool has_room(const struct mt_core *core, const struct mt_session *session,
+		     const struct mt_msg *msg)
 {
 	const struct mt_core_limits *limits = &core->settings.limits;
 	return mt_flow_out_count(&session->out) < limits->queue_messages &&
@@ -215,19 +230,23 @@ void mt_delivery_end(struct mt_core *core, struct mt_session *session, struct mt
 	core->queued_count--;
 }
 
-/* A queued message after a change of policy: by the rules for its topic, or through a shared subscription that the session still holds. */
-static bool is_still_permitted(struct mt_core *core, struct mt_session *session, struct mt_delivery *delivery)
+/* A queued message after a change of policy: by the rules for its topic, or through a shared
+ * subscription that the session still holds. */
+static bool is_still_permitted(struct mt_core *core, struct mt_session *session,
+			       struct mt_delivery *delivery)
 {
 	struct mt_bytes topic = mt_msg_topic(delivery->msg);
 	struct mt_bytes none = {NULL, 0};
 	if (delivery->epoch == core->epoch)
 		return true;
 	delivery->epoch = core->epoch;
-	if (mt_decide_deliver(core->policy, &session->subject, topic, none, mt_core_wall_s(core)).is_allowed)
+	if (mt_decide_deliver(core->policy, &session->subject, topic, none, mt_core_wall_s(core))
+		    .is_allowed)
 		return true;
 	for (struct mt_list *link = session->subs.next; link != &session->subs; link = link->next) {
 		struct mt_sub *sub = MT_LIST_ITEM(link, struct mt_sub, link);
-		if (sub->group && mt_topic_matches(mt_sub_plain_filter(sub), topic) && mt_sub_delivers(core, sub, topic))
+		if (sub->group && mt_topic_matches(mt_sub_plain_filter(sub), topic) &&
+		    mt_sub_delivers(core, sub, topic))
 			return true;
 	}
 	core->counts.publishes_denied++;
@@ -244,8 +263,8 @@ static struct mt_outgoing outgoing_of(const struct mt_delivery *delivery, bool i
 }
 
 /* Sends the waiting delivery, or drops it when it may not, need not or cannot go out. */
-static void start(struct mt_core *core, struct mt_session *session, struct mt_peer *peer, struct mt_delivery *delivery,
-		  bool is_cacheable)
+static void start(struct mt_core *core, struct mt_session *session, struct mt_peer *peer,
+		  struct mt_delivery *delivery, bool is_cacheable)
 {
 	struct mt_outgoing outgoing = outgoing_of(delivery, is_cacheable);
 	if (is_expired(core, delivery->msg) || !is_still_permitted(core, session, delivery)) {
@@ -262,23 +281,24 @@ static void start(struct mt_core *core, struct mt_session *session, struct mt_pe
 	}
 }
 
-static void start_waiting(struct mt_core *core, struct mt_session *session, struct mt_peer *peer, bool is_cacheable)
+static void start_waiting(struct mt_core *core, struct mt_session *session, struct mt_peer *peer,
+			  bool is_cacheable)
 {
 	struct mt_delivery *delivery;
 	while (!peer->is_abandoned && (delivery = mt_flow_out_peek(&session->out)))
 		start(core, session, peer, delivery, is_cacheable);
 }
 
-bool mt_deliver(struct mt_core *core, struct mt_session *session, const struct mt_outgoing *outgoing,
-		struct mt_list *held)
+bool mt_deliver(struct mt_core *core, struct mt_session *session,
+		const struct mt_outgoing *outgoing, struct mt_list *held)
 {
 	struct mt_delivery *delivery;
 	struct mt_peer *peer;
 	if (outgoing->qos == 0)
 		return deliver_qos0(core, session, outgoing);
 	delivery = has_room(core, session, outgoing->msg)
-			   ? mt_flow_out_push(&session->out, outgoing->msg, outgoing->ids, outgoing->qos,
-					      outgoing->is_retain, core->epoch)
+			   ? mt_flow_out_push(&session->out, outgoing->msg, outgoing->ids,
+					      outgoing->qos, outgoing->is_retain, core->epoch)
 			   : NULL;
 	if (!delivery) {
 		core->counts.publishes_dropped++;
@@ -289,7 +309,8 @@ bool mt_deliver(struct mt_core *core, struct mt_session *session, const struct m
 		mt_list_push_back(held, &delivery->hold);
 	peer = mt_peer_get(core, session->conn);
 	if (peer) {
-		start_waiting(core, session, peer, outgoing->is_cacheable && session->out.waiting_count == 1);
+		start_waiting(core, session, peer,
+			      outgoing->is_cacheable && session->out.waiting_count == 1);
 		if (MT_UNLIKELY(mt_is_filling(&core->high, session, peer)))
 			mt_throttle(core, session, peer);
 	}
@@ -304,7 +325,8 @@ void mt_deliver_resume(struct mt_core *core, struct mt_session *session)
 		struct mt_delivery *next = mt_flow_out_next_inflight(&session->out, delivery);
 		struct mt_outgoing outgoing = outgoing_of(delivery, false);
 		if (delivery->state == MT_DELIVERY_RELEASED)
-			mt_ack_send(core, peer, MT_PACKET_PUBREL, delivery->packet_id, MT_REASON_SUCCESS);
+			mt_ack_send(core, peer, MT_PACKET_PUBREL, delivery->packet_id,
+				    MT_REASON_SUCCESS);
 		else if (!is_still_permitted(core, session, delivery) ||
 			 !put_publish(core, peer, &outgoing, delivery->packet_id, true))
 			mt_delivery_end(core, session, delivery);
@@ -313,18 +335,21 @@ void mt_deliver_resume(struct mt_core *core, struct mt_session *session)
 	start_waiting(core, session, peer, false);
 }
 
-enum mt_status mt_backlog_push(struct mt_core *core, struct mt_peer *peer, struct mt_backlog_item item)
+enum mt_status mt_backlog_push(struct mt_core *core, struct mt_peer *peer,
+			       struct mt_backlog_item item)
 {
 	struct mt_backlog *backlog = &peer->backlog;
 	if (backlog->count == backlog->cap && backlog->pos > 0) {
 		backlog->count -= backlog->pos;
-		memmove(backlog->items, backlog->items + backlog->pos, backlog->count * sizeof(*backlog->items));
+		memmove(backlog->items, backlog->items + backlog->pos,
+			backlog->count * sizeof(*backlog->items));
 		backlog->pos = 0;
 	}
 	if (backlog->count == backlog->cap) {
 		uint32_t cap = backlog->cap ? backlog->cap * 2 : 16;
-		struct mt_backlog_item *items = mt_mem_resize(&core->mem, backlog->items, backlog->cap * sizeof(*items),
-							      cap * sizeof(*items));
+		struct mt_backlog_item *items =
+			mt_mem_resize(&core->mem, backlog->items, backlog->cap * sizeof(*items),
+				      cap * sizeof(*items));
 		if (!items)
 			return MT_MEMORY;
 		backlog->items = items;
@@ -337,18 +362,24 @@ enum mt_status mt_backlog_push(struct mt_core *core, struct mt_peer *peer, struc
 	return MT_OK;
 }
 
-/* A retained message that was replaced since has been delivered live; one that expired or is now denied is not delivered at all. */
-static bool is_current(struct mt_core *core, const struct mt_session *session, const struct mt_backlog_item *item)
+/* A retained message that was replaced since has been delivered live; one that expired or is now
+ * denied is not delivered at all. */
+static bool is_current(struct mt_core *core, const struct mt_session *session,
+		       const struct mt_backlog_item *item)
 {
 	struct mt_bytes topic = mt_msg_topic(item->msg);
 	struct mt_bytes none = {NULL, 0};
-	return !is_expired(core, item->msg) && mt_retained_find(core->retained, topic) == item->msg &&
-	       mt_decide_deliver(core->policy, &session->subject, topic, none, mt_core_wall_s(core)).is_allowed;
+	return !is_expired(core, item->msg) &&
+	       mt_retained_find(core->retained, topic) == item->msg &&
+	       mt_decide_deliver(core->policy, &session->subject, topic, none, mt_core_wall_s(core))
+		       .is_allowed;
 }
 
-static void deliver_item(struct mt_core *core, struct mt_session *session, struct mt_backlog_item *item)
+static void deliver_item(struct mt_core *core, struct mt_session *session,
+			 struct mt_backlog_item *item)
 {
-	struct mt_outgoing outgoing = {.msg = item->msg, .ids = item->ids, .qos = item->qos, .is_retain = true};
+	struct mt_outgoing outgoing = {
+		.msg = item->msg, .ids = item->ids, .qos = item->qos, .is_retain = true};
 	if (is_current(core, session, item))
 		mt_deliver(core, session, &outgoing, NULL);
 	mt_msg_unref(&item->msg);

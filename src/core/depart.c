@@ -1,7 +1,8 @@
 /* How connections and sessions end: wills (section 3.1.2.5), session expiry (3.1.2.11.2). */
 #include "core/state.h"
 
-/* The will as a message of now: its expiry begins at publication ([MQTT-3.1.3-9] and section 3.1.3.2.4). */
+/* The will as a message of now: its expiry begins at publication ([MQTT-3.1.3-9] and
+ * section 3.1.3.2.4). */
 static struct mt_msg *dated_will(const struct mt_core *core, const struct mt_msg *will)
 {
 	struct mt_msg_facts facts = {.topic = mt_msg_topic(will),
@@ -24,8 +25,8 @@ static void fire_will(struct mt_core *core, struct mt_session *session)
 	session->will.msg = NULL;
 	if (!will)
 		return;
-	verdict = mt_decide_publish(core->policy, &session->subject, mt_msg_topic(will), will->qos, will->is_retain,
-				    mt_core_wall_s(core));
+	verdict = mt_decide_publish(core->policy, &session->subject, mt_msg_topic(will), will->qos,
+				    will->is_retain, mt_core_wall_s(core));
 	msg = verdict.is_allowed ? dated_will(core, will) : NULL;
 	if (msg)
 		mt_stage_release(core, msg);
@@ -37,12 +38,14 @@ static void fire_will(struct mt_core *core, struct mt_session *session)
 
 static mt_time will_due(const struct mt_session *session)
 {
-	return session->will.msg ? session->away_ns + session->will.delay_s * MT_SECOND : MT_TIME_NEVER;
+	return session->will.msg ? session->away_ns + session->will.delay_s * MT_SECOND
+				 : MT_TIME_NEVER;
 }
 
 static mt_time expiry_due(const struct mt_session *session)
 {
-	return session->expiry_s == UINT32_MAX ? MT_TIME_NEVER : session->away_ns + session->expiry_s * MT_SECOND;
+	return session->expiry_s == UINT32_MAX ? MT_TIME_NEVER
+					       : session->away_ns + session->expiry_s * MT_SECOND;
 }
 
 static void arm(struct mt_core *core, struct mt_session *session)

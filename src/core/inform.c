@@ -45,7 +45,8 @@ bool mt_core_next_client(const struct mt_core *core, uint32_t *cursor, struct mt
 bool mt_core_client_subscription(const struct mt_core *core, uint32_t cursor, uint32_t index,
 				 struct mt_subscription_info *out)
 {
-	const struct mt_session *session = cursor > 0 ? mt_pool_at(&core->sessions.pool, cursor - 1) : NULL;
+	const struct mt_session *session =
+		cursor > 0 ? mt_pool_at(&core->sessions.pool, cursor - 1) : NULL;
 	struct mt_list *link;
 	if (!session)
 		return false;
@@ -53,7 +54,8 @@ bool mt_core_client_subscription(const struct mt_core *core, uint32_t cursor, ui
 		index--;
 	if (link == &session->subs)
 		return false;
-	mt_bytes_cut(out->filter, sizeof(out->filter), mt_sub_filter(MT_LIST_ITEM(link, struct mt_sub, link)));
+	mt_bytes_cut(out->filter, sizeof(out->filter),
+		     mt_sub_filter(MT_LIST_ITEM(link, struct mt_sub, link)));
 	out->qos = MT_LIST_ITEM(link, struct mt_sub, link)->qos;
 	return true;
 }

@@ -1,4 +1,5 @@
-/* Unsent bytes of a connection: a chain of chunks, from a small stock, held only while there is something to send. */
+/* Unsent bytes of a connection: a chain of chunks, from a small stock, held only while there is
+ * something to send. */
 #include "core/state.h"
 
 #define CHUNK_CAP (4096u - sizeof(struct mt_chunk))
@@ -62,8 +63,8 @@ uint8_t *mt_output_room(struct mt_chunk_stock *stock, struct mt_output *out, siz
 	return at;
 }
 
-enum mt_status mt_output_refer(struct mt_chunk_stock *stock, struct mt_output *out, struct mt_msg *msg,
-			       struct mt_bytes view)
+enum mt_status mt_output_refer(struct mt_chunk_stock *stock, struct mt_output *out,
+			       struct mt_msg *msg, struct mt_bytes view)
 {
 	struct mt_chunk *chunk = mt_mem_take(stock->mem, sizeof(*chunk));
 	if (!chunk)
@@ -77,7 +78,8 @@ enum mt_status mt_output_refer(struct mt_chunk_stock *stock, struct mt_output *o
 size_t mt_output_list(const struct mt_output *out, struct mt_bytes *list, size_t list_max)
 {
 	size_t count = 0;
-	for (const struct mt_chunk *chunk = out->first; chunk && count < list_max; chunk = chunk->next) {
+	for (const struct mt_chunk *chunk = out->first; chunk && count < list_max;
+	     chunk = chunk->next) {
 		const uint8_t *from = chunk->msg ? chunk->ext : chunk->data;
 		if (chunk->end > chunk->pos)
 			list[count++] = mt_bytes_of(from + chunk->pos, chunk->end - chunk->pos);

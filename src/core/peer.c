@@ -41,7 +41,8 @@ void mt_peer_abandon(struct mt_core *core, struct mt_peer *peer)
 
 void mt_peer_pause(struct mt_core *core, struct mt_peer *peer, bool is_paused)
 {
-	struct mt_request request = {.type = is_paused ? MT_REQUEST_PAUSE : MT_REQUEST_RESUME, .conn = peer->self};
+	struct mt_request request = {.type = is_paused ? MT_REQUEST_PAUSE : MT_REQUEST_RESUME,
+				     .conn = peer->self};
 	if (peer->is_paused == is_paused)
 		return;
 	peer->is_paused = is_paused;
@@ -101,13 +102,15 @@ static void send_disconnect(struct mt_core *core, struct mt_peer *peer, uint8_t 
 		mt_peer_send(core, peer, mt_buf_view(&buf));
 }
 
-void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, bool is_will_due, const char *what)
+void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, bool is_will_due,
+		   const char *what)
 {
 	if (peer->phase == MT_PHASE_CLOSING)
 		return;
 	if (peer->phase == MT_PHASE_OPEN && what)
-		mt_audit(core, peer, &(struct mt_audit_facts){
-					     .event = MT_AUDIT_DISCONNECT, .what = what, .reason = reason});
+		mt_audit(core, peer,
+			 &(struct mt_audit_facts){
+				 .event = MT_AUDIT_DISCONNECT, .what = what, .reason = reason});
 	if (peer->phase == MT_PHASE_OPEN && peer->version == MT_VERSION_5 && reason != 0)
 		send_disconnect(core, peer, reason);
 	/* Input and CONNECT stay until the slot goes: callers may still hold views into them. */
@@ -117,20 +120,23 @@ void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, b
 	if (peer->session)
 		mt_depart(core, peer, is_will_due);
 	if (!peer->is_abandoned)
-		mt_request_push(core, &(struct mt_request){.type = MT_REQUEST_CLOSE, .conn = peer->self});
+		mt_request_push(core,
+				&(struct mt_request){.type = MT_REQUEST_CLOSE, .conn = peer->self});
 }
 
 void mt_peer_violated(struct mt_core *core, struct mt_peer *peer, const struct mt_violation *why)
 {
 	core->counts.violations++;
-	mt_audit(core, peer, &(struct mt_audit_facts){.event = MT_AUDIT_VIOLATION,
-						     .what = mt_reason_text(why->reason),
-						     .statement = why->statement,
-						     .reason = why->reason});
+	mt_audit(core, peer,
+		 &(struct mt_audit_facts){.event = MT_AUDIT_VIOLATION,
+					  .what = mt_reason_text(why->reason),
+					  .statement = why->statement,
+					  .reason = why->reason});
 	mt_peer_close(core, peer, why->reason, true, NULL);
 }
 
-/* When nothing may come any more: the end of the time for CONNECT, or one and a half keep-alive ([MQTT-3.1.2-22]). */
+/* When nothing may come any more: the end of the time for CONNECT, or one and a half keep-alive
+ * ([MQTT-3.1.2-22]). */
 static mt_time deadline_of(const struct mt_core *core, const struct mt_peer *peer)
 {
 	if (peer->phase == MT_PHASE_CONNECT || peer->phase == MT_PHASE_AUTHENTICATE)
@@ -165,7 +171,9 @@ void mt_peer_timer_fired(struct mt_core *core, struct mt_peer *peer)
 		mt_peer_close(core, peer, MT_REASON_KEEP_ALIVE_TIMEOUT, true, "keep-alive ran out");
 	else {
 		core->counts.connects_refused++;
-		mt_audit(core, peer, &(struct mt_audit_facts){.event = MT_AUDIT_REFUSE, .what = "no CONNECT in time"});
+		mt_audit(core, peer,
+			 &(struct mt_audit_facts){.event = MT_AUDIT_REFUSE,
+						  .what = "no CONNECT in time"});
 		mt_peer_close(core, peer, 0, false, "no CONNECT in time");
 	}
 }
@@ -178,7 +186,8 @@ static size_t packet_bytes_max(const struct mt_core *core, const struct mt_peer 
 
 static bool is_reading(const struct mt_peer *peer)
 {
-	return peer->phase == MT_PHASE_CONNECT || (peer->phase == MT_PHASE_OPEN && !peer->is_paused);
+	return peer->phase == MT_PHASE_CONNECT ||
+	       (peer->phase == MT_PHASE_OPEN && !peer->is_paused);
 }
 
 /* Handles every whole packet at the start of `bytes`; returns how many bytes that was. */
@@ -188,7 +197,8 @@ static size_t consume(struct mt_core *core, struct mt_peer *peer, struct mt_byte
 	while (pos < bytes.len && is_reading(peer)) {
 		struct mt_frame frame;
 		struct mt_violation why;
-		enum mt_status status = mt_frame_next(mt_bytes_from(bytes, pos), packet_bytes_max(core, peer), &frame, &why);
+		enum mt_status status = mt_frame_next(mt_bytes_from(bytes, pos),
+						      packet_bytes_max(core, peer), &frame, &why);
 		if (status == MT_AGAIN)
 			break;
 		if (status != MT_OK) {
@@ -202,7 +212,8 @@ static size_t consume(struct mt_core *core, struct mt_peer *peer, struct mt_byte
 	return pos;
 }
 
-/* Keeps bytes for later. Room grows with what has really come, never with what a header promises. */
+/* Keeps bytes for later. Room grows with what has really come, never with what a header promises.
+ */
 static enum mt_status keep(struct mt_core *core, struct mt_peer *peer, struct mt_bytes bytes)
 {
 	size_t need = peer->in_len + bytes.len;

@@ -6,7 +6,8 @@
 static void grow(struct mt_core *core)
 {
 	uint32_t cap = core->request_cap ? core->request_cap * 2 : 64;
-	/* Requests carry what was already done: they may not be lost to the ceiling, so they are not counted under it. */
+	/* Requests carry what was already done: they may not be lost to the ceiling, so they are
+	 * not counted under it. */
 	struct mt_request *ring = malloc(cap * sizeof(*ring));
 	MT_CHECK(ring != NULL);
 	for (uint32_t i = 0; i < core->request_count; i++)
@@ -21,10 +22,12 @@ void mt_request_push(struct mt_core *core, const struct mt_request *request)
 {
 	if (core->request_count == core->request_cap)
 		grow(core);
-	core->requests[(core->request_first + core->request_count++) & (core->request_cap - 1)] = *request;
+	core->requests[(core->request_first + core->request_count++) & (core->request_cap - 1)] =
+		*request;
 }
 
-/* The views of an AUTHENTICATE are found now: the connection may have gone since it was asked for. */
+/* The views of an AUTHENTICATE are found now: the connection may have gone since it was asked for.
+ */
 static bool is_current(const struct mt_core *core, struct mt_request *request)
 {
 	const struct mt_peer *peer = mt_peer_get(core, request->conn);
@@ -36,7 +39,8 @@ static bool is_current(const struct mt_core *core, struct mt_request *request)
 		return true;
 	if (!peer || peer->ticket != request->ticket)
 		return false;
-	if (mt_frame_next(mt_bytes_of(peer->hello, peer->hello_bytes), SIZE_MAX, &frame, &why) != MT_OK ||
+	if (mt_frame_next(mt_bytes_of(peer->hello, peer->hello_bytes), SIZE_MAX, &frame, &why) !=
+		    MT_OK ||
 	    mt_connect_decode(&frame, &connect, &version, &why) != MT_OK)
 		return false;
 	request->user = connect.user;
@@ -73,11 +77,15 @@ void mt_audit(struct mt_core *core, const struct mt_peer *peer, const struct mt_
 	audit->statement = facts->statement;
 	audit->rule_id = facts->rule_id;
 	audit->reason = facts->reason;
-	mt_bytes_cut(audit->user, sizeof(audit->user), session ? session->subject.user : facts->user);
-	mt_bytes_cut(audit->client_id, sizeof(audit->client_id), session ? session->subject.client_id : facts->client_id);
+	mt_bytes_cut(audit->user, sizeof(audit->user),
+		     session ? session->subject.user : facts->user);
+	mt_bytes_cut(audit->client_id, sizeof(audit->client_id),
+		     session ? session->subject.client_id : facts->client_id);
 	mt_bytes_cut(audit->topic, sizeof(audit->topic), facts->topic);
 	audit->address = peer->facts.address;
 	audit->port = peer->facts.port;
 	audit->listener = peer->facts.listener;
-	mt_request_push(core, &(struct mt_request){.type = MT_REQUEST_AUDIT, .conn = peer->self, .audit = audit});
+	mt_request_push(
+		core,
+		&(struct mt_request){.type = MT_REQUEST_AUDIT, .conn = peer->self, .audit = audit});
 }

@@ -1,6 +1,6 @@
 /*
- * Routes: for one publisher and one topic, what it may publish and who receives it; worked out once, kept until subscriptions or
- * policy change.
+ * Routes: for one publisher and one topic, what it may publish and who receives it; worked out
+ * once, kept until subscriptions or policy change.
  *
  *   slot = hash(publisher, topic) mod 4096 -> [route | receivers ... | topic]
  */
@@ -25,8 +25,8 @@ void mt_sub_redecide(struct mt_core *core, struct mt_sub *sub)
 	if (sub->epoch == core->epoch)
 		return;
 	grant = mt_decide_subscribe(core->policy, &sub->session->subject, mt_sub_plain_filter(sub),
-				    sub->group ? sub->group->name : mt_bytes_of(NULL, 0), sub->options.qos,
-				    mt_core_wall_s(core));
+				    sub->group ? sub->group->name : mt_bytes_of(NULL, 0),
+				    sub->options.qos, mt_core_wall_s(core));
 	sub->epoch = core->epoch;
 	sub->is_allowed = grant.is_allowed;
 	sub->is_crossed = grant.is_crossed;
@@ -39,7 +39,8 @@ bool mt_sub_delivers(struct mt_core *core, struct mt_sub *sub, struct mt_bytes t
 	if (!sub->is_allowed || !sub->is_crossed)
 		return sub->is_allowed;
 	return mt_decide_deliver(core->policy, &sub->session->subject, topic,
-				 sub->group ? sub->group->name : mt_bytes_of(NULL, 0), mt_core_wall_s(core))
+				 sub->group ? sub->group->name : mt_bytes_of(NULL, 0),
+				 mt_core_wall_s(core))
 		.is_allowed;
 }
 
@@ -63,7 +64,8 @@ static struct candidate *candidate_at(struct mt_core *core, size_t index)
 {
 	if (index == core->candidate_cap) {
 		size_t cap = core->candidate_cap ? core->candidate_cap * 2 : 64;
-		void *grown = mt_mem_resize(&core->mem, core->candidates, core->candidate_cap * sizeof(struct candidate),
+		void *grown = mt_mem_resize(&core->mem, core->candidates,
+					    core->candidate_cap * sizeof(struct candidate),
 					    cap * sizeof(struct candidate));
 		if (!grown)
 			return NULL;
@@ -73,14 +75,16 @@ static struct candidate *candidate_at(struct mt_core *core, size_t index)
 	return &((struct candidate *)core->candidates)[index];
 }
 
-static bool is_wanted(struct mt_core *core, const struct mt_peer *peer, struct mt_sub *sub, struct mt_bytes topic)
+static bool is_wanted(struct mt_core *core, const struct mt_peer *peer, struct mt_sub *sub,
+		      struct mt_bytes topic)
 {
 	if (sub->options.is_no_local && peer && sub->session->conn == peer->self)
 		return false;
 	return mt_sub_delivers(core, sub, topic);
 }
 
-static enum mt_status gather(struct mt_core *core, const struct mt_peer *peer, struct mt_bytes topic, size_t *count)
+static enum mt_status gather(struct mt_core *core, const struct mt_peer *peer,
+			     struct mt_bytes topic, size_t *count)
 {
 	struct mt_sub_cursor cursor = {0};
 	struct mt_sub *sub;
@@ -94,10 +98,11 @@ static enum mt_status gather(struct mt_core *core, const struct mt_peer *peer, s
 		if (!candidate)
 			return MT_MEMORY;
 		candidate->identifier = sub->identifier;
-		candidate->receiver = (struct mt_receiver){.session = sub->session,
-							   .qos = sub->qos,
-							   .is_retain_as_published = sub->options.is_retain_as_published,
-							   .group = sub->group};
+		candidate->receiver = (struct mt_receiver){
+			.session = sub->session,
+			.qos = sub->qos,
+			.is_retain_as_published = sub->options.is_retain_as_published,
+			.group = sub->group};
 		(*count)++;
 	}
 	if (*count > 1)
@@ -105,8 +110,10 @@ static enum mt_status gather(struct mt_core *core, const struct mt_peer *peer, s
 	return MT_OK;
 }
 
-/* Overlapping subscriptions of one session become one delivery: highest QoS, all identifiers ([MQTT-3.3.4-2..4]). */
-static enum mt_status merge_run(struct mt_core *core, const struct candidate *run, size_t count, struct mt_receiver *out)
+/* Overlapping subscriptions of one session become one delivery: highest QoS, all identifiers
+ * ([MQTT-3.3.4-2..4]). */
+static enum mt_status merge_run(struct mt_core *core, const struct candidate *run, size_t count,
+				struct mt_receiver *out)
 {
 	size_t id_count = 0;
 	*out = run[0].receiver;
@@ -134,16 +141,20 @@ static enum mt_status merge(struct mt_core *core, size_t count, struct mt_route 
 	const struct candidate *candidates = (const struct candidate *)core->candidates;
 	size_t end;
 	for (size_t i = 0; i < count; i = end) {
-		for (end = i + 1; end < count && by_group_and_session(&candidates[i], &candidates[end]) == 0; end++)
+		for (end = i + 1;
+		     end < count && by_group_and_session(&candidates[i], &candidates[end]) == 0;
+		     end++)
 			;
-		MT_TRY(merge_run(core, &candidates[i], end - i, &route->receivers[route->receiver_count]));
+		MT_TRY(merge_run(core, &candidates[i], end - i,
+				 &route->receivers[route->receiver_count]));
 		route->has_keepers |= candidates[i].receiver.session->expiry_s > 0;
 		route->receiver_count++;
 	}
 	return MT_OK;
 }
 
-static struct mt_route *build(struct mt_core *core, const struct mt_peer *peer, struct mt_bytes topic)
+static struct mt_route *build(struct mt_core *core, const struct mt_peer *peer,
+			      struct mt_bytes topic)
 {
 	size_t count, bytes;
 	struct mt_route *route;
@@ -167,7 +178,8 @@ static struct mt_route *build(struct mt_core *core, const struct mt_peer *peer, 
 	return route;
 }
 
-static bool is_route_of(const struct mt_core *core, const struct mt_route *route, mt_conn conn, struct mt_bytes topic)
+static bool is_route_of(const struct mt_core *core, const struct mt_route *route, mt_conn conn,
+			struct mt_bytes topic)
 {
 	return route && route->conn == conn && route->generation == mt_core_generation(core) &&
 	       mt_bytes_equal(mt_bytes_of(route->topic, route->topic_len), topic);
@@ -198,14 +210,15 @@ struct mt_route *mt_route_find(struct mt_core *core, struct mt_peer *peer, struc
 	return route;
 }
 
-bool mt_route_permits(struct mt_core *core, const struct mt_peer *peer, struct mt_route *route, uint8_t qos,
-		      bool is_retain)
+bool mt_route_permits(struct mt_core *core, const struct mt_peer *peer, struct mt_route *route,
+		      uint8_t qos, bool is_retain)
 {
 	uint8_t bit = (uint8_t)(1u << (qos * 2 + is_retain));
 	if (!(route->decided & bit)) {
 		struct mt_verdict verdict =
 			mt_decide_publish(core->policy, &peer->session->subject,
-					  mt_bytes_of(route->topic, route->topic_len), qos, is_retain, mt_core_wall_s(core));
+					  mt_bytes_of(route->topic, route->topic_len), qos,
+					  is_retain, mt_core_wall_s(core));
 		route->decided |= bit;
 		if (verdict.is_allowed)
 			route->allowed |= bit;

@@ -1,7 +1,8 @@
 /*
  * A PUBLISH from a client, step by step:
  *
- *   decode -> alias -> known QoS 2 id? -> quota -> route and verdict -> retain -> deliver to the route -> acknowledge
+ *   decode -> alias -> known QoS 2 id? -> quota -> route and verdict -> retain -> deliver to the
+ * route -> acknowledge
  */
 #include "core/state.h"
 
@@ -15,14 +16,16 @@ struct step {
 	struct mt_ticket *ticket;
 };
 
-static bool violate(struct mt_core *core, struct mt_peer *peer, const char *statement, uint8_t reason)
+static bool violate(struct mt_core *core, struct mt_peer *peer, const char *statement,
+		    uint8_t reason)
 {
 	struct mt_violation why = {statement, reason, 0};
 	mt_peer_violated(core, peer, &why);
 	return false;
 }
 
-static enum mt_status set_alias(struct mt_core *core, struct mt_peer *peer, uint16_t alias, struct mt_bytes topic)
+static enum mt_status set_alias(struct mt_core *core, struct mt_peer *peer, uint16_t alias,
+				struct mt_bytes topic)
 {
 	uint16_t most = core->settings.limits.topic_aliases;
 	union {
@@ -45,7 +48,8 @@ static enum mt_status set_alias(struct mt_core *core, struct mt_peer *peer, uint
 	return MT_OK;
 }
 
-/* Gives the topic its name, or the name its alias (section 3.3.2.3.4). False: the connection is closing. */
+/* Gives the topic its name, or the name its alias (section 3.3.2.3.4). False: the connection is
+ * closing. */
 static bool resolve_alias(struct mt_core *core, struct mt_peer *peer, struct mt_publish *publish)
 {
 	uint16_t alias = publish->props.topic_alias;
@@ -65,41 +69,50 @@ static bool resolve_alias(struct mt_core *core, struct mt_peer *peer, struct mt_
 	return true;
 }
 
-/* More unacknowledged PUBLISHes than were announced ([MQTT-3.3.4-8]); 3.1.1 has no number, the same bound holds. */
+/* More unacknowledged PUBLISHes than were announced ([MQTT-3.3.4-8]); 3.1.1 has no number, the same
+ * bound holds. */
 static bool is_over_quota(const struct mt_core *core, const struct mt_peer *peer)
 {
 	return peer->acks.count + peer->session->in.count >= core->settings.limits.inflight;
 }
 
-/* A QoS 2 message that came before is not passed on again ([MQTT-4.3.3-10]); it is only answered again. */
+/* A QoS 2 message that came before is not passed on again ([MQTT-4.3.3-10]); it is only answered
+ * again. */
 static bool is_repeated(const struct mt_peer *peer, const struct mt_publish *publish)
 {
 	return publish->qos == 2 && mt_flow_in_has(&peer->session->in, publish->packet_id);
 }
 
-static void audit_denial(struct mt_core *core, struct mt_peer *peer, const struct mt_publish *publish)
+static void audit_denial(struct mt_core *core, struct mt_peer *peer,
+			 const struct mt_publish *publish)
 {
-	struct mt_verdict verdict = mt_decide_publish(core->policy, &peer->session->subject, publish->topic, publish->qos,
-						      publish->is_retain, mt_core_wall_s(core));
+	struct mt_verdict verdict =
+		mt_decide_publish(core->policy, &peer->session->subject, publish->topic,
+				  publish->qos, publish->is_retain, mt_core_wall_s(core));
 	core->counts.publishes_denied++;
-	mt_audit(core, peer, &(struct mt_audit_facts){.event = MT_AUDIT_DENY,
-						     .what = "publish",
-						     .reason = MT_REASON_NOT_AUTHORIZED,
-						     .rule_id = verdict.why == MT_WHY_RULE ? verdict.rule_id : 0,
-						     .topic = publish->topic});
+	mt_audit(core, peer,
+		 &(struct mt_audit_facts){.event = MT_AUDIT_DENY,
+					  .what = "publish",
+					  .reason = MT_REASON_NOT_AUTHORIZED,
+					  .rule_id =
+						  verdict.why == MT_WHY_RULE ? verdict.rule_id : 0,
+					  .topic = publish->topic});
 }
 
 /*
- * 5 says no in the acknowledgement. Otherwise a denial is acknowledged and dropped, or ends the connection where that is wanted; what
- * failed for want of room is never acknowledged: 3.1.1 closes, QoS 0 is counted as dropped.
+ * 5 says no in the acknowledgement. Otherwise a denial is acknowledged and dropped, or ends the
+ * connection where that is wanted; what failed for want of room is never acknowledged: 3.1.1
+ * closes, QoS 0 is counted as dropped.
  */
-static void refuse(struct mt_core *core, struct mt_peer *peer, const struct mt_publish *publish, uint8_t reason)
+static void refuse(struct mt_core *core, struct mt_peer *peer, const struct mt_publish *publish,
+		   uint8_t reason)
 {
 	bool is_denial = reason == MT_REASON_NOT_AUTHORIZED;
 	if (publish->qos > 0 && peer->version == MT_VERSION_5)
 		mt_ticket_answer(core, peer, NULL, publish, reason);
 	else if (is_denial ? core->settings.is_denial_closing : publish->qos > 0)
-		mt_peer_close(core, peer, reason, true, is_denial ? "denied publish" : "no room for a publish");
+		mt_peer_close(core, peer, reason, true,
+			      is_denial ? "denied publish" : "no room for a publish");
 	else if (publish->qos > 0)
 		mt_ticket_answer(core, peer, NULL, publish, MT_REASON_SUCCESS);
 	else
@@ -127,8 +140,10 @@ static bool is_reachable(const struct mt_receiver *receiver, uint8_t qos, bool i
 	return is_live || (!is_live_wanted && qos > 0 && receiver->qos > 0);
 }
 
-/* Of one shared group, whose turn is it: a connected member before one that is away ([MQTT-4.8.2-4] leaves the choice to us). */
-static const struct mt_receiver *choose(const struct mt_receiver *members, uint32_t count, uint8_t qos)
+/* Of one shared group, whose turn is it: a connected member before one that is away ([MQTT-4.8.2-4]
+ * leaves the choice to us). */
+static const struct mt_receiver *choose(const struct mt_receiver *members, uint32_t count,
+					uint8_t qos)
 {
 	uint32_t turn = members[0].group->turn++;
 	for (int is_live_wanted = 1; is_live_wanted >= 0; is_live_wanted--)
@@ -140,17 +155,20 @@ static const struct mt_receiver *choose(const struct mt_receiver *members, uint3
 	return NULL;
 }
 
-static void hand_over(struct mt_core *core, const struct mt_receiver *receiver, struct mt_msg *msg, struct mt_list *held)
+static void hand_over(struct mt_core *core, const struct mt_receiver *receiver, struct mt_msg *msg,
+		      struct mt_list *held)
 {
-	struct mt_outgoing outgoing = {.msg = msg,
-				       .ids = receiver->session->version == MT_VERSION_5 ? receiver->ids : NULL,
-				       .qos = msg->qos < receiver->qos ? msg->qos : receiver->qos,
-				       .is_retain = receiver->is_retain_as_published && msg->is_retain,
-				       .is_cacheable = true};
+	struct mt_outgoing outgoing = {
+		.msg = msg,
+		.ids = receiver->session->version == MT_VERSION_5 ? receiver->ids : NULL,
+		.qos = msg->qos < receiver->qos ? msg->qos : receiver->qos,
+		.is_retain = receiver->is_retain_as_published && msg->is_retain,
+		.is_cacheable = true};
 	mt_deliver(core, receiver->session, &outgoing, held);
 }
 
-static void distribute(struct mt_core *core, const struct mt_route *route, struct mt_msg *msg, struct mt_list *held)
+static void distribute(struct mt_core *core, const struct mt_route *route, struct mt_msg *msg,
+		       struct mt_list *held)
 {
 	uint32_t end;
 	mt_encoding_begin(core);
@@ -158,7 +176,8 @@ static void distribute(struct mt_core *core, const struct mt_route *route, struc
 		const struct mt_receiver *receiver = &route->receivers[i];
 		end = i + 1;
 		if (receiver->group) {
-			while (end < route->receiver_count && route->receivers[end].group == receiver->group)
+			while (end < route->receiver_count &&
+			       route->receivers[end].group == receiver->group)
 				end++;
 			receiver = choose(receiver, end - i, msg->qos);
 		}
@@ -167,7 +186,8 @@ static void distribute(struct mt_core *core, const struct mt_route *route, struc
 	}
 }
 
-static struct mt_msg *make_msg(struct mt_core *core, const struct mt_peer *peer, const struct mt_publish *publish)
+static struct mt_msg *make_msg(struct mt_core *core, const struct mt_peer *peer,
+			       const struct mt_publish *publish)
 {
 	struct mt_msg_facts facts = {.topic = publish->topic,
 				     .payload = publish->payload,
@@ -200,11 +220,13 @@ static bool needs_store(const struct mt_publish *publish, const struct mt_route 
 	return publish->qos > 0 && (publish->is_retain || route->has_keepers);
 }
 
-/* From here on the message is accepted. 0, or the reason why it is not after all; then nothing has changed. */
+/* From here on the message is accepted. 0, or the reason why it is not after all; then nothing has
+ * changed. */
 static uint8_t accept(struct mt_core *core, struct step *step)
 {
 	const struct mt_publish *publish = &step->publish;
-	uint8_t nobody = step->peer->version == MT_VERSION_5 ? MT_REASON_NO_MATCHING_SUBSCRIBERS : MT_REASON_SUCCESS;
+	uint8_t nobody = step->peer->version == MT_VERSION_5 ? MT_REASON_NO_MATCHING_SUBSCRIBERS
+							     : MT_REASON_SUCCESS;
 	step->msg = make_msg(core, step->peer, publish);
 	if (!step->msg)
 		return MT_REASON_QUOTA_EXCEEDED;
@@ -213,7 +235,8 @@ static uint8_t accept(struct mt_core *core, struct step *step)
 		if (!step->ticket)
 			return MT_REASON_QUOTA_EXCEEDED;
 	}
-	if (publish->is_retain && retain(core, step->msg, step->ticket) != MT_OK && publish->qos > 0) {
+	if (publish->is_retain && retain(core, step->msg, step->ticket) != MT_OK &&
+	    publish->qos > 0) {
 		if (step->ticket)
 			step->ticket->is_retained_changed = false;
 		return MT_REASON_QUOTA_EXCEEDED;
@@ -236,7 +259,8 @@ static void pass_on(struct mt_core *core, struct step *step)
 
 static uint8_t reason_without_route(const struct mt_core *core, const struct mt_publish *publish)
 {
-	bool is_too_deep = mt_topic_level_count(publish->topic) > core->settings.limits.topic_levels;
+	bool is_too_deep =
+		mt_topic_level_count(publish->topic) > core->settings.limits.topic_levels;
 	return is_too_deep ? MT_REASON_TOPIC_NAME_INVALID : MT_REASON_QUOTA_EXCEEDED;
 }
 
@@ -279,7 +303,8 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 void mt_stage_release(struct mt_core *core, struct mt_msg *msg)
 {
 	struct mt_route *route = mt_route_find(core, NULL, mt_msg_topic(msg));
-	/* Nobody can be told that a will found no room among the retained ones; it still reaches those who listen. */
+	/* Nobody can be told that a will found no room among the retained ones; it still reaches
+	 * those who listen. */
 	if (msg->is_retain && retain(core, msg, NULL) != MT_OK)
 		core->counts.publishes_dropped++;
 	if (route)

@@ -2,13 +2,13 @@
  * The inside of the core: what its files share. Nobody outside src/core includes this.
  *
  *   core.c        entry points, dispatch of packets          connect.c   CONNECT, takeover, CONNACK
- *   peer.c        input buffer, sending, closing             stage.c     PUBLISH from a client, step by step
- *   route.c       topic -> verdict and receivers, cached     deliver.c   one message to one session
- *   acknowledge.c PUBACK ... PUBCOMP                         subscribe.c SUBSCRIBE, UNSUBSCRIBE, retained
- *   depart.c      end of connections and sessions, wills     ticket.c    acknowledgements that wait for the store
- *   sweep.c       change of policy                           output.c    unsent bytes     request.c  requests, audit
- *   throttle.c    back-pressure on publishers
- *   sys.c         $SYS                                       inform.c    questions from outside
+ *   peer.c        input buffer, sending, closing             stage.c     PUBLISH from a client,
+ * step by step route.c       topic -> verdict and receivers, cached     deliver.c   one message to
+ * one session acknowledge.c PUBACK ... PUBCOMP                         subscribe.c SUBSCRIBE,
+ * UNSUBSCRIBE, retained depart.c      end of connections and sessions, wills     ticket.c
+ * acknowledgements that wait for the store sweep.c       change of policy output.c    unsent bytes
+ * request.c  requests, audit throttle.c    back-pressure on publishers sys.c         $SYS inform.c
+ * questions from outside
  */
 #pragma once
 
@@ -23,16 +23,16 @@
 #include "wire/connect.h"
 #include "wire/publish.h"
 
-#define MT_ROUTE_SLOTS 4096u      /* a power of two */
-#define MT_COPY_BYTES_MAX 1024u   /* payloads up to here are copied, larger ones referenced */
+#define MT_ROUTE_SLOTS 4096u	/* a power of two */
+#define MT_COPY_BYTES_MAX 1024u /* payloads up to here are copied, larger ones referenced */
 #define MT_ENCODED_BYTES_MAX 2048u
-#define MT_ENCODED_CLASSES 12u    /* version x QoS x retain */
+#define MT_ENCODED_CLASSES 12u /* version x QoS x retain */
 
 /* ---- output.c: unsent bytes of a connection ---- */
 
 struct mt_chunk {
 	struct mt_chunk *next;
-	struct mt_msg *msg;     /* a reference: bytes are ext; NULL: bytes are data */
+	struct mt_msg *msg; /* a reference: bytes are ext; NULL: bytes are data */
 	const uint8_t *ext;
 	size_t pos, end, cap;
 	uint8_t data[];
@@ -50,10 +50,11 @@ struct mt_chunk_stock {
 };
 
 /* `need` bytes to write to, counted as sent at once; NULL without memory. */
-MT_MUST_USE uint8_t *mt_output_room(struct mt_chunk_stock *stock, struct mt_output *out, size_t need);
+MT_MUST_USE uint8_t *mt_output_room(struct mt_chunk_stock *stock, struct mt_output *out,
+				    size_t need);
 /* Appends a view into a message, by reference. */
-MT_MUST_USE enum mt_status mt_output_refer(struct mt_chunk_stock *stock, struct mt_output *out, struct mt_msg *msg,
-					   struct mt_bytes view);
+MT_MUST_USE enum mt_status mt_output_refer(struct mt_chunk_stock *stock, struct mt_output *out,
+					   struct mt_msg *msg, struct mt_bytes view);
 size_t mt_output_list(const struct mt_output *out, struct mt_bytes *list, size_t list_max);
 void mt_output_advance(struct mt_chunk_stock *stock, struct mt_output *out, size_t bytes);
 void mt_output_clear(struct mt_chunk_stock *stock, struct mt_output *out);
@@ -81,63 +82,64 @@ struct mt_peer {
 	struct mt_session *session; /* while OPEN */
 	struct mt_conn_facts facts;
 	mt_time opened_ns;
-	mt_time input_ns;       /* of the last input: keep-alive is re-armed lazily */
-	uint8_t *in;            /* bytes of an unfinished packet, or behind a CONNECT */
+	mt_time input_ns; /* of the last input: keep-alive is re-armed lazily */
+	uint8_t *in;	  /* bytes of an unfinished packet, or behind a CONNECT */
 	size_t in_len, in_cap;
-	uint8_t *hello;         /* the CONNECT packet while it is authenticated */
+	uint8_t *hello; /* the CONNECT packet while it is authenticated */
 	size_t hello_bytes;
-	uint64_t ticket;        /* of the authentication */
+	uint64_t ticket; /* of the authentication */
 	struct mt_output out;
 	struct mt_acks acks;
 	struct mt_backlog backlog;
-	struct mt_list throttle;  /* in throttled of the session it waits for */
+	struct mt_list throttle; /* in throttled of the session it waits for */
 	mt_handle throttled_by;
 	mt_time throttled_ns;
-	struct mt_bytes *aliases; /* topic of alias n at n - 1; owned copies */
-	uint32_t route_slot;      /* where the route of the last PUBLISH was */
+	struct mt_bytes *aliases;  /* topic of alias n at n - 1; owned copies */
+	uint32_t route_slot;	   /* where the route of the last PUBLISH was */
 	uint32_t packet_bytes_max; /* the client's; UINT32_MAX: none */
 	uint16_t keep_alive_s;
 	enum mt_phase phase : 8;
 	enum mt_version version : 8;
-	bool is_dirty;          /* SEND is asked for and output not yet empty */
+	bool is_dirty; /* SEND is asked for and output not yet empty */
 	bool is_paused;
 	bool is_problem_info_wanted;
-	bool is_abandoned;      /* CLOSE is asked for without a word to the peer */
+	bool is_abandoned; /* CLOSE is asked for without a word to the peer */
 };
 
 /* ---- routes ---- */
 
 struct mt_receiver {
 	struct mt_session *session;
-	struct mt_sub_ids *ids;  /* a reference */
-	uint8_t qos;             /* granted */
+	struct mt_sub_ids *ids; /* a reference */
+	uint8_t qos;		/* granted */
 	bool is_retain_as_published;
-	struct mt_group *group;  /* the receivers of one group stand together; one of them gets the message */
+	struct mt_group *
+		group; /* the receivers of one group stand together; one of them gets the message */
 };
 
 struct mt_route {
 	mt_conn conn;
-	uint64_t generation;    /* of subscriptions and policy together */
+	uint64_t generation;	  /* of subscriptions and policy together */
 	uint8_t decided, allowed; /* bit (qos * 2 + retain) */
-	bool has_keepers;       /* some receiver's session outlives its connection */
+	bool has_keepers;	  /* some receiver's session outlives its connection */
 	uint32_t receiver_count;
 	uint32_t topic_len;
-	size_t bytes;           /* of this block */
+	size_t bytes;		       /* of this block */
 	struct mt_receiver *receivers; /* behind the struct */
-	uint8_t *topic;         /* behind the receivers */
+	uint8_t *topic;		       /* behind the receivers */
 };
 
 /* A PUBLISH encoded once per class, to be copied to many. */
 struct mt_encoded {
-	uint32_t stamp;      /* of the message it was made for */
-	bool is_whole;       /* the payload is in it */
-	uint16_t bytes;      /* 0: does not fit, encode for each receiver */
+	uint32_t stamp; /* of the message it was made for */
+	bool is_whole;	/* the payload is in it */
+	uint16_t bytes; /* 0: does not fit, encode for each receiver */
 	uint16_t packet_id_at;
 	uint8_t data[MT_ENCODED_BYTES_MAX];
 };
 
 struct mt_encoding {
-	uint32_t stamp;      /* of the message on its way */
+	uint32_t stamp; /* of the message on its way */
 	struct mt_encoded classes[MT_ENCODED_CLASSES];
 };
 
@@ -148,9 +150,9 @@ struct mt_marks {
 };
 
 struct mt_ticket {
-	struct mt_list link;   /* first */
+	struct mt_list link; /* first */
 	uint64_t number;
-	struct mt_list held;   /* of struct mt_delivery, by their `hold` */
+	struct mt_list held; /* of struct mt_delivery, by their `hold` */
 	struct mt_msg *msg;
 	struct mt_msg *replaced; /* the retained message before */
 	bool is_retained_changed;
@@ -163,11 +165,11 @@ struct mt_ticket {
 struct mt_core {
 	struct mt_core_settings settings;
 	struct mt_mem mem;
-	struct mt_now now;      /* of the call that runs */
+	struct mt_now now; /* of the call that runs */
 	struct mt_policy *policy;
-	uint64_t epoch;         /* rises with every change of what is permitted */
-	mt_time policy_due_ns;  /* a time window opens or closes */
-	uint32_t sweep_index;   /* next session to re-decide */
+	uint64_t epoch;	       /* rises with every change of what is permitted */
+	mt_time policy_due_ns; /* a time window opens or closes */
+	uint32_t sweep_index;  /* next session to re-decide */
 	bool is_sweeping;
 	struct mt_rng rng;
 	struct mt_wheel peer_wheel, session_wheel;
@@ -189,7 +191,7 @@ struct mt_core {
 	mt_time started_ns, sys_due_ns;
 	struct mt_request *requests; /* ring */
 	uint32_t request_cap, request_first, request_count;
-	struct mt_audit *shown;  /* the audit record that the shell is looking at */
+	struct mt_audit *shown; /* the audit record that the shell is looking at */
 	struct mt_core_counts counts;
 	uint64_t queued_count;
 };
@@ -224,10 +226,13 @@ struct mt_peer *mt_peer_get(const struct mt_core *core, mt_conn conn);
 void mt_peer_send(struct mt_core *core, struct mt_peer *peer, struct mt_bytes bytes);
 /* Tells the shell that there is output. */
 void mt_peer_wake(struct mt_core *core, struct mt_peer *peer);
-/* Asks for the end. In MT_PHASE_OPEN and version 5 a DISCONNECT with `reason` goes first (0: none). The session departs, its will fires if told.
- * what: static text for the audit; NULL: it was audited already. */
-void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, bool is_will_due, const char *what);
-/* Memory ran out while sending: ask for the end and change nothing else, so that it is safe in the midst of a delivery. */
+/* Asks for the end. In MT_PHASE_OPEN and version 5 a DISCONNECT with `reason` goes first (0: none).
+ * The session departs, its will fires if told. what: static text for the audit; NULL: it was
+ * audited already. */
+void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, bool is_will_due,
+		   const char *what);
+/* Memory ran out while sending: ask for the end and change nothing else, so that it is safe in the
+ * midst of a delivery. */
 void mt_peer_abandon(struct mt_core *core, struct mt_peer *peer);
 /* The peer broke the protocol: audited, answered, closed. */
 void mt_peer_violated(struct mt_core *core, struct mt_peer *peer, const struct mt_violation *why);
@@ -248,18 +253,21 @@ void mt_core_dispatch(struct mt_core *core, struct mt_peer *peer, const struct m
 
 /* ---- connect.c ---- */
 void mt_connect_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
-void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer, const struct mt_auth_verdict *verdict);
+void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
+			      const struct mt_auth_verdict *verdict);
 
 /* ---- stage.c ---- */
 void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
-/* A message of the broker itself or a will: retained if it says so, delivered to all; the author's rights are the caller's business. */
+/* A message of the broker itself or a will: retained if it says so, delivered to all; the author's
+ * rights are the caller's business. */
 void mt_stage_release(struct mt_core *core, struct mt_msg *msg);
 
 /* ---- route.c ---- */
-/* Who gets what `peer` (NULL: the broker) publishes on topic; valid until the next change of subscriptions or policy.
- * NULL without memory, and for a topic of too many levels. */
+/* Who gets what `peer` (NULL: the broker) publishes on topic; valid until the next change of
+ * subscriptions or policy. NULL without memory, and for a topic of too many levels. */
 struct mt_route *mt_route_find(struct mt_core *core, struct mt_peer *peer, struct mt_bytes topic);
-bool mt_route_permits(struct mt_core *core, const struct mt_peer *peer, struct mt_route *route, uint8_t qos, bool is_retain);
+bool mt_route_permits(struct mt_core *core, const struct mt_peer *peer, struct mt_route *route,
+		      uint8_t qos, bool is_retain);
 /* Re-decides a subscription under the present policy, once per epoch. */
 void mt_sub_redecide(struct mt_core *core, struct mt_sub *sub);
 bool mt_sub_delivers(struct mt_core *core, struct mt_sub *sub, struct mt_bytes topic);
@@ -271,18 +279,19 @@ struct mt_outgoing {
 	struct mt_sub_ids *ids; /* NULL: none */
 	uint8_t qos;
 	bool is_retain;
-	bool is_cacheable;      /* core->encoding belongs to this message */
+	bool is_cacheable; /* core->encoding belongs to this message */
 };
 /* Forgets what was encoded: a new message is on its way. */
 void mt_encoding_begin(struct mt_core *core);
 /* Sends or queues; held: list of a ticket to join, or NULL. True when it was sent or queued. */
-bool mt_deliver(struct mt_core *core, struct mt_session *session, const struct mt_outgoing *outgoing,
-		struct mt_list *held);
+bool mt_deliver(struct mt_core *core, struct mt_session *session,
+		const struct mt_outgoing *outgoing, struct mt_list *held);
 /* Starts waiting deliveries while the window has room, then the backlog. */
 void mt_deliver_pump(struct mt_core *core, struct mt_session *session);
 /* Sends again what was in flight on an earlier connection, in order. */
 void mt_deliver_resume(struct mt_core *core, struct mt_session *session);
-void mt_delivery_end(struct mt_core *core, struct mt_session *session, struct mt_delivery *delivery);
+void mt_delivery_end(struct mt_core *core, struct mt_session *session,
+		     struct mt_delivery *delivery);
 static inline uint32_t mt_backlog_waiting(const struct mt_backlog *backlog)
 {
 	return backlog->count - backlog->pos;
@@ -295,22 +304,27 @@ void mt_backlog_finish(struct mt_core *core, struct mt_peer *peer, struct mt_ses
 
 /* ---- acknowledge.c ---- */
 void mt_acknowledge(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
-void mt_ack_send(struct mt_core *core, struct mt_peer *peer, uint8_t type, uint16_t packet_id, uint8_t reason);
+void mt_ack_send(struct mt_core *core, struct mt_peer *peer, uint8_t type, uint16_t packet_id,
+		 uint8_t reason);
 
 /* ---- ticket.c ---- */
 /* A ticket for `msg`, last in the order; NULL without memory. */
-struct mt_ticket *mt_ticket_open(struct mt_core *core, struct mt_peer *peer, struct mt_msg *msg, uint16_t packet_id);
-/* Answers PUBACK or PUBREC now, or when the ticket is settled and all before it are out. ticket NULL: nothing to wait for. */
-void mt_ticket_answer(struct mt_core *core, struct mt_peer *peer, struct mt_ticket *ticket, const struct mt_publish *publish,
-		      uint8_t reason);
+struct mt_ticket *mt_ticket_open(struct mt_core *core, struct mt_peer *peer, struct mt_msg *msg,
+				 uint16_t packet_id);
+/* Answers PUBACK or PUBREC now, or when the ticket is settled and all before it are out. ticket
+ * NULL: nothing to wait for. */
+void mt_ticket_answer(struct mt_core *core, struct mt_peer *peer, struct mt_ticket *ticket,
+		      const struct mt_publish *publish, uint8_t reason);
 /* A QoS 2 PUBLISH that came before: PUBREC again, after the store if that is still at it. */
-void mt_ticket_answer_again(struct mt_core *core, struct mt_peer *peer, const struct mt_publish *publish);
+void mt_ticket_answer_again(struct mt_core *core, struct mt_peer *peer,
+			    const struct mt_publish *publish);
 void mt_ticket_settle(struct mt_core *core, struct mt_ticket *ticket, bool is_stored);
 void mt_ticket_flush(struct mt_core *core, struct mt_peer *peer);
 
 /* ---- subscribe.c ---- */
 void mt_subscribe_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
-void mt_unsubscribe_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
+void mt_unsubscribe_handle(struct mt_core *core, struct mt_peer *peer,
+			   const struct mt_frame *frame);
 
 /* ---- depart.c ---- */
 /* The connection of a session is over: will, expiry. */
@@ -323,7 +337,8 @@ void mt_throttle_init(struct mt_core *core);
 static inline bool mt_is_filling(const struct mt_marks *marks, const struct mt_session *session,
 				 const struct mt_peer *receiver)
 {
-	return receiver->out.bytes >= marks->output_bytes || mt_flow_out_count(&session->out) >= marks->messages ||
+	return receiver->out.bytes >= marks->output_bytes ||
+	       mt_flow_out_count(&session->out) >= marks->messages ||
 	       session->out.bytes >= marks->queue_bytes;
 }
 /* The receiver's queue is above the high marks: stops reading from the publisher. */

@@ -1,4 +1,5 @@
-/* SUBSCRIBE and UNSUBSCRIBE (sections 3.8 to 3.11): permission by filter containment, retained messages after SUBACK. */
+/* SUBSCRIBE and UNSUBSCRIBE (sections 3.8 to 3.11): permission by filter containment, retained
+ * messages after SUBACK. */
 #include "core/state.h"
 
 #include "topic/name.h"
@@ -15,26 +16,29 @@ static uint8_t reason_of_failure(enum mt_version version, uint8_t reason)
 	return version == MT_VERSION_5 ? reason : MT_REASON_UNSPECIFIED_ERROR;
 }
 
-static void audit_denial(struct mt_core *core, struct mt_peer *peer, struct mt_bytes filter, uint32_t rule_id)
+static void audit_denial(struct mt_core *core, struct mt_peer *peer, struct mt_bytes filter,
+			 uint32_t rule_id)
 {
 	core->counts.subscribes_denied++;
-	mt_audit(core, peer, &(struct mt_audit_facts){.event = MT_AUDIT_DENY,
-						     .what = "subscribe",
-						     .reason = MT_REASON_NOT_AUTHORIZED,
-						     .rule_id = rule_id,
-						     .topic = filter});
+	mt_audit(core, peer,
+		 &(struct mt_audit_facts){.event = MT_AUDIT_DENY,
+					  .what = "subscribe",
+					  .reason = MT_REASON_NOT_AUTHORIZED,
+					  .rule_id = rule_id,
+					  .topic = filter});
 }
 
-static struct mt_grant decide(struct mt_core *core, const struct mt_session *session, struct mt_bytes filter,
-			      const struct mt_sub_options *options)
+static struct mt_grant decide(struct mt_core *core, const struct mt_session *session,
+			      struct mt_bytes filter, const struct mt_sub_options *options)
 {
 	struct mt_bytes group = {NULL, 0}, plain = filter;
 	mt_topic_share_split(filter, &group, &plain);
-	return mt_decide_subscribe(core->policy, &session->subject, plain, group, options->qos, mt_core_wall_s(core));
+	return mt_decide_subscribe(core->policy, &session->subject, plain, group, options->qos,
+				   mt_core_wall_s(core));
 }
 
-static uint8_t check(struct mt_core *core, struct mt_peer *peer, struct mt_bytes filter, struct mt_grant *grant,
-		     const struct mt_sub_options *options)
+static uint8_t check(struct mt_core *core, struct mt_peer *peer, struct mt_bytes filter,
+		     struct mt_grant *grant, const struct mt_sub_options *options)
 {
 	const struct mt_core_limits *limits = &core->settings.limits;
 	bool is_known = mt_subscriptions_find(&core->subscriptions, peer->session, filter) != NULL;
@@ -75,19 +79,23 @@ static struct mt_sub_ids *ids_of(struct mt_core *core, const struct mt_sub *sub)
 }
 
 /*
- * Puts the retained messages of a filter into the backlog; they leave after SUBACK, as fast as the client takes them. MT_LIMIT: more
- * would wait than there can be retained messages, which only asking again and again does.
+ * Puts the retained messages of a filter into the backlog; they leave after SUBACK, as fast as the
+ * client takes them. MT_LIMIT: more would wait than there can be retained messages, which only
+ * asking again and again does.
  */
-static enum mt_status gather_retained(struct mt_core *core, struct mt_peer *peer, struct mt_sub *sub)
+static enum mt_status gather_retained(struct mt_core *core, struct mt_peer *peer,
+				      struct mt_sub *sub)
 {
 	struct mt_msg_list found = {.mem = &core->mem};
 	struct mt_sub_ids *ids = ids_of(core, sub);
 	enum mt_status status = mt_retained_match(core->retained, mt_sub_filter(sub), &found);
-	if (status == MT_OK && found.count > core->settings.limits.retained_count - mt_backlog_waiting(&peer->backlog))
+	if (status == MT_OK &&
+	    found.count > core->settings.limits.retained_count - mt_backlog_waiting(&peer->backlog))
 		status = MT_LIMIT;
 	for (size_t i = 0; i < found.count && status == MT_OK; i++) {
 		struct mt_msg *msg = found.items[i];
-		struct mt_backlog_item item = {.msg = msg, .ids = ids, .qos = msg->qos < sub->qos ? msg->qos : sub->qos};
+		struct mt_backlog_item item = {
+			.msg = msg, .ids = ids, .qos = msg->qos < sub->qos ? msg->qos : sub->qos};
 		if (mt_sub_delivers(core, sub, mt_msg_topic(msg)))
 			status = mt_backlog_push(core, peer, item);
 	}
@@ -106,11 +114,13 @@ static uint8_t subscribe_one(struct mt_core *core, struct round *round, struct m
 	uint8_t reason = check(core, peer, filter, &grant, options);
 	if (reason != MT_REASON_SUCCESS)
 		return reason_of_failure(peer->version, reason);
-	if (mt_subscriptions_set(&core->subscriptions, peer->session, filter, &sub, &is_new) != MT_OK)
+	if (mt_subscriptions_set(&core->subscriptions, peer->session, filter, &sub, &is_new) !=
+	    MT_OK)
 		return reason_of_failure(peer->version, MT_REASON_QUOTA_EXCEEDED);
 	fill(core, sub, &grant, options, round->packet.props.subscription_id);
 	/* Section 3.3.1.3: retained messages by retain handling; none for a shared subscription. */
-	is_retained_wanted = options->retain_handling == 0 || (options->retain_handling == 1 && is_new);
+	is_retained_wanted =
+		options->retain_handling == 0 || (options->retain_handling == 1 && is_new);
 	if (sub->group || !is_retained_wanted || gather_retained(core, peer, sub) == MT_OK)
 		return grant.qos;
 	/* Without its retained messages the subscription would not be what was asked for. */
@@ -145,7 +155,8 @@ static bool begin(struct mt_core *core, struct round *round, const struct mt_fra
 		return false;
 	}
 	if (round->packet.filter_count > core->settings.limits.filters_per_subscribe) {
-		mt_peer_close(core, round->peer, MT_REASON_QUOTA_EXCEEDED, true, "too many filters in one packet");
+		mt_peer_close(core, round->peer, MT_REASON_QUOTA_EXCEEDED, true,
+			      "too many filters in one packet");
 		return false;
 	}
 	reasons = mt_mem_take(&core->mem, round->packet.filter_count);
@@ -184,8 +195,10 @@ void mt_unsubscribe_handle(struct mt_core *core, struct mt_peer *peer, const str
 	if (!begin(core, &round, frame))
 		return;
 	while (mt_subscribe_next(&round.packet, &pos, &filter, &options)) {
-		struct mt_sub *sub = mt_subscriptions_find(&core->subscriptions, peer->session, filter);
-		mt_buf_put_u8(&round.reasons, sub ? MT_REASON_SUCCESS : MT_REASON_NO_SUBSCRIPTION_EXISTED);
+		struct mt_sub *sub =
+			mt_subscriptions_find(&core->subscriptions, peer->session, filter);
+		mt_buf_put_u8(&round.reasons,
+			      sub ? MT_REASON_SUCCESS : MT_REASON_NO_SUBSCRIPTION_EXISTED);
 		if (sub)
 			mt_subscriptions_remove(&core->subscriptions, &sub);
 	}

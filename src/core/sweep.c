@@ -1,6 +1,7 @@
 /*
- * A change of what is permitted. From the first moment on every route, delivery and decision follows it, because the epoch has
- * risen; the sweep then ends, in bounded slices, what may no longer be: connections, sessions, subscriptions.
+ * A change of what is permitted. From the first moment on every route, delivery and decision
+ * follows it, because the epoch has risen; the sweep then ends, in bounded slices, what may no
+ * longer be: connections, sessions, subscriptions.
  */
 #include "core/state.h"
 
@@ -15,7 +16,8 @@ void mt_sweep_schedule(struct mt_core *core)
 	if (change_s == INT64_MAX)
 		return;
 	/* At most an hour ahead: the wall clock may be set. */
-	away = change_s - now_s < 3600 ? change_s * MT_SECOND - core->now.wall_ns : 3600 * MT_SECOND;
+	away = change_s - now_s < 3600 ? change_s * MT_SECOND - core->now.wall_ns
+				       : 3600 * MT_SECOND;
 	core->policy_due_ns = core->now.mono_ns + (away > 0 ? away : 0);
 }
 
@@ -39,7 +41,8 @@ static void sweep_subscriptions(struct mt_core *core, struct mt_session *session
 	}
 }
 
-/* A user that is gone or disabled loses its connection and its session; its will may not fire any more. */
+/* A user that is gone or disabled loses its connection and its session; its will may not fire any
+ * more. */
 static void sweep_session(struct mt_core *core, struct mt_session *session)
 {
 	struct mt_peer *peer = mt_peer_get(core, session->conn);
@@ -50,7 +53,8 @@ static void sweep_session(struct mt_core *core, struct mt_session *session)
 	}
 	mt_msg_unref(&session->will.msg);
 	if (peer)
-		mt_peer_close(core, peer, MT_REASON_ADMINISTRATIVE_ACTION, false, "the identity may no longer connect");
+		mt_peer_close(core, peer, MT_REASON_ADMINISTRATIVE_ACTION, false,
+			      "the identity may no longer connect");
 	session = mt_pool_get(&core->sessions.pool, self);
 	if (session)
 		mt_session_end(core, session);
@@ -60,7 +64,8 @@ void mt_sweep_slice(struct mt_core *core)
 {
 	for (uint32_t i = 0; i < SLICE_SESSIONS; i++) {
 		mt_handle handle;
-		struct mt_session *session = mt_pool_next(&core->sessions.pool, &core->sweep_index, &handle);
+		struct mt_session *session =
+			mt_pool_next(&core->sessions.pool, &core->sweep_index, &handle);
 		if (!session) {
 			core->is_sweeping = false;
 			return;

@@ -4,21 +4,21 @@
 #define TEXT_BYTES 32u
 
 /* topic below $SYS/broker/, and where the figure comes from. */
-#define SYS_FIGURES(X)                                                                             \
-	X("clients/connected", core->connected_count)                                              \
-	X("clients/disconnected", core->sessions.pool.used_count - core->connected_count)          \
-	X("clients/total", core->sessions.pool.used_count)                                         \
-	X("messages/received", core->counts.packets_received)                                      \
-	X("messages/sent", core->counts.packets_sent)                                              \
-	X("bytes/received", core->counts.bytes_received)                                           \
-	X("bytes/sent", core->counts.bytes_sent)                                                   \
-	X("publish/messages/received", core->counts.publishes_received)                            \
-	X("publish/messages/sent", core->counts.publishes_sent)                                    \
-	X("publish/messages/dropped", core->counts.publishes_dropped)                              \
-	X("publish/messages/denied", core->counts.publishes_denied)                                \
-	X("subscriptions/count", core->subscriptions.by_key.count)                                 \
-	X("retained messages/count", mt_retained_count(core->retained))                            \
-	X("store/messages/count", core->queued_count)                                              \
+#define SYS_FIGURES(X) \
+	X("clients/connected", core->connected_count) \
+	X("clients/disconnected", core->sessions.pool.used_count - core->connected_count) \
+	X("clients/total", core->sessions.pool.used_count) \
+	X("messages/received", core->counts.packets_received) \
+	X("messages/sent", core->counts.packets_sent) \
+	X("bytes/received", core->counts.bytes_received) \
+	X("bytes/sent", core->counts.bytes_sent) \
+	X("publish/messages/received", core->counts.publishes_received) \
+	X("publish/messages/sent", core->counts.publishes_sent) \
+	X("publish/messages/dropped", core->counts.publishes_dropped) \
+	X("publish/messages/denied", core->counts.publishes_denied) \
+	X("subscriptions/count", core->subscriptions.by_key.count) \
+	X("retained messages/count", mt_retained_count(core->retained)) \
+	X("store/messages/count", core->queued_count) \
 	X("heap/current", core->mem.used_bytes)
 
 static void publish(struct mt_core *core, const char *topic, struct mt_bytes value)

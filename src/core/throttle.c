@@ -1,9 +1,11 @@
 /*
- * Back-pressure: a publisher that fills a connected receiver's queue is not read for a while, so that what it sends is neither lost nor
- * piled up. It goes on when the receiver has caught up, or when it did not within PATIENCE: then the receiver counts as slow,
- * and what does not fit is dropped and counted until it has caught up once.
+ * Back-pressure: a publisher that fills a connected receiver's queue is not read for a while, so
+ * that what it sends is neither lost nor piled up. It goes on when the receiver has caught up, or
+ * when it did not within PATIENCE: then the receiver counts as slow, and what does not fit is
+ * dropped and counted until it has caught up once.
  *
- *   delivery above 3/4 of a limit -> publisher joins session->throttled, PAUSE ... below 1/2 -> RESUME
+ *   delivery above 3/4 of a limit -> publisher joins session->throttled, PAUSE ... below 1/2 ->
+ * RESUME
  *
  * Nobody waits for itself. Two that wait for each other are freed by PATIENCE.
  */
@@ -14,9 +16,10 @@
 void mt_throttle_init(struct mt_core *core)
 {
 	const struct mt_core_limits *limits = &core->settings.limits;
-	core->high = (struct mt_marks){.messages = limits->queue_messages - limits->queue_messages / 4,
-				       .queue_bytes = limits->queue_bytes - limits->queue_bytes / 4,
-				       .output_bytes = limits->output_bytes - limits->output_bytes / 4};
+	core->high =
+		(struct mt_marks){.messages = limits->queue_messages - limits->queue_messages / 4,
+				  .queue_bytes = limits->queue_bytes - limits->queue_bytes / 4,
+				  .output_bytes = limits->output_bytes - limits->output_bytes / 4};
 	/* An empty queue is below any low mark. */
 	core->low = (struct mt_marks){.messages = limits->queue_messages / 2 + 1,
 				      .queue_bytes = limits->queue_bytes / 2 + 1,

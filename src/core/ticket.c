@@ -1,12 +1,15 @@
 /*
- * Acknowledgements and the store: a ticket per message that must be durable before its PUBACK or PUBREC leaves.
+ * Acknowledgements and the store: a ticket per message that must be durable before its PUBACK or
+ * PUBREC leaves.
  *
  *   stage: open -> STORE request ... stored -> settle -> the held acknowledgement leaves, in order
- *   not stored: waiting deliveries of the message are taken back, the former retained message returns, the answer is 0x97
+ *   not stored: waiting deliveries of the message are taken back, the former retained message
+ * returns, the answer is 0x97
  */
 #include "core/state.h"
 
-struct mt_ticket *mt_ticket_open(struct mt_core *core, struct mt_peer *peer, struct mt_msg *msg, uint16_t packet_id)
+struct mt_ticket *mt_ticket_open(struct mt_core *core, struct mt_peer *peer, struct mt_msg *msg,
+				 uint16_t packet_id)
 {
 	struct mt_ticket *ticket = mt_mem_zero(&core->mem, sizeof(*ticket));
 	if (!ticket)
@@ -20,9 +23,9 @@ struct mt_ticket *mt_ticket_open(struct mt_core *core, struct mt_peer *peer, str
 	mt_list_init(&ticket->held);
 	mt_list_push_back(&core->tickets, &ticket->link);
 	mt_request_push(core, &(struct mt_request){.type = MT_REQUEST_STORE,
-						  .conn = peer->self,
-						  .ticket = ticket->number,
-						  .msg = ticket->msg});
+						   .conn = peer->self,
+						   .ticket = ticket->number,
+						   .msg = ticket->msg});
 	return ticket;
 }
 
@@ -48,7 +51,8 @@ void mt_ticket_answer(struct mt_core *core, struct mt_peer *peer, struct mt_tick
 				  .packet_id = publish->packet_id,
 				  .type = answer_type(publish->qos),
 				  .reason = reason};
-	/* From PUBREC to PUBREL the id is taken, but not when the PUBREC says no ([MQTT-4.3.3-9]). */
+	/* From PUBREC to PUBREL the id is taken, but not when the PUBREC says no ([MQTT-4.3.3-9]).
+	 */
 	if (publish->qos == 2 && reason < MT_REASON_UNSPECIFIED_ERROR &&
 	    mt_flow_in_add(&peer->session->in, publish->packet_id) != MT_OK) {
 		mt_peer_abandon(core, peer);
@@ -57,15 +61,18 @@ void mt_ticket_answer(struct mt_core *core, struct mt_peer *peer, struct mt_tick
 	hold(core, peer, &ack);
 }
 
-void mt_ticket_answer_again(struct mt_core *core, struct mt_peer *peer, const struct mt_publish *publish)
+void mt_ticket_answer_again(struct mt_core *core, struct mt_peer *peer,
+			    const struct mt_publish *publish)
 {
-	struct mt_held_ack ack = {.packet_id = publish->packet_id, .type = answer_type(publish->qos)};
+	struct mt_held_ack ack = {.packet_id = publish->packet_id,
+				  .type = answer_type(publish->qos)};
 	/* The answer that waits already is the one to this message too. */
 	if (mt_acks_has(&peer->acks, ack.type, ack.packet_id))
 		return;
 	for (struct mt_list *link = core->tickets.next; link != &core->tickets; link = link->next) {
 		struct mt_ticket *ticket = MT_LIST_ITEM(link, struct mt_ticket, link);
-		if (ticket->session != peer->session->self || ticket->packet_id != publish->packet_id || ticket->qos != 2)
+		if (ticket->session != peer->session->self ||
+		    ticket->packet_id != publish->packet_id || ticket->qos != 2)
 			continue;
 		ticket->conn = peer->self;
 		ack.ticket = ticket->number;
@@ -93,8 +100,8 @@ static struct mt_ticket *next_retaining(struct mt_core *core, const struct mt_ti
 }
 
 /*
- * The former retained message returns, unless ours was replaced meanwhile: then a ticket behind this one that replaced ours
- * has to fall back to the former one as well.
+ * The former retained message returns, unless ours was replaced meanwhile: then a ticket behind
+ * this one that replaced ours has to fall back to the former one as well.
  */
 static void take_back_retained(struct mt_core *core, struct mt_ticket *ticket)
 {
@@ -149,7 +156,8 @@ void mt_ticket_settle(struct mt_core *core, struct mt_ticket *ticket, bool is_st
 	if (!is_stored)
 		take_back(core, ticket);
 	if (peer && peer->phase == MT_PHASE_OPEN) {
-		mt_acks_settle(&peer->acks, ticket->number, is_stored ? 0 : MT_REASON_QUOTA_EXCEEDED);
+		mt_acks_settle(&peer->acks, ticket->number,
+			       is_stored ? 0 : MT_REASON_QUOTA_EXCEEDED);
 		mt_ticket_flush(core, peer);
 	}
 	free_ticket(core, ticket);

@@ -30,7 +30,8 @@ _Static_assert(WHOLE_TEXT < MT_PASSWORD_HASH_BYTES, "a hash fits its buffer");
 _Static_assert(sizeof(dummy) - 1 == WHOLE_TEXT, "the dummy has the form of a hash");
 _Static_assert(TOKEN_PREFIX_TEXT + 26 + 1 == MT_TOKEN_TEXT_BYTES, "a token fits its buffer");
 
-/* Process-wide by need: libsodium is set up once, and the count is the proof that every case costs one hash. */
+/* Process-wide by need: libsodium is set up once, and the count is the proof that every case costs
+ * one hash. */
 static pthread_once_t sodium_once = PTHREAD_ONCE_INIT;
 static _Atomic uint64_t hash_count;
 
@@ -56,15 +57,16 @@ static const char *text_of(struct mt_bytes password)
 	return password.len > 0 ? (const char *)password.data : "";
 }
 
-enum mt_status mt_password_hash(struct mt_bytes password, const uint8_t salt[16], char out[MT_PASSWORD_HASH_BYTES])
+enum mt_status mt_password_hash(struct mt_bytes password, const uint8_t salt[16],
+				char out[MT_PASSWORD_HASH_BYTES])
 {
 	uint8_t raw[HASH_BYTES];
 	char *at = out;
 	if (password.len > MT_PASSWORD_BYTES_MAX)
 		return MT_LIMIT;
 	begin_hash();
-	if (crypto_pwhash(raw, sizeof(raw), text_of(password), password.len, salt, PASSES, MEMORY_BYTES,
-			  crypto_pwhash_ALG_ARGON2ID13) != 0)
+	if (crypto_pwhash(raw, sizeof(raw), text_of(password), password.len, salt, PASSES,
+			  MEMORY_BYTES, crypto_pwhash_ALG_ARGON2ID13) != 0)
 		return MT_MEMORY;
 	memcpy(at, prefix, PREFIX_TEXT);
 	at += PREFIX_TEXT;
@@ -80,11 +82,13 @@ static bool holds_base64(const uint8_t *text, size_t text_len, size_t bin_len)
 {
 	uint8_t bin[HASH_BYTES];
 	size_t len = 0;
-	return sodium_base642bin(bin, bin_len, (const char *)text, text_len, NULL, &len, NULL, BASE64) == 0 &&
+	return sodium_base642bin(bin, bin_len, (const char *)text, text_len, NULL, &len, NULL,
+				 BASE64) == 0 &&
 	       len == bin_len;
 }
 
-/* Exactly what mt_password_hash writes: another cost would tell users apart by time, or take all our memory. */
+/* Exactly what mt_password_hash writes: another cost would tell users apart by time, or take all
+ * our memory. */
 static bool has_hash_form(struct mt_bytes hash)
 {
 	if (hash.len != WHOLE_TEXT || !mt_bytes_starts(hash, mt_bytes_str(prefix)))
@@ -98,19 +102,22 @@ enum mt_status mt_password_verify(struct mt_bytes password, struct mt_bytes hash
 {
 	char text[crypto_pwhash_STRBYTES] = {0};
 	bool is_comparable = password.len <= MT_PASSWORD_BYTES_MAX && has_hash_form(hash);
-	size_t password_len = password.len <= MT_PASSWORD_BYTES_MAX ? password.len : MT_PASSWORD_BYTES_MAX;
+	size_t password_len =
+		password.len <= MT_PASSWORD_BYTES_MAX ? password.len : MT_PASSWORD_BYTES_MAX;
 	int result;
 	memcpy(text, is_comparable ? (const char *)hash.data : dummy, WHOLE_TEXT);
 	begin_hash();
 	errno = 0;
 	result = crypto_pwhash_str_verify(text, text_of(password), password_len);
-	/* A mismatch is EINVAL; anything else means that the computation itself did not take place. */
+	/* A mismatch is EINVAL; anything else means that the computation itself did not take place.
+	 */
 	if (result != 0 && errno != EINVAL)
 		return MT_MEMORY;
 	return result == 0 && is_comparable ? MT_OK : MT_DENIED;
 }
 
-/* RFC 4648 alphabet in lower case; len is a multiple of 5, or ends in a group padded with zero bits. Writes the 0. */
+/* RFC 4648 alphabet in lower case; len is a multiple of 5, or ends in a group padded with zero
+ * bits. Writes the 0. */
 static void put_base32(const uint8_t *data, size_t len, char *out)
 {
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";

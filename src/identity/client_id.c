@@ -1,4 +1,5 @@
-/* Client-id rules: a pattern with '*' and %u, matched without backtracking over more than one star. */
+/* Client-id rules: a pattern with '*' and %u, matched without backtracking over more than one star.
+ */
 #include "identity/client_id.h"
 
 /* One element of a rule: '*', %u, or a literal byte. */
@@ -17,7 +18,8 @@ static struct element next_element(struct mt_bytes rule, size_t pos, struct mt_b
 	return (struct element){.text = mt_bytes_of(rule.data + pos, 1), .rule_bytes = 1};
 }
 
-/* The usual glob: on a mismatch the last star takes one byte more, so the time is at most rule x id. */
+/* The usual glob: on a mismatch the last star takes one byte more, so the time is at most rule x
+ * id. */
 bool mt_client_id_keeps(struct mt_bytes rule, struct mt_bytes user, struct mt_bytes client_id)
 {
 	size_t at = 0, pos = 0, star_at = 0, star_pos = SIZE_MAX;
@@ -48,7 +50,8 @@ bool mt_client_id_keeps(struct mt_bytes rule, struct mt_bytes user, struct mt_by
 struct mt_bytes mt_client_id_assign(uint64_t high, uint64_t low, uint8_t out[31])
 {
 	static const char prefix[] = "mortise-";
-	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char digits[] =
+		"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	size_t at = sizeof(prefix) - 1;
 	memcpy(out, prefix, at);
 	for (int i = 0; i < 11; i++, high /= 62)

@@ -18,7 +18,8 @@ static const char *text_of(int error)
 	return text ? text : "unknown error of the system";
 }
 
-/* localhost and what is below it are this machine, whatever a resolver says or lacks (RFC 6761, section 6.3). */
+/* localhost and what is below it are this machine, whatever a resolver says or lacks (RFC 6761,
+ * section 6.3). */
 static bool is_this_machine(const char *host)
 {
 	static const char name[] = "localhost";

@@ -11,21 +11,24 @@ struct mt_peer_address {
 	uint16_t port;
 };
 
-/* "[::]:8883", "127.0.0.1:1883", "localhost:1883", ":8883" (any). MT_INVALID: *fault says what was expected (static text). */
+/* "[::]:8883", "127.0.0.1:1883", "localhost:1883", ":8883" (any). MT_INVALID: *fault says what was
+ * expected (static text). */
 struct mt_endpoint {
 	char host[256]; /* without brackets; empty: any */
-	uint16_t port;  /* 0: the system picks */
+	uint16_t port;	/* 0: the system picks */
 };
-MT_MUST_USE enum mt_status mt_endpoint_parse(struct mt_bytes text, struct mt_endpoint *out, const char **fault);
+MT_MUST_USE enum mt_status mt_endpoint_parse(struct mt_bytes text, struct mt_endpoint *out,
+					     const char **fault);
 /* True when every address of it is loopback (127.0.0.0/8, ::1, localhost). */
 bool mt_endpoint_is_loopback(const struct mt_endpoint *endpoint);
 
-/* Bound, listening, non-blocking, SO_REUSEADDR; "[::]" serves IPv4 too, and falls back to 0.0.0.0 where there is no IPv6.
- * MT_SYSTEM: errno tells (EADDRINUSE ...). */
+/* Bound, listening, non-blocking, SO_REUSEADDR; "[::]" serves IPv4 too, and falls back to 0.0.0.0
+ * where there is no IPv6. MT_SYSTEM: errno tells (EADDRINUSE ...). */
 MT_MUST_USE enum mt_status mt_listen_open(const struct mt_endpoint *endpoint, int *fd);
 /* Where it really listens: "127.0.0.1:8883", "[::]:8883". */
 void mt_listen_name(int fd, char out[MT_ENDPOINT_TEXT_BYTES]);
-/* One connection, tuned. MT_AGAIN: none waits (or it vanished). MT_LIMIT: out of descriptors. MT_SYSTEM. */
+/* One connection, tuned. MT_AGAIN: none waits (or it vanished). MT_LIMIT: out of descriptors.
+ * MT_SYSTEM. */
 MT_MUST_USE enum mt_status mt_listen_accept(int listen_fd, int *fd, struct mt_peer_address *peer);
 /* "10.1.2.3:4711", "[fe80::1]:4711". */
 void mt_peer_address_text(const struct mt_peer_address *peer, char out[MT_ENDPOINT_TEXT_BYTES]);

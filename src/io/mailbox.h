@@ -19,8 +19,8 @@ struct mt_mailbox {
 	int event_fd; /* add it to the loop with mt_loop_add_level */
 	pthread_mutex_t lock;
 	struct mt_list letters; /* under the lock */
-	struct mt_list taken;   /* the owner's: fetched at once, handed out one by one */
-	bool is_quiet;          /* the owner's: the event was quieted in this turn */
+	struct mt_list taken;	/* the owner's: fetched at once, handed out one by one */
+	bool is_quiet;		/* the owner's: the event was quieted in this turn */
 };
 
 MT_MUST_USE enum mt_status mt_mailbox_open(struct mt_mailbox *box);

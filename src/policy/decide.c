@@ -8,7 +8,8 @@ struct roles {
 	uint32_t anonymous; /* what ids points to for a subject without credentials */
 };
 
-static bool find_roles(const struct mt_policy *policy, const struct mt_subject *subject, struct roles *out)
+static bool find_roles(const struct mt_policy *policy, const struct mt_subject *subject,
+		       struct roles *out)
 {
 	const struct mt_user *user;
 	if (subject->user_id == 0) {
@@ -35,7 +36,8 @@ static bool is_plain_level(struct mt_bytes value)
 	return true;
 }
 
-static bool has_variables(const struct mt_policy *policy, const struct mt_subject *subject, const struct roles *roles)
+static bool has_variables(const struct mt_policy *policy, const struct mt_subject *subject,
+			  const struct roles *roles)
 {
 	uint8_t variables = 0;
 	for (uint32_t i = 0; i < roles->count; i++)
@@ -46,10 +48,11 @@ static bool has_variables(const struct mt_policy *policy, const struct mt_subjec
 }
 
 /*
- * Every decision asks this, not CONNECT alone: after a change of the policy a session may live on for a while
- * with a client id that the new rules cannot name, and would dodge their denies.
+ * Every decision asks this, not CONNECT alone: after a change of the policy a session may live on
+ * for a while with a client id that the new rules cannot name, and would dodge their denies.
  */
-static bool admits(const struct mt_policy *policy, const struct mt_subject *subject, struct roles *roles)
+static bool admits(const struct mt_policy *policy, const struct mt_subject *subject,
+		   struct roles *roles)
 {
 	return find_roles(policy, subject, roles) && has_variables(policy, subject, roles);
 }
@@ -72,7 +75,8 @@ struct inquiry {
 };
 
 /* Asks the denies or the allows of every role. False when a visitor stopped it. */
-static bool ask(const struct mt_policy *policy, const struct roles *roles, struct mt_trie_query *query, bool is_deny)
+static bool ask(const struct mt_policy *policy, const struct roles *roles,
+		struct mt_trie_query *query, bool is_deny)
 {
 	query->table = &policy->table;
 	for (uint32_t i = 0; i < roles->count; i++) {
@@ -85,7 +89,8 @@ static bool ask(const struct mt_policy *policy, const struct roles *roles, struc
 
 static struct mt_verdict verdict_of(const struct inquiry *inquiry, bool is_allowed)
 {
-	return (struct mt_verdict){.is_allowed = is_allowed, .why = MT_WHY_RULE, .rule_id = inquiry->rule_id};
+	return (struct mt_verdict){
+		.is_allowed = is_allowed, .why = MT_WHY_RULE, .rule_id = inquiry->rule_id};
 }
 
 static bool stop_at(struct inquiry *inquiry, const struct mt_rule *rule)
@@ -100,14 +105,16 @@ static bool stop_at(struct inquiry *inquiry, const struct mt_rule *rule)
 static bool visit_publish(struct mt_trie_query *query, const struct mt_rule *rule)
 {
 	struct inquiry *inquiry = query->context;
-	bool is_retain_meant = rule->retain == MT_RETAIN_ANY || (rule->retain == MT_RETAIN_YES) == inquiry->is_retain;
+	bool is_retain_meant = rule->retain == MT_RETAIN_ANY ||
+			       (rule->retain == MT_RETAIN_YES) == inquiry->is_retain;
 	if (!(rule->qos_mask >> inquiry->qos & 1) || !is_retain_meant)
 		return true;
 	return stop_at(inquiry, rule);
 }
 
-struct mt_verdict mt_decide_publish(const struct mt_policy *policy, const struct mt_subject *subject,
-				    struct mt_bytes topic, uint8_t qos, bool is_retain, int64_t now_s)
+struct mt_verdict mt_decide_publish(const struct mt_policy *policy,
+				    const struct mt_subject *subject, struct mt_bytes topic,
+				    uint8_t qos, bool is_retain, int64_t now_s)
 {
 	struct roles roles;
 	struct inquiry inquiry = {.qos = qos, .is_retain = is_retain};
@@ -131,7 +138,8 @@ struct mt_verdict mt_decide_publish(const struct mt_policy *policy, const struct
 
 static bool shares(const struct mt_rule *rule, struct mt_bytes group)
 {
-	return mt_bytes_equal(rule->share, mt_bytes_str("any")) || mt_bytes_equal(rule->share, group);
+	return mt_bytes_equal(rule->share, mt_bytes_str("any")) ||
+	       mt_bytes_equal(rule->share, group);
 }
 
 /* An allow with `share` covers the plain filter too; without it, never a group. */
@@ -187,8 +195,9 @@ static int highest(uint8_t qos_mask, uint8_t qos)
 	return -1;
 }
 
-struct mt_grant mt_decide_subscribe(const struct mt_policy *policy, const struct mt_subject *subject,
-				    struct mt_bytes filter, struct mt_bytes group, uint8_t qos, int64_t now_s)
+struct mt_grant mt_decide_subscribe(const struct mt_policy *policy,
+				    const struct mt_subject *subject, struct mt_bytes filter,
+				    struct mt_bytes group, uint8_t qos, int64_t now_s)
 {
 	struct roles roles;
 	struct inquiry denied = {.group = group}, allowed = {.group = group};
@@ -229,8 +238,9 @@ static bool visit_allow(struct mt_trie_query *query, const struct mt_rule *rule)
 	return !allow_covers(rule, inquiry->group) || stop_at(inquiry, rule);
 }
 
-struct mt_verdict mt_decide_deliver(const struct mt_policy *policy, const struct mt_subject *subject,
-				    struct mt_bytes topic, struct mt_bytes group, int64_t now_s)
+struct mt_verdict mt_decide_deliver(const struct mt_policy *policy,
+				    const struct mt_subject *subject, struct mt_bytes topic,
+				    struct mt_bytes group, int64_t now_s)
 {
 	struct roles roles;
 	struct inquiry inquiry = {.group = group};

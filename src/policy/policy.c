@@ -42,7 +42,8 @@ static struct mt_policy *create(uint64_t revision, struct mt_seed seed)
 
 /* ---- roles ---- */
 
-static enum mt_status add_role(struct mt_policy_builder *builder, struct mt_bytes name, uint32_t *id)
+static enum mt_status add_role(struct mt_policy_builder *builder, struct mt_bytes name,
+			       uint32_t *id)
 {
 	struct mt_policy *policy = builder->policy;
 	struct mt_role *role = mt_arena_take(&policy->arena, sizeof(*role));
@@ -51,7 +52,8 @@ static enum mt_status add_role(struct mt_policy_builder *builder, struct mt_byte
 	MT_TRY(mt_arena_copy(&policy->arena, name, &role->name));
 	if (policy->role_count == builder->role_cap) {
 		uint32_t cap = builder->role_cap ? builder->role_cap * 2 : 16;
-		struct mt_role **roles = mt_arena_take(&policy->arena, cap * sizeof(struct mt_role *));
+		struct mt_role **roles =
+			mt_arena_take(&policy->arena, cap * sizeof(struct mt_role *));
 		if (!roles)
 			return MT_MEMORY;
 		if (policy->role_count > 0)
@@ -75,7 +77,8 @@ static uint8_t variables_of(struct mt_bytes filter)
 	return variables;
 }
 
-static enum mt_status add_rule(struct mt_policy_builder *builder, uint32_t role, const struct mt_rule *rule)
+static enum mt_status add_rule(struct mt_policy_builder *builder, uint32_t role,
+			       const struct mt_rule *rule)
 {
 	struct mt_arena *arena = &builder->policy->arena;
 	struct mt_pending_rule *pending = mt_arena_take(arena, sizeof(*pending));
@@ -117,7 +120,8 @@ struct mt_policy_builder *mt_policy_builder_create(uint64_t revision, struct mt_
 		return NULL;
 	builder->seed = seed;
 	builder->policy = create(revision, seed);
-	if (!builder->policy || add_built_in(builder, "open") != MT_OK || add_built_in(builder, "admin") != MT_OK)
+	if (!builder->policy || add_built_in(builder, "open") != MT_OK ||
+	    add_built_in(builder, "admin") != MT_OK)
 		mt_policy_builder_destroy(&builder);
 	return builder;
 }
@@ -133,7 +137,8 @@ void mt_policy_builder_destroy(struct mt_policy_builder **builder)
 	free(old);
 }
 
-enum mt_status mt_policy_builder_role(struct mt_policy_builder *builder, struct mt_bytes name, uint32_t *role)
+enum mt_status mt_policy_builder_role(struct mt_policy_builder *builder, struct mt_bytes name,
+				      uint32_t *role)
 {
 	uint32_t former;
 	if (name.len == 0)
@@ -143,7 +148,8 @@ enum mt_status mt_policy_builder_role(struct mt_policy_builder *builder, struct 
 	return add_role(builder, name, role);
 }
 
-enum mt_status mt_policy_builder_rule(struct mt_policy_builder *builder, uint32_t role, const struct mt_rule *rule)
+enum mt_status mt_policy_builder_rule(struct mt_policy_builder *builder, uint32_t role,
+				      const struct mt_rule *rule)
 {
 	if (role >= builder->policy->role_count)
 		return MT_NOT_FOUND;
@@ -154,7 +160,8 @@ enum mt_status mt_policy_builder_rule(struct mt_policy_builder *builder, uint32_
 
 /* ---- users ---- */
 
-static enum mt_status copy_user(struct mt_arena *arena, const struct mt_user *from, struct mt_user *to)
+static enum mt_status copy_user(struct mt_arena *arena, const struct mt_user *from,
+				struct mt_user *to)
 {
 	*to = *from;
 	MT_TRY(mt_arena_copy(arena, from->name, &to->name));
@@ -195,15 +202,17 @@ enum mt_status mt_policy_builder_user(struct mt_policy_builder *builder, const s
 static enum mt_status compile(struct mt_policy_builder *builder)
 {
 	struct mt_policy *policy = builder->policy;
-	MT_TRY(mt_trie_table_init(&policy->table, &policy->arena, builder->seed, builder->level_count));
-	policy->changes = mt_arena_take(&policy->arena, builder->until_count * sizeof(*policy->changes));
+	MT_TRY(mt_trie_table_init(&policy->table, &policy->arena, builder->seed,
+				  builder->level_count));
+	policy->changes =
+		mt_arena_take(&policy->arena, builder->until_count * sizeof(*policy->changes));
 	if (!policy->changes)
 		return MT_MEMORY;
 	for (struct mt_pending_rule *pending = builder->first; pending; pending = pending->next) {
 		struct mt_role *role = policy->roles[pending->role];
 		const struct mt_rule *rule = &pending->rule->rule;
-		MT_TRY(mt_trie_add(&policy->table, &policy->arena, rule->is_deny ? &role->denies : &role->allows,
-				   pending->rule));
+		MT_TRY(mt_trie_add(&policy->table, &policy->arena,
+				   rule->is_deny ? &role->denies : &role->allows, pending->rule));
 		if (rule->until_s != 0)
 			policy->changes[policy->change_count++] = rule->until_s;
 	}

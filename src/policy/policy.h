@@ -1,11 +1,14 @@
 /*
- * The compiled policy: an immutable, counted snapshot of all roles and users in an arena of its own.
+ * The compiled policy: an immutable, counted snapshot of all roles and users in an arena of its
+ * own.
  *
- *   builder: roles, rules, users -> mt_policy_build -> struct mt_policy (read by cores, hash workers, the admin API)
+ *   builder: roles, rules, users -> mt_policy_build -> struct mt_policy (read by cores, hash
+ * workers, the admin API)
  *
- * Rules compile to one tree per role, so that a decision costs the depth of the topic, not the number of rules.
- * Built-in roles: `open` (everything but writing to $SYS: both "#" with share any; subscribe "$SYS/#") and `admin` (the same for now: the
- * administrator's further rights are those of the admin API). They exist in every snapshot and cannot be redefined.
+ * Rules compile to one tree per role, so that a decision costs the depth of the topic, not the
+ * number of rules. Built-in roles: `open` (everything but writing to $SYS: both "#" with share any;
+ * subscribe "$SYS/#") and `admin` (the same for now: the administrator's further rights are those
+ * of the admin API). They exist in every snapshot and cannot be redefined.
  *
  * Threading: the count is atomic, all else immutable.
  */
@@ -21,19 +24,24 @@ struct mt_policy;
 struct mt_policy_builder;
 
 /* revision: of the database, shown in logs. NULL without memory. */
-MT_MUST_USE struct mt_policy_builder *mt_policy_builder_create(uint64_t revision, struct mt_seed seed);
+MT_MUST_USE struct mt_policy_builder *mt_policy_builder_create(uint64_t revision,
+							       struct mt_seed seed);
 void mt_policy_builder_destroy(struct mt_policy_builder **builder);
-/* *role: a small id in this snapshot, given in order. MT_EXISTS for a name twice or a built-in one. Everything is copied. */
-MT_MUST_USE enum mt_status mt_policy_builder_role(struct mt_policy_builder *builder, struct mt_bytes name,
-						  uint32_t *role);
+/* *role: a small id in this snapshot, given in order. MT_EXISTS for a name twice or a built-in one.
+ * Everything is copied. */
+MT_MUST_USE enum mt_status mt_policy_builder_role(struct mt_policy_builder *builder,
+						  struct mt_bytes name, uint32_t *role);
 /* MT_INVALID: a faulty rule, or a built-in role; MT_NOT_FOUND: no such role. */
 MT_MUST_USE enum mt_status mt_policy_builder_rule(struct mt_policy_builder *builder, uint32_t role,
 						  const struct mt_rule *rule);
 /* role_names: count names; an unknown one is MT_NOT_FOUND. */
-MT_MUST_USE enum mt_status mt_policy_builder_user(struct mt_policy_builder *builder, const struct mt_user *user,
-						  const struct mt_bytes *role_names, size_t role_count);
+MT_MUST_USE enum mt_status mt_policy_builder_user(struct mt_policy_builder *builder,
+						  const struct mt_user *user,
+						  const struct mt_bytes *role_names,
+						  size_t role_count);
 /* Hands the snapshot over with one reference and destroys the builder (on failure too). */
-MT_MUST_USE enum mt_status mt_policy_build(struct mt_policy_builder **builder, struct mt_policy **out);
+MT_MUST_USE enum mt_status mt_policy_build(struct mt_policy_builder **builder,
+					   struct mt_policy **out);
 
 struct mt_policy *mt_policy_ref(struct mt_policy *policy);
 void mt_policy_unref(struct mt_policy **policy);

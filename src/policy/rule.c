@@ -8,7 +8,8 @@ static const char *variable_fault(struct mt_bytes filter)
 	for (size_t i = 0; i < filter.len; i++) {
 		uint8_t next = i + 1 < filter.len ? filter.data[i + 1] : 0;
 		if (filter.data[i] == '%' && next != 'c' && next != 'u' && next != 'n')
-			return "topic: '%' begins a variable; expected %c (client id), %u (user) or %n "
+			return "topic: '%' begins a variable; expected %c (client id), %u (user) "
+			       "or %n "
 			       "(certificate name)";
 	}
 	return NULL;
@@ -16,16 +17,19 @@ static const char *variable_fault(struct mt_bytes filter)
 
 static bool is_group(struct mt_bytes share)
 {
-	return share.len <= 256 && !mt_topic_has_wildcard(share) && mt_topic_level_count(share) == 1;
+	return share.len <= 256 && !mt_topic_has_wildcard(share) &&
+	       mt_topic_level_count(share) == 1;
 }
 
 const char *mt_rule_fault(const struct mt_rule *rule)
 {
 	struct mt_bytes group, rest;
 	if (!mt_topic_filter_is_valid(rule->filter))
-		return "topic: not a topic filter; '+' stands alone in a level, '#' alone in the last one";
+		return "topic: not a topic filter; '+' stands alone in a level, '#' alone in the "
+		       "last one";
 	if (mt_topic_share_split(rule->filter, &group, &rest))
-		return "topic: '$share/' does not belong here; give the plain filter and share: NAME or any";
+		return "topic: '$share/' does not belong here; give the plain filter and share: "
+		       "NAME or any";
 	if (rule->operation < MT_OPERATION_PUBLISH || rule->operation > MT_OPERATION_BOTH)
 		return "operation: expected publish, subscribe or both";
 	if (rule->qos_mask < 1 || rule->qos_mask > 7)
@@ -43,7 +47,8 @@ const char *mt_rule_fault(const struct mt_rule *rule)
 
 /* ---- networks ---- */
 
-static bool take_number(struct mt_bytes text, size_t *pos, unsigned base, unsigned digits_max, unsigned *out)
+static bool take_number(struct mt_bytes text, size_t *pos, unsigned base, unsigned digits_max,
+			unsigned *out)
 {
 	unsigned value = 0, digits = 0;
 	while (*pos < text.len && digits < digits_max) {

@@ -13,7 +13,7 @@
 struct mt_role {
 	struct mt_bytes name;
 	struct mt_trie_node allows, denies; /* roots */
-	uint8_t variables; /* used by any of its rules */
+	uint8_t variables;		    /* used by any of its rules */
 };
 
 struct mt_policy {

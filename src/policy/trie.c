@@ -3,8 +3,8 @@
 
 #include "topic/name.h"
 
-enum mt_status mt_trie_table_init(struct mt_trie_table *table, struct mt_arena *arena, struct mt_seed seed,
-				  size_t level_count)
+enum mt_status mt_trie_table_init(struct mt_trie_table *table, struct mt_arena *arena,
+				  struct mt_seed seed, size_t level_count)
 {
 	uint32_t slot_count = 16;
 	while (slot_count < level_count * 2 && slot_count < UINT32_C(1) << 30)
@@ -14,7 +14,8 @@ enum mt_status mt_trie_table_init(struct mt_trie_table *table, struct mt_arena *
 	return table->slots ? MT_OK : MT_MEMORY;
 }
 
-/* At most 8 bytes as a number, by loads that may overlap; different for different bytes of one length. */
+/* At most 8 bytes as a number, by loads that may overlap; different for different bytes of one
+ * length. */
 static uint64_t load(const uint8_t *at, size_t len)
 {
 	uint32_t low = 0, high = 0;
@@ -28,10 +29,11 @@ static uint64_t load(const uint8_t *at, size_t len)
 }
 
 /*
- * Not SipHash: the keys are the administrator's, and a table at most half full has no long runs for a peer's
- * words to find.
+ * Not SipHash: the keys are the administrator's, and a table at most half full has no long runs for
+ * a peer's words to find.
  */
-static uint64_t hash_word(const struct mt_trie_table *table, const struct mt_trie_node *parent, struct mt_bytes word)
+static uint64_t hash_word(const struct mt_trie_table *table, const struct mt_trie_node *parent,
+			  struct mt_bytes word)
 {
 	uint64_t hash = table->seed.word[0] ^ (uint64_t)parent->id << 32 ^ word.len;
 	size_t pos = 0;
@@ -40,7 +42,8 @@ static uint64_t hash_word(const struct mt_trie_table *table, const struct mt_tri
 	return mt_hash_u64(hash ^ load(word.data + pos, word.len - pos));
 }
 
-static uint32_t probe(const struct mt_trie_table *table, const struct mt_trie_node *parent, struct mt_bytes word)
+static uint32_t probe(const struct mt_trie_table *table, const struct mt_trie_node *parent,
+		      struct mt_bytes word)
 {
 	uint32_t at = (uint32_t)hash_word(table, parent, word) & (table->slot_count - 1);
 	while (table->slots[at]) {
@@ -74,8 +77,8 @@ static struct mt_trie_node *create_node(struct mt_trie_table *table, struct mt_a
 	return node;
 }
 
-static struct mt_trie_node *step_plus(struct mt_trie_table *table, struct mt_arena *arena, struct mt_trie_node *parent,
-				      struct mt_bytes level)
+static struct mt_trie_node *step_plus(struct mt_trie_table *table, struct mt_arena *arena,
+				      struct mt_trie_node *parent, struct mt_bytes level)
 {
 	if (!parent->plus)
 		parent->plus = create_node(table, arena, parent, level);
@@ -114,8 +117,8 @@ static struct mt_trie_node *step_literal(struct mt_trie_table *table, struct mt_
 	return node;
 }
 
-enum mt_status mt_trie_add(struct mt_trie_table *table, struct mt_arena *arena, struct mt_trie_node *root,
-			   struct mt_trie_rule *rule)
+enum mt_status mt_trie_add(struct mt_trie_table *table, struct mt_arena *arena,
+			   struct mt_trie_node *root, struct mt_trie_rule *rule)
 {
 	struct mt_trie_node *node = root;
 	struct mt_bytes level;
@@ -202,11 +205,13 @@ static bool starts_with_dollar(struct mt_bytes word)
 	return word.len > 0 && word.data[0] == '$';
 }
 
-/* The filter has a wildcard here: every child that some topic of it can pass. Only for MT_TRIE_OVERLAPS. */
-static bool overlap_wildcard(struct mt_trie_query *query, const struct mt_trie_node *node, size_t pos, bool is_first,
-			     bool is_rest)
+/* The filter has a wildcard here: every child that some topic of it can pass. Only for
+ * MT_TRIE_OVERLAPS. */
+static bool overlap_wildcard(struct mt_trie_query *query, const struct mt_trie_node *node,
+			     size_t pos, bool is_first, bool is_rest)
 {
-	if (node->plus && !(is_rest ? visit_below(query, node->plus) : descend(query, node->plus, pos)))
+	if (node->plus &&
+	    !(is_rest ? visit_below(query, node->plus) : descend(query, node->plus, pos)))
 		return false;
 	for (const struct mt_trie_node *child = node->patterns; child; child = child->next_pattern)
 		if (!(is_first && starts_with_dollar(child->word)) &&
@@ -219,8 +224,8 @@ static bool overlap_wildcard(struct mt_trie_query *query, const struct mt_trie_n
 	return true;
 }
 
-static bool descend_wildcard(struct mt_trie_query *query, const struct mt_trie_node *node, struct mt_bytes level,
-			     size_t pos, bool is_first)
+static bool descend_wildcard(struct mt_trie_query *query, const struct mt_trie_node *node,
+			     struct mt_bytes level, size_t pos, bool is_first)
 {
 	bool is_rest = level.data[0] == '#';
 	if (query->relation == MT_TRIE_CONTAINS && !is_rest)
@@ -234,8 +239,8 @@ static bool descend_wildcard(struct mt_trie_query *query, const struct mt_trie_n
 	return overlap_wildcard(query, node, pos, is_first, is_rest);
 }
 
-static bool descend_literal(struct mt_trie_query *query, const struct mt_trie_node *node, struct mt_bytes level,
-			    size_t pos, bool is_hidden)
+static bool descend_literal(struct mt_trie_query *query, const struct mt_trie_node *node,
+			    struct mt_bytes level, size_t pos, bool is_hidden)
 {
 	const struct mt_trie_node *child = query->table->slots[probe(query->table, node, level)];
 	if (child && !descend(query, child, pos))

@@ -4,7 +4,8 @@
  *   node --literal word (hash)--> node     --'+'--> node     --pattern with %c %u %n (list)--> node
  *   rules end at a node, or at its '#'
  *
- * Private to policy. Built once in an arena, then immutable. The hash table of literals is shared by all tries of a snapshot.
+ * Private to policy. Built once in an arena, then immutable. The hash table of literals is shared
+ * by all tries of a snapshot.
  */
 #pragma once
 
@@ -20,14 +21,14 @@ struct mt_trie_rule {
 struct mt_trie_node {
 	uint32_t id;
 	uint32_t parent_id;
-	struct mt_bytes word;               /* literal or pattern */
+	struct mt_bytes word; /* literal or pattern */
 	struct mt_trie_node *plus;
-	struct mt_trie_node *patterns;      /* list by next_pattern */
+	struct mt_trie_node *patterns; /* list by next_pattern */
 	struct mt_trie_node *next_pattern;
-	struct mt_trie_node *children;      /* literals, list by next_child */
+	struct mt_trie_node *children; /* literals, list by next_child */
 	struct mt_trie_node *next_child;
-	struct mt_trie_rule *rules;         /* of filters that end here */
-	struct mt_trie_rule *hash_rules;    /* of filters that end in '#' below here */
+	struct mt_trie_rule *rules;	 /* of filters that end here */
+	struct mt_trie_rule *hash_rules; /* of filters that end in '#' below here */
 };
 
 struct mt_trie_table {
@@ -38,12 +39,13 @@ struct mt_trie_table {
 };
 
 /* Room for the literals of rules with `level_count` levels in all. */
-MT_MUST_USE enum mt_status mt_trie_table_init(struct mt_trie_table *table, struct mt_arena *arena, struct mt_seed seed,
-					      size_t level_count);
-MT_MUST_USE enum mt_status mt_trie_add(struct mt_trie_table *table, struct mt_arena *arena, struct mt_trie_node *root,
-				       struct mt_trie_rule *rule);
+MT_MUST_USE enum mt_status mt_trie_table_init(struct mt_trie_table *table, struct mt_arena *arena,
+					      struct mt_seed seed, size_t level_count);
+MT_MUST_USE enum mt_status mt_trie_add(struct mt_trie_table *table, struct mt_arena *arena,
+				       struct mt_trie_node *root, struct mt_trie_rule *rule);
 
-/* One question to a trie. A visitor returns false to stop; it only ever sees rules that are in force for the subject. */
+/* One question to a trie. A visitor returns false to stop; it only ever sees rules that are in
+ * force for the subject. */
 enum mt_trie_relation {
 	MT_TRIE_MATCHES,  /* rules whose filter matches the topic */
 	MT_TRIE_CONTAINS, /* rules whose filter contains the filter */
@@ -57,8 +59,8 @@ struct mt_trie_query {
 	const struct mt_trie_table *table;
 	const struct mt_subject *subject;
 	enum mt_trie_relation relation;
-	struct mt_bytes topic;   /* topic or filter */
-	uint8_t operation;       /* rules without it are passed over */
+	struct mt_bytes topic; /* topic or filter */
+	uint8_t operation;     /* rules without it are passed over */
 	int64_t now_s;
 	mt_trie_visit_fn *visit;
 	void *context;

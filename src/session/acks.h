@@ -1,6 +1,7 @@
 /*
- * Acknowledgements that may not leave yet: PUBACK and PUBREC go out in the order of the PUBLISHes, and one whose message
- * is not durable holds back those behind it (MQTT 5.0 [MQTT-4.6.0-2], [MQTT-4.6.0-3]). A ring. Pure.
+ * Acknowledgements that may not leave yet: PUBACK and PUBREC go out in the order of the PUBLISHes,
+ * and one whose message is not durable holds back those behind it (MQTT 5.0 [MQTT-4.6.0-2],
+ * [MQTT-4.6.0-3]). A ring. Pure.
  */
 #pragma once
 
@@ -24,7 +25,8 @@ struct mt_acks {
 void mt_acks_init(struct mt_acks *acks, struct mt_mem *mem);
 void mt_acks_finish(struct mt_acks *acks);
 MT_MUST_USE enum mt_status mt_acks_push(struct mt_acks *acks, struct mt_held_ack ack);
-/* The ticket is answered: its acknowledgement is ready; a reason other than 0 replaces its own. Nothing happens when it is not here. */
+/* The ticket is answered: its acknowledgement is ready; a reason other than 0 replaces its own.
+ * Nothing happens when it is not here. */
 void mt_acks_settle(struct mt_acks *acks, uint64_t ticket, uint8_t reason);
 /* Does one of this type and packet id wait? */
 bool mt_acks_has(const struct mt_acks *acks, uint8_t type, uint16_t packet_id);

@@ -1,6 +1,7 @@
 /*
- * QoS 2 from a client: the packet ids between PUBLISH and PUBREL, so that a message sent again is not passed on again
- * (MQTT 5.0 section 4.3.3, method B). A small open-addressing set; 0 is no packet id and marks a free slot. Pure.
+ * QoS 2 from a client: the packet ids between PUBLISH and PUBREL, so that a message sent again is
+ * not passed on again (MQTT 5.0 section 4.3.3, method B). A small open-addressing set; 0 is no
+ * packet id and marks a free slot. Pure.
  */
 #pragma once
 

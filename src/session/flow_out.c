@@ -35,8 +35,9 @@ void mt_flow_out_finish(struct mt_flow_out *flow)
 	flow->window_size = 0;
 }
 
-struct mt_delivery *mt_flow_out_push(struct mt_flow_out *flow, struct mt_msg *msg, struct mt_sub_ids *ids, uint8_t qos,
-				     bool is_retain, uint64_t epoch)
+struct mt_delivery *mt_flow_out_push(struct mt_flow_out *flow, struct mt_msg *msg,
+				     struct mt_sub_ids *ids, uint8_t qos, bool is_retain,
+				     uint64_t epoch)
 {
 	struct mt_delivery *delivery = mt_mem_zero(flow->mem, sizeof(*delivery));
 	MT_CHECK(qos == 1 || qos == 2);
@@ -60,10 +61,13 @@ struct mt_delivery *mt_flow_out_push(struct mt_flow_out *flow, struct mt_msg *ms
 
 struct mt_delivery *mt_flow_out_peek(const struct mt_flow_out *flow)
 {
-	return flow->inflight_count < flow->inflight_max ? delivery_of(mt_list_first(&flow->waiting)) : NULL;
+	return flow->inflight_count < flow->inflight_max
+		       ? delivery_of(mt_list_first(&flow->waiting))
+		       : NULL;
 }
 
-/* Doubles the window; packet ids in flight keep distinct slots because the new size is a multiple of the old. */
+/* Doubles the window; packet ids in flight keep distinct slots because the new size is a multiple
+ * of the old. */
 static enum mt_status grow_window(struct mt_flow_out *flow)
 {
 	uint32_t size = flow->window_size ? flow->window_size * 2 : WINDOW_SIZE_MIN;
@@ -79,7 +83,8 @@ static enum mt_status grow_window(struct mt_flow_out *flow)
 	return MT_OK;
 }
 
-/* The next id after the last one that is not 0 and whose slot is free; there is one while the window is at most half full. */
+/* The next id after the last one that is not 0 and whose slot is free; there is one while the
+ * window is at most half full. */
 static uint16_t free_id(const struct mt_flow_out *flow)
 {
 	uint16_t id = flow->last_id;
@@ -147,7 +152,8 @@ struct mt_delivery *mt_flow_out_first_inflight(const struct mt_flow_out *flow)
 	return delivery_of(mt_list_first(&flow->inflight));
 }
 
-struct mt_delivery *mt_flow_out_next_inflight(const struct mt_flow_out *flow, const struct mt_delivery *delivery)
+struct mt_delivery *mt_flow_out_next_inflight(const struct mt_flow_out *flow,
+					      const struct mt_delivery *delivery)
 {
 	return delivery->link.next == &flow->inflight ? NULL : delivery_of(delivery->link.next);
 }

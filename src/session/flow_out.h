@@ -2,7 +2,8 @@
  * QoS 1 and 2 towards a client: what waits, what is in flight, and the packet ids in between
  * (MQTT 5.0 sections 4.3, 4.4, 4.9; 3.1.1 section 4.3).
  *
- *   push -> waiting (FIFO) --start, while the window has room--> in flight (FIFO) --PUBACK / PUBREC PUBREL PUBCOMP--> gone
+ *   push -> waiting (FIFO) --start, while the window has room--> in flight (FIFO) --PUBACK / PUBREC
+ * PUBREL PUBCOMP--> gone
  *
  * Limits are the caller's: it looks at count and bytes before it pushes. Pure; one thread.
  */
@@ -21,18 +22,18 @@ struct mt_sub_ids {
 enum mt_delivery_state { MT_DELIVERY_WAITING, MT_DELIVERY_SENT, MT_DELIVERY_RELEASED };
 
 struct mt_delivery {
-	struct mt_list link;   /* waiting or in flight */
-	struct mt_list hold;   /* deliveries of one message that is not durable yet */
+	struct mt_list link; /* waiting or in flight */
+	struct mt_list hold; /* deliveries of one message that is not durable yet */
 	struct mt_flow_out *flow;
-	struct mt_msg *msg;    /* a reference; NULL once RELEASED */
+	struct mt_msg *msg;	/* a reference; NULL once RELEASED */
 	struct mt_sub_ids *ids; /* a reference; NULL: none */
-	uint64_t epoch;        /* of the policy that allowed it */
-	size_t bytes;          /* it counts for in the limits */
-	uint16_t packet_id;    /* 0 while waiting */
+	uint64_t epoch;		/* of the policy that allowed it */
+	size_t bytes;		/* it counts for in the limits */
+	uint16_t packet_id;	/* 0 while waiting */
 	uint8_t qos;
-	uint8_t state;         /* enum mt_delivery_state */
-	bool is_retain;        /* flag on the wire */
-	bool is_dup;           /* was sent before, on an earlier connection */
+	uint8_t state;	/* enum mt_delivery_state */
+	bool is_retain; /* flag on the wire */
+	bool is_dup;	/* was sent before, on an earlier connection */
 };
 
 struct mt_flow_out {
@@ -40,32 +41,37 @@ struct mt_flow_out {
 	struct mt_list waiting;
 	struct mt_list inflight;
 	struct mt_delivery **window; /* by packet id modulo window_size */
-	uint32_t window_size;        /* a power of two, 0 before the first start */
+	uint32_t window_size;	     /* a power of two, 0 before the first start */
 	uint32_t waiting_count;
 	uint32_t inflight_count;
-	uint16_t inflight_max;       /* the client's receive maximum within ours */
+	uint16_t inflight_max; /* the client's receive maximum within ours */
 	uint16_t last_id;
-	size_t bytes;                /* of all deliveries */
+	size_t bytes; /* of all deliveries */
 };
 
 void mt_flow_out_init(struct mt_flow_out *flow, struct mt_mem *mem, uint16_t inflight_max);
 void mt_flow_out_finish(struct mt_flow_out *flow);
 /* Appends to the waiting ones; references to msg and ids are taken. NULL without memory. */
-MT_MUST_USE struct mt_delivery *mt_flow_out_push(struct mt_flow_out *flow, struct mt_msg *msg, struct mt_sub_ids *ids,
-						 uint8_t qos, bool is_retain, uint64_t epoch);
+MT_MUST_USE struct mt_delivery *mt_flow_out_push(struct mt_flow_out *flow, struct mt_msg *msg,
+						 struct mt_sub_ids *ids, uint8_t qos,
+						 bool is_retain, uint64_t epoch);
 /* The first waiting delivery when the window has room for it, else NULL. */
 struct mt_delivery *mt_flow_out_peek(const struct mt_flow_out *flow);
-/* Gives the peeked delivery a packet id that nothing uses ([MQTT-2.2.1-4]) and moves it in flight. MT_MEMORY: nothing changed. */
-MT_MUST_USE enum mt_status mt_flow_out_start(struct mt_flow_out *flow, struct mt_delivery *delivery);
+/* Gives the peeked delivery a packet id that nothing uses ([MQTT-2.2.1-4]) and moves it in flight.
+ * MT_MEMORY: nothing changed. */
+MT_MUST_USE enum mt_status mt_flow_out_start(struct mt_flow_out *flow,
+					     struct mt_delivery *delivery);
 /* In flight under this id, or NULL. */
 struct mt_delivery *mt_flow_out_find(const struct mt_flow_out *flow, uint16_t packet_id);
 /* PUBREC came: the payload is no longer needed, the id still is. */
 void mt_flow_out_release(struct mt_flow_out *flow, struct mt_delivery *delivery);
 /* Removes and frees a delivery in whatever state. */
 void mt_flow_out_drop(struct mt_flow_out *flow, struct mt_delivery **delivery);
-/* First of the in-flight ones, and the one after; NULL at the end: for sending again after a reconnect, in order ([MQTT-4.4.0-1]). */
+/* First of the in-flight ones, and the one after; NULL at the end: for sending again after a
+ * reconnect, in order ([MQTT-4.4.0-1]). */
 struct mt_delivery *mt_flow_out_first_inflight(const struct mt_flow_out *flow);
-struct mt_delivery *mt_flow_out_next_inflight(const struct mt_flow_out *flow, const struct mt_delivery *delivery);
+struct mt_delivery *mt_flow_out_next_inflight(const struct mt_flow_out *flow,
+					      const struct mt_delivery *delivery);
 
 static inline uint32_t mt_flow_out_count(const struct mt_flow_out *flow)
 {

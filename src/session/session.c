@@ -11,7 +11,8 @@ static struct mt_bytes key_of(const void *value)
 	return mt_bytes_of(session->text, 8 + session->subject.client_id.len);
 }
 
-enum mt_status mt_sessions_init(struct mt_sessions *sessions, struct mt_mem *mem, struct mt_seed seed, uint32_t count_max)
+enum mt_status mt_sessions_init(struct mt_sessions *sessions, struct mt_mem *mem,
+				struct mt_seed seed, uint32_t count_max)
 {
 	sessions->mem = mem;
 	mt_pool_init(&sessions->pool, mem, sizeof(struct mt_session), count_max);
@@ -33,7 +34,8 @@ void mt_sessions_finish(struct mt_sessions *sessions)
 	mt_pool_finish(&sessions->pool);
 }
 
-struct mt_session *mt_sessions_find(const struct mt_sessions *sessions, uint64_t owner, struct mt_bytes client_id)
+struct mt_session *mt_sessions_find(const struct mt_sessions *sessions, uint64_t owner,
+				    struct mt_bytes client_id)
 {
 	struct mt_buf buf = mt_buf_of(sessions->key, KEY_BYTES_MAX);
 	mt_buf_put(&buf, mt_bytes_of(&owner, sizeof(owner)));
@@ -42,12 +44,14 @@ struct mt_session *mt_sessions_find(const struct mt_sessions *sessions, uint64_t
 }
 
 /* owner | client id | user | cn | anonymous role, and the subject's views into them. */
-static enum mt_status copy_text(struct mt_sessions *sessions, uint64_t owner, const struct mt_subject *subject,
-				uint8_t **text, size_t *text_bytes, struct mt_subject *copy)
+static enum mt_status copy_text(struct mt_sessions *sessions, uint64_t owner,
+				const struct mt_subject *subject, uint8_t **text,
+				size_t *text_bytes, struct mt_subject *copy)
 {
-	struct mt_bytes *views[] = {&copy->client_id, &copy->user, &copy->cn, &copy->anonymous_role};
-	size_t bytes = sizeof(owner) + subject->client_id.len + subject->user.len + subject->cn.len +
-		       subject->anonymous_role.len;
+	struct mt_bytes *views[] = {&copy->client_id, &copy->user, &copy->cn,
+				    &copy->anonymous_role};
+	size_t bytes = sizeof(owner) + subject->client_id.len + subject->user.len +
+		       subject->cn.len + subject->anonymous_role.len;
 	uint8_t *at = mt_mem_take(sessions->mem, bytes);
 	struct mt_buf buf = mt_buf_of(at, bytes);
 	if (!at)
@@ -65,8 +69,8 @@ static enum mt_status copy_text(struct mt_sessions *sessions, uint64_t owner, co
 	return MT_OK;
 }
 
-struct mt_session *mt_sessions_create(struct mt_sessions *sessions, const struct mt_session_identity *who,
-				      uint16_t inflight_max)
+struct mt_session *mt_sessions_create(struct mt_sessions *sessions,
+				      const struct mt_session_identity *who, uint16_t inflight_max)
 {
 	mt_handle handle;
 	struct mt_session *session;

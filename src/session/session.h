@@ -1,7 +1,9 @@
 /*
- * A session: what the broker keeps for one (identity, client id), with or without a connection (MQTT 5.0 section 4.1).
+ * A session: what the broker keeps for one (identity, client id), with or without a connection
+ * (MQTT 5.0 section 4.1).
  *
- *   key = owner (8 bytes) | client id        owner: the identity's immutable id, so that another identity never meets it
+ *   key = owner (8 bytes) | client id        owner: the identity's immutable id, so that another
+ * identity never meets it
  */
 #pragma once
 
@@ -22,27 +24,28 @@ struct mt_will {
 };
 
 struct mt_session {
-	struct mt_timer timer; /* first: will delay or expiry, whichever comes first, while there is no connection */
+	struct mt_timer timer; /* first: will delay or expiry, whichever comes first, while there is
+				  no connection */
 	mt_handle self;
-	mt_handle conn;        /* MT_HANDLE_NONE while away */
+	mt_handle conn; /* MT_HANDLE_NONE while away */
 	uint64_t owner;
 	struct mt_subject subject; /* frozen at CONNECT; its bytes are in `text` */
-	uint8_t *text;         /* key, user name: one allocation */
+	uint8_t *text;		   /* key, user name: one allocation */
 	size_t text_bytes;
 	struct mt_flow_out out;
 	struct mt_flow_in in;
-	struct mt_list subs;   /* of struct mt_sub */
+	struct mt_list subs; /* of struct mt_sub */
 	uint32_t sub_count;
-	uint32_t expiry_s;     /* 0: ends with the connection; UINT32_MAX: never */
+	uint32_t expiry_s;	  /* 0: ends with the connection; UINT32_MAX: never */
 	struct mt_list throttled; /* publishers that wait for this receiver (core) */
-	bool is_slow;          /* it did not catch up in time: nobody waits for it */
+	bool is_slow;		  /* it did not catch up in time: nobody waits for it */
 	struct mt_will will;
-	mt_time away_ns;       /* when the connection was lost */
+	mt_time away_ns; /* when the connection was lost */
 	mt_time connected_ns;
 	uint16_t keep_alive_s;
 	uint16_t port;
 	uint8_t version;
-	const char *listener;  /* static */
+	const char *listener; /* static */
 };
 
 /* Who a session is for; bytes are copied. */
@@ -59,16 +62,21 @@ struct mt_sessions {
 };
 
 /* finish is due even after MT_MEMORY. */
-MT_MUST_USE enum mt_status mt_sessions_init(struct mt_sessions *sessions, struct mt_mem *mem, struct mt_seed seed,
-					    uint32_t count_max);
+MT_MUST_USE enum mt_status mt_sessions_init(struct mt_sessions *sessions, struct mt_mem *mem,
+					    struct mt_seed seed, uint32_t count_max);
 /* Ends every session; subscriptions must be gone. */
 void mt_sessions_finish(struct mt_sessions *sessions);
-struct mt_session *mt_sessions_find(const struct mt_sessions *sessions, uint64_t owner, struct mt_bytes client_id);
-/* A new session, without subscriptions and connection; NULL at the limit or without memory. The key must be free. */
-MT_MUST_USE struct mt_session *mt_sessions_create(struct mt_sessions *sessions, const struct mt_session_identity *who,
+struct mt_session *mt_sessions_find(const struct mt_sessions *sessions, uint64_t owner,
+				    struct mt_bytes client_id);
+/* A new session, without subscriptions and connection; NULL at the limit or without memory. The key
+ * must be free. */
+MT_MUST_USE struct mt_session *mt_sessions_create(struct mt_sessions *sessions,
+						  const struct mt_session_identity *who,
 						  uint16_t inflight_max);
 /* Frees it with its queues and its will; its subscriptions must be gone and its timer disarmed. */
 void mt_sessions_destroy(struct mt_sessions *sessions, struct mt_session **session);
-/* The same client connected again: facts of the subject that may have changed. MT_MEMORY: nothing changed. */
-MT_MUST_USE enum mt_status mt_session_refresh(struct mt_sessions *sessions, struct mt_session *session,
+/* The same client connected again: facts of the subject that may have changed. MT_MEMORY: nothing
+ * changed. */
+MT_MUST_USE enum mt_status mt_session_refresh(struct mt_sessions *sessions,
+					      struct mt_session *session,
 					      const struct mt_subject *subject);

@@ -17,7 +17,8 @@ static struct mt_bytes group_key(const void *value)
 	return mt_bytes_of(group->key, group->key_len);
 }
 
-enum mt_status mt_subscriptions_init(struct mt_subscriptions *table, struct mt_mem *mem, struct mt_seed seed)
+enum mt_status mt_subscriptions_init(struct mt_subscriptions *table, struct mt_mem *mem,
+				     struct mt_seed seed)
 {
 	*table = (struct mt_subscriptions){.mem = mem};
 	table->tree = mt_tree_create(mem, seed);
@@ -47,8 +48,8 @@ static void put_key(uint8_t *to, const struct mt_session *session, struct mt_byt
 	memcpy(to + sizeof(session), filter.data, filter.len);
 }
 
-struct mt_sub *mt_subscriptions_find(const struct mt_subscriptions *table, const struct mt_session *session,
-				     struct mt_bytes filter)
+struct mt_sub *mt_subscriptions_find(const struct mt_subscriptions *table,
+				     const struct mt_session *session, struct mt_bytes filter)
 {
 	if (filter.len > UINT16_MAX || filter.len == 0)
 		return NULL;
@@ -63,7 +64,8 @@ struct mt_bytes mt_sub_plain_filter(const struct mt_sub *sub)
 	return mt_topic_share_split(filter, &group, &rest) ? rest : filter;
 }
 
-static struct mt_group *create_group(struct mt_subscriptions *table, struct mt_bytes filter, struct mt_bytes name)
+static struct mt_group *create_group(struct mt_subscriptions *table, struct mt_bytes filter,
+				     struct mt_bytes name)
 {
 	struct mt_group *group = mt_mem_zero(table->mem, sizeof(*group));
 	if (!group)
@@ -92,7 +94,8 @@ static void leave_group(struct mt_subscriptions *table, struct mt_group *group)
 	mt_mem_give(table->mem, group, sizeof(*group));
 }
 
-static enum mt_status join_group(struct mt_subscriptions *table, struct mt_bytes filter, struct mt_group **out)
+static enum mt_status join_group(struct mt_subscriptions *table, struct mt_bytes filter,
+				 struct mt_group **out)
 {
 	struct mt_bytes name, rest;
 	struct mt_group *group = NULL;
@@ -135,8 +138,8 @@ static void unlink_from_node(struct mt_subscriptions *table, struct mt_sub *sub)
 }
 
 /* All that can fail: key, group, node, map entry; undone in reverse. */
-static enum mt_status attach(struct mt_subscriptions *table, struct mt_sub *sub, struct mt_session *session,
-			     struct mt_bytes filter)
+static enum mt_status attach(struct mt_subscriptions *table, struct mt_sub *sub,
+			     struct mt_session *session, struct mt_bytes filter)
 {
 	enum mt_status status = MT_MEMORY;
 	sub->session = session;
@@ -162,8 +165,8 @@ no_group:
 	return status;
 }
 
-enum mt_status mt_subscriptions_set(struct mt_subscriptions *table, struct mt_session *session, struct mt_bytes filter,
-				    struct mt_sub **out, bool *is_new)
+enum mt_status mt_subscriptions_set(struct mt_subscriptions *table, struct mt_session *session,
+				    struct mt_bytes filter, struct mt_sub **out, bool *is_new)
 {
 	struct mt_sub *sub = mt_subscriptions_find(table, session, filter);
 	mt_handle handle;

@@ -1,9 +1,11 @@
 /*
  * Subscriptions of all sessions, by filter.
  *
- *   tree of filters -> node -> list of subscriptions (indices) ; (session, filter) -> subscription ; "$share/g/f" -> group
+ *   tree of filters -> node -> list of subscriptions (indices) ; (session, filter) -> subscription
+ * ; "$share/g/f" -> group
  *
- * `generation` rises with every change, so that caches of routes know when they are stale. Pure; one thread.
+ * `generation` rises with every change, so that caches of routes know when they are stale. Pure;
+ * one thread.
  */
 #pragma once
 
@@ -13,27 +15,27 @@
 
 /* A shared subscription: all members of one group on one filter. */
 struct mt_group {
-	uint8_t *key;      /* "$share/<name>/<filter>" */
+	uint8_t *key; /* "$share/<name>/<filter>" */
 	size_t key_len;
 	struct mt_bytes name;
 	uint32_t member_count;
-	uint32_t turn;     /* round robin */
+	uint32_t turn; /* round robin */
 };
 
 struct mt_sub {
-	struct mt_list link;       /* of its session */
+	struct mt_list link; /* of its session */
 	struct mt_session *session;
-	struct mt_group *group;    /* NULL: not shared */
-	uint8_t *key;              /* session pointer (8 bytes) | filter as subscribed */
+	struct mt_group *group; /* NULL: not shared */
+	uint8_t *key;		/* session pointer (8 bytes) | filter as subscribed */
 	uint32_t key_len;
 	uint32_t node;
-	uint32_t next, prev;       /* index + 1 of neighbours at the node; 0: none */
+	uint32_t next, prev; /* index + 1 of neighbours at the node; 0: none */
 	mt_handle self;
-	uint32_t identifier;       /* subscription identifier, 0: none */
+	uint32_t identifier; /* subscription identifier, 0: none */
 	struct mt_sub_options options;
-	uint8_t qos;               /* granted */
-	bool is_allowed;           /* by the policy of `epoch` */
-	bool is_crossed;           /* some deny overlaps: each topic needs a decision */
+	uint8_t qos;	 /* granted */
+	bool is_allowed; /* by the policy of `epoch` */
+	bool is_crossed; /* some deny overlaps: each topic needs a decision */
 	uint64_t epoch;
 };
 
@@ -43,7 +45,7 @@ struct mt_subscriptions {
 	struct mt_pool pool;
 	struct mt_map by_key;
 	struct mt_map groups;
-	uint8_t *key;        /* scratch of find */
+	uint8_t *key;	     /* scratch of find */
 	struct mt_ids nodes; /* scratch of match */
 	uint64_t generation;
 };
@@ -53,15 +55,19 @@ MT_MUST_USE enum mt_status mt_subscriptions_init(struct mt_subscriptions *table,
 						 struct mt_seed seed);
 /* All subscriptions must be removed. */
 void mt_subscriptions_finish(struct mt_subscriptions *table);
-struct mt_sub *mt_subscriptions_find(const struct mt_subscriptions *table, const struct mt_session *session,
-				     struct mt_bytes filter);
-/* The subscription of (session, filter), made when there is none (*is_new). filter is valid, a $share prefix included. */
-MT_MUST_USE enum mt_status mt_subscriptions_set(struct mt_subscriptions *table, struct mt_session *session,
-						struct mt_bytes filter, struct mt_sub **out, bool *is_new);
+struct mt_sub *mt_subscriptions_find(const struct mt_subscriptions *table,
+				     const struct mt_session *session, struct mt_bytes filter);
+/* The subscription of (session, filter), made when there is none (*is_new). filter is valid, a
+ * $share prefix included. */
+MT_MUST_USE enum mt_status mt_subscriptions_set(struct mt_subscriptions *table,
+						struct mt_session *session, struct mt_bytes filter,
+						struct mt_sub **out, bool *is_new);
 void mt_subscriptions_remove(struct mt_subscriptions *table, struct mt_sub **sub);
 void mt_subscriptions_remove_all(struct mt_subscriptions *table, struct mt_session *session);
-/* Walks all subscriptions whose filter matches the topic: start, then next until NULL. No change of the table in between. */
-MT_MUST_USE enum mt_status mt_subscriptions_match(struct mt_subscriptions *table, struct mt_bytes topic);
+/* Walks all subscriptions whose filter matches the topic: start, then next until NULL. No change of
+ * the table in between. */
+MT_MUST_USE enum mt_status mt_subscriptions_match(struct mt_subscriptions *table,
+						  struct mt_bytes topic);
 struct mt_sub_cursor {
 	size_t node;
 	uint32_t next;

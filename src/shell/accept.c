@@ -58,7 +58,8 @@ static bool is_loopback(const struct mt_peer_address *peer)
 	       memcmp(peer->byte, one, sizeof(one)) == 0;
 }
 
-static enum mt_status open_in_core(struct mt_pump *pump, const struct mt_listener *listener, struct mt_socket *socket)
+static enum mt_status open_in_core(struct mt_pump *pump, const struct mt_listener *listener,
+				   struct mt_socket *socket)
 {
 	const struct mt_listener_settings *settings = listener->settings;
 	struct mt_conn_facts facts = {.port = socket->peer.port,
@@ -66,20 +67,24 @@ static enum mt_status open_in_core(struct mt_pump *pump, const struct mt_listene
 				      .anonymous_role = settings->anonymous_role,
 				      .has_anonymous_sessions = settings->has_anonymous_sessions};
 	memcpy(facts.address.byte, socket->peer.byte, sizeof(facts.address.byte));
-	facts.is_secret_safe = settings->is_tls || settings->is_insecure_allowed || is_loopback(&socket->peer);
+	facts.is_secret_safe =
+		settings->is_tls || settings->is_insecure_allowed || is_loopback(&socket->peer);
 	return mt_core_open(pump->core, pump->now, &facts, &socket->conn);
 }
 
-static void report(const struct mt_listener *listener, const struct mt_peer_address *peer, const char *why)
+static void report(const struct mt_listener *listener, const struct mt_peer_address *peer,
+		   const char *why)
 {
 	char address[MT_ENDPOINT_TEXT_BYTES];
 	mt_peer_address_text(peer, address);
-	mt_log(MT_LOG_NOTICE, "accept", "connection turned away", MT_STR("why", why), MT_STR("address", address),
-	       MT_STR("listener", listener->settings->name));
+	mt_log(MT_LOG_NOTICE, "accept", "connection turned away", MT_STR("why", why),
+	       MT_STR("address", address), MT_STR("listener", listener->settings->name));
 }
 
-/* From descriptor to a connection that the core knows; on failure everything but the descriptor is undone. */
-static enum mt_status begin(struct mt_pump *pump, const struct mt_listener *listener, struct mt_socket *socket)
+/* From descriptor to a connection that the core knows; on failure everything but the descriptor is
+ * undone. */
+static enum mt_status begin(struct mt_pump *pump, const struct mt_listener *listener,
+			    struct mt_socket *socket)
 {
 	enum mt_status status;
 	if (listener->tls) {
@@ -98,7 +103,8 @@ static enum mt_status begin(struct mt_pump *pump, const struct mt_listener *list
 	return status;
 }
 
-static void take(struct mt_pump *pump, const struct mt_listener *listener, int fd, const struct mt_peer_address *peer)
+static void take(struct mt_pump *pump, const struct mt_listener *listener, int fd,
+		 const struct mt_peer_address *peer)
 {
 	struct mt_socket *socket;
 	if (!admit_source(pump, peer)) {
@@ -132,7 +138,9 @@ void mt_pump_accept(struct mt_pump *pump, uint32_t listener_index)
 			continue;
 		}
 		if (status == MT_LIMIT) {
-			mt_log(MT_LOG_ERROR, "accept", "out of file descriptors; raise LimitNOFILE or lower limits.connections",
+			mt_log(MT_LOG_ERROR, "accept",
+			       "out of file descriptors; raise LimitNOFILE or lower "
+			       "limits.connections",
 			       MT_STR("listener", listener->settings->name));
 			mt_pump_rest_listeners(pump);
 		}

@@ -49,7 +49,8 @@ static int hex_of(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes %XX up to `end` behind what call->text holds; NULL when malformed: bad escape, NUL, no UTF-8, no room. */
+/* Decodes %XX up to `end` behind what call->text holds; NULL when malformed: bad escape, NUL, no
+ * UTF-8, no room. */
 static const char *decode(struct mt_api_call *call, const char *at, const char *end)
 {
 	char *out = call->text + call->text_len;
@@ -119,7 +120,8 @@ static bool fits(const struct mt_api_call *call, const char *pattern)
 		size_t len = strcspn(pattern, "/");
 		const char *segment = i < call->segment_count ? call->segments[i++] : NULL;
 		bool is_any = len == 1 && *pattern == '*';
-		if (!segment || (!is_any && (strlen(segment) != len || memcmp(segment, pattern, len) != 0)))
+		if (!segment ||
+		    (!is_any && (strlen(segment) != len || memcmp(segment, pattern, len) != 0)))
 			return false;
 		pattern += len;
 		pattern += *pattern == '/';
@@ -170,14 +172,17 @@ static bool read_body(struct mt_api_call *call)
 	if (text.len == 0)
 		return true;
 	if (text.len > MT_ADMIN_BODY_BYTES_MAX || !is_shallow(text)) {
-		mt_api_fail(call, 400, "the body is too large or too deep: at most %u bytes and %u levels",
+		mt_api_fail(call, 400,
+			    "the body is too large or too deep: at most %u bytes and %u levels",
 			    MT_ADMIN_BODY_BYTES_MAX, MT_API_DEPTH_MAX);
 		return false;
 	}
 	call->body = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &error);
 	if (!json_is_object(call->body)) {
 		/* The reader's own message may quote what it read: a password. */
-		mt_api_fail(call, 400, "the body is no JSON object: expected {...}, faulty near line %d, column %d",
+		mt_api_fail(call, 400,
+			    "the body is no JSON object: expected {...}, faulty near line %d, "
+			    "column %d",
 			    call->body ? 1 : error.line, call->body ? 1 : error.column);
 		return false;
 	}
@@ -190,8 +195,9 @@ static void run(struct mt_api_call *call)
 	int http_status = 404;
 	if (!split_path(call) || !(route = find_route(call, &http_status))) {
 		mt_api_fail(call, http_status,
-			    http_status == 405 ? "%.16s is not possible here; see mortise help"
-					       : "%.16s: there is nothing at this path; see mortise help",
+			    http_status == 405
+				    ? "%.16s is not possible here; see mortise help"
+				    : "%.16s: there is nothing at this path; see mortise help",
 			    call->request->method);
 		return;
 	}
@@ -200,7 +206,8 @@ static void run(struct mt_api_call *call)
 	MT_CHECK(call->http_status != 0);
 }
 
-void mt_api_handle(void *context, const struct mt_admin_request *request, struct mt_admin_answer *answer)
+void mt_api_handle(void *context, const struct mt_admin_request *request,
+		   struct mt_admin_answer *answer)
 {
 	struct mt_api_call *call = calloc(1, sizeof(*call));
 	answer->http_status = 500;

@@ -1,4 +1,5 @@
-/* What the handlers of the admin API share: bodies, answers, and changes that are whole or not at all. */
+/* What the handlers of the admin API share: bodies, answers, and changes that are whole or not at
+ * all. */
 #include "shell/api_call.h"
 
 #include "base/utf8.h"
@@ -71,7 +72,8 @@ void mt_api_fail_status(struct mt_api_call *call, enum mt_status status, const c
 	if (strchr(why, ';'))
 		mt_api_fail(call, http_of(status), "%s: %s", what, why); /* it brings its remedy */
 	else
-		mt_api_fail(call, http_of(status), "%s: %s; %s", what, why, mt_status_remedy(status));
+		mt_api_fail(call, http_of(status), "%s: %s; %s", what, why,
+			    mt_status_remedy(status));
 }
 
 /* One "key:type?" of a shape. */
@@ -110,8 +112,7 @@ static bool has_type(const json_t *value, char type)
 
 static const char *type_name(char type)
 {
-	return type == 's' ? "a text" : type == 'b' ? "true or false"
-						    : "a list";
+	return type == 's' ? "a text" : type == 'b' ? "true or false" : "a list";
 }
 
 /* "name, password (optional)": what would have been right. */
@@ -121,15 +122,17 @@ static void tell_shape(const char *shape, char *out, size_t cap)
 	size_t len = 0;
 	out[0] = '\0';
 	while (next_field(&shape, &field) && len < cap)
-		len += (size_t)snprintf(out + len, cap - len, "%s%.*s%s", len > 0 ? ", " : "", field.key_len,
-					field.key, field.is_optional ? " (optional)" : "");
+		len += (size_t)snprintf(out + len, cap - len, "%s%.*s%s", len > 0 ? ", " : "",
+					field.key_len, field.key,
+					field.is_optional ? " (optional)" : "");
 }
 
 static bool knows_key(const char *shape, const char *key)
 {
 	struct field field;
 	while (next_field(&shape, &field))
-		if (strlen(key) == (size_t)field.key_len && memcmp(key, field.key, (size_t)field.key_len) == 0)
+		if (strlen(key) == (size_t)field.key_len &&
+		    memcmp(key, field.key, (size_t)field.key_len) == 0)
 			return true;
 	return false;
 }
@@ -147,7 +150,8 @@ static bool check_fields(struct mt_api_call *call, const char *shape, const char
 			return false;
 		}
 		if (!value && !field.is_optional) {
-			mt_api_fail(call, 400, "%s is missing: expected an object of %s", key, expected);
+			mt_api_fail(call, 400, "%s is missing: expected an object of %s", key,
+				    expected);
 			return false;
 		}
 	}
@@ -185,7 +189,8 @@ static bool begin_change(struct mt_api_call *call)
 	char author[32];
 	enum mt_status status;
 	snprintf(author, sizeof(author), "uid %u", call->request->peer_uid);
-	status = mt_state_begin(call->api->state, author, call->what, mt_clock_now().wall_ns / MT_SECOND);
+	status = mt_state_begin(call->api->state, author, call->what,
+				mt_clock_now().wall_ns / MT_SECOND);
 	if (status != MT_OK)
 		mt_api_fail_status(call, status, call->what);
 	return status == MT_OK;
@@ -208,8 +213,8 @@ static bool load(struct mt_api_call *call, struct mt_policy **policy)
 	if (status == MT_OK)
 		return true;
 	/* A row that makes no policy is the request's fault. */
-	mt_api_fail(call, status == MT_MEMORY || status == MT_SYSTEM ? 500 : 400, "%s: nothing was changed: %s",
-		    call->what, fault);
+	mt_api_fail(call, status == MT_MEMORY || status == MT_SYSTEM ? 500 : 400,
+		    "%s: nothing was changed: %s", call->what, fault);
 	return false;
 }
 
@@ -238,8 +243,8 @@ static bool adopt(struct mt_api_call *call)
 	mt_policy_unref(&policy);
 	if (status != MT_OK)
 		mt_api_fail(call, http_of(status),
-			    "%s: saved, but the running broker did not adopt it: %s; restart it", call->what,
-			    *fault ? fault : mt_status_text(status));
+			    "%s: saved, but the running broker did not adopt it: %s; restart it",
+			    call->what, *fault ? fault : mt_status_text(status));
 	return status == MT_OK;
 }
 
@@ -252,7 +257,8 @@ bool mt_api_change_end(struct mt_api_call *call, enum mt_status status)
 		mt_state_rollback(api->state);
 		return false;
 	}
-	mt_log(MT_LOG_NOTICE, "admin", "changed", MT_STR("what", call->what), MT_U64("uid", call->request->peer_uid),
+	mt_log(MT_LOG_NOTICE, "admin", "changed", MT_STR("what", call->what),
+	       MT_U64("uid", call->request->peer_uid),
 	       MT_U64("revision", mt_state_revision(api->state)));
 	return adopt(call);
 }

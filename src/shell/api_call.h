@@ -19,11 +19,12 @@ struct mt_api {
 struct mt_api_call {
 	struct mt_api *api;
 	const struct mt_admin_request *request;
-	const char *segments[MT_API_SEGMENTS_MAX]; /* behind "/api/", decoded: valid UTF-8, not empty */
+	const char *
+		segments[MT_API_SEGMENTS_MAX]; /* behind "/api/", decoded: valid UTF-8, not empty */
 	uint32_t segment_count;
 	char text[MT_API_PATH_BYTES_MAX]; /* the segments, and then decoded query values */
 	size_t text_len;
-	json_t *body;   /* an object, or NULL */
+	json_t *body;	 /* an object, or NULL */
 	int http_status; /* 0: not answered yet */
 	json_t *answer;
 	char what[MT_API_FAULT_BYTES]; /* the change that is being made */
@@ -43,15 +44,16 @@ extern const struct mt_api_route mt_api_client_routes[];
 extern const struct mt_api_route mt_api_status_routes[];
 
 /* Answers with an error, in place of any answer so far. */
-void mt_api_fail(struct mt_api_call *call, int http_status, const char *format, ...) MT_FORMAT(3, 4);
+void mt_api_fail(struct mt_api_call *call, int http_status, const char *format, ...)
+	MT_FORMAT(3, 4);
 /* The same for a status of the state database, whose fault tells why. */
 void mt_api_fail_status(struct mt_api_call *call, enum mt_status status, const char *what);
 /* Answers 200; the object is taken over; NULL means no memory. */
 void mt_api_succeed(struct mt_api_call *call, json_t *answer);
 
 /*
- * Checks that the body is an object of the keys in `shape`: "name:s password:s? qos:*? retain:b?" (s text, b boolean, a list, * anything; ? may
- * be absent), and nothing else. False: answered.
+ * Checks that the body is an object of the keys in `shape`: "name:s password:s? qos:*? retain:b?"
+ * (s text, b boolean, a list, * anything; ? may be absent), and nothing else. False: answered.
  */
 MT_MUST_USE bool mt_api_expect(struct mt_api_call *call, const char *shape);
 /* Text of a key, NULL when it is absent. After mt_api_expect. */
@@ -62,6 +64,7 @@ MT_MUST_USE bool mt_api_query(struct mt_api_call *call, const char *name, const 
 /* Starts a change; `what` and its arguments name it in log and revision. False: answered. */
 MT_MUST_USE bool mt_api_change(struct mt_api_call *call, const char *format, ...) MT_FORMAT(2, 3);
 /*
- * Ends it: with MT_OK it is checked as a whole, committed and adopted, else (or when it does not pass) undone. False: answered.
+ * Ends it: with MT_OK it is checked as a whole, committed and adopted, else (or when it does not
+ * pass) undone. False: answered.
  */
 MT_MUST_USE bool mt_api_change_end(struct mt_api_call *call, enum mt_status status);

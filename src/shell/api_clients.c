@@ -1,8 +1,8 @@
 /*
  * Sessions and connections: /api/clients.
  *
- * They live on the loop's thread: each visit there looks at a bounded number of sessions, so that a list of
- * many holds up nobody.
+ * They live on the loop's thread: each visit there looks at a bounded number of sessions, so that a
+ * list of many holds up nobody.
  */
 #include "io/listen.h"
 #include "shell/api_call.h"
@@ -18,7 +18,7 @@
 /* What the loop's thread is asked for; filled there, read here. */
 struct visit {
 	const char *client_id; /* NULL: all */
-	const char *user; /* NULL: all */
+	const char *user;      /* NULL: all */
 	uint32_t cursor;
 	bool is_over;
 	bool has_failed;
@@ -34,12 +34,13 @@ static json_t *describe(const struct mt_client_info *info, mt_time now_ns)
 	memcpy(peer.byte, info->address.byte, sizeof(peer.byte));
 	mt_peer_address_text(&peer, address);
 	return json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I}", "client_id",
-			 info->client_id, "user", info->user, "connected", info->is_connected, "address",
-			 address, "listener", info->listener, "version", info->version == 5 ? "5" : "3.1.1",
-			 "keep_alive_s", (int)info->keep_alive_s, "subscriptions",
-			 (json_int_t)info->subscription_count, "queued", (json_int_t)info->queued_count,
-			 "expiry_s", (json_int_t)info->expiry_s, "since_s",
-			 (json_int_t)((now_ns - info->connected_ns) / MT_SECOND));
+			 info->client_id, "user", info->user, "connected", info->is_connected,
+			 "address", address, "listener", info->listener, "version",
+			 info->version == 5 ? "5" : "3.1.1", "keep_alive_s",
+			 (int)info->keep_alive_s, "subscriptions",
+			 (json_int_t)info->subscription_count, "queued",
+			 (json_int_t)info->queued_count, "expiry_s", (json_int_t)info->expiry_s,
+			 "since_s", (json_int_t)((now_ns - info->connected_ns) / MT_SECOND));
 }
 
 static bool is_wanted(const struct visit *visit, const struct mt_client_info *info)
@@ -58,7 +59,8 @@ static void mend(char *text)
 	json_decref(probe);
 }
 
-static void add_session(struct visit *visit, struct mt_core *core, struct mt_client_info *info, mt_time now_ns)
+static void add_session(struct visit *visit, struct mt_core *core, struct mt_client_info *info,
+			mt_time now_ns)
 {
 	json_t *object;
 	json_t *filters;
@@ -68,12 +70,14 @@ static void add_session(struct visit *visit, struct mt_core *core, struct mt_cli
 	object = describe(info, now_ns);
 	if (visit->client_id) {
 		filters = json_array();
-		for (uint32_t i = 0; i < SHOWN_SUBSCRIPTIONS_MAX &&
-				     mt_core_client_subscription(core, visit->cursor, i, &subscription);
+		for (uint32_t i = 0;
+		     i < SHOWN_SUBSCRIPTIONS_MAX &&
+		     mt_core_client_subscription(core, visit->cursor, i, &subscription);
 		     i++) {
 			mend(subscription.filter);
-			json_array_append_new(filters, json_pack("{s:s, s:i}", "filter", subscription.filter, "qos",
-								 (int)subscription.qos));
+			json_array_append_new(filters,
+					      json_pack("{s:s, s:i}", "filter", subscription.filter,
+							"qos", (int)subscription.qos));
 		}
 		json_object_set_new(object, "filters", filters);
 	}
@@ -98,7 +102,8 @@ static void look(struct mt_broker *broker, void *argument)
 	}
 }
 
-/* Looks until the end or until found_max sessions are found. False: answered, and the list is gone. */
+/* Looks until the end or until found_max sessions are found. False: answered, and the list is gone.
+ */
 static bool look_all(struct mt_api_call *call, struct visit *visit, uint32_t found_max)
 {
 	struct mt_hub *hub = mt_broker_hub(call->api->broker);
@@ -111,8 +116,8 @@ static bool look_all(struct mt_api_call *call, struct visit *visit, uint32_t fou
 	if (status == MT_OK)
 		return true;
 	json_decref(visit->list);
-	mt_api_fail(call, status == MT_CLOSED ? 503 : 500, "clients: %s; %s", mt_status_text(status),
-		    mt_status_remedy(status));
+	mt_api_fail(call, status == MT_CLOSED ? 503 : 500, "clients: %s; %s",
+		    mt_status_text(status), mt_status_remedy(status));
 	return false;
 }
 
@@ -161,14 +166,16 @@ static void show_client(struct mt_api_call *call)
 		return;
 	}
 	json_decref(visit.list);
-	mt_api_fail(call, 404, "client %s: there is no such session; see mortise client list", visit.client_id);
+	mt_api_fail(call, 404, "client %s: there is no such session; see mortise client list",
+		    visit.client_id);
 }
 
 static void kick(struct mt_broker *broker, void *argument)
 {
 	struct visit *visit = argument;
-	visit->kicked_count = mt_core_kick(mt_broker_core(broker), mt_broker_now(broker), mt_bytes_str(visit->user),
-					   mt_bytes_str(visit->client_id));
+	visit->kicked_count =
+		mt_core_kick(mt_broker_core(broker), mt_broker_now(broker),
+			     mt_bytes_str(visit->user), mt_bytes_str(visit->client_id));
 }
 
 static void kick_client(struct mt_api_call *call)
@@ -183,12 +190,15 @@ static void kick_client(struct mt_api_call *call)
 		return;
 	}
 	if (visit.kicked_count == 0) {
-		mt_api_fail(call, 404, "client %s: is not connected; see mortise client list", visit.client_id);
+		mt_api_fail(call, 404, "client %s: is not connected; see mortise client list",
+			    visit.client_id);
 		return;
 	}
 	mt_log(MT_LOG_NOTICE, "admin", "client kicked", MT_STR("client", visit.client_id),
-	       MT_STR("user", visit.user ? visit.user : ""), MT_U64("uid", call->request->peer_uid));
-	mt_api_succeed(call, json_pack("{s:s, s:I}", "client_id", visit.client_id, "kicked", visit.kicked_count));
+	       MT_STR("user", visit.user ? visit.user : ""),
+	       MT_U64("uid", call->request->peer_uid));
+	mt_api_succeed(call, json_pack("{s:s, s:I}", "client_id", visit.client_id, "kicked",
+				       visit.kicked_count));
 }
 
 const struct mt_api_route mt_api_client_routes[] = {

@@ -18,9 +18,11 @@ static bool list_role(void *context, const char *name)
 static void list_roles(struct mt_api_call *call)
 {
 	json_t *list = json_pack("[s, s]", "admin", "open");
-	enum mt_status status = list ? mt_state_roles(call->api->state, list_role, list) : MT_MEMORY;
+	enum mt_status status =
+		list ? mt_state_roles(call->api->state, list_role, list) : MT_MEMORY;
 	if (status == MT_OK) {
-		mt_api_succeed(call, json_pack("{s:o, s:[s, s]}", "roles", list, "built_in", "admin", "open"));
+		mt_api_succeed(call, json_pack("{s:o, s:[s, s]}", "roles", list, "built_in",
+					       "admin", "open"));
 		return;
 	}
 	json_decref(list);
@@ -41,16 +43,18 @@ static void set_until(json_t *object, int64_t until_s)
 	char text[32];
 	struct tm parts;
 	time_t when = (time_t)until_s;
-	if (gmtime_r(&when, &parts) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts) > 0)
+	if (gmtime_r(&when, &parts) &&
+	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts) > 0)
 		json_object_set_new(object, "until", json_string(text));
 }
 
 static bool list_rule(void *context, const struct mt_state_rule *rule)
 {
 	json_t *list = context;
-	json_t *object = json_pack("{s:I, s:s, s:s, s:o}", "id", (json_int_t)rule->id,
-				   rule->is_deny ? "deny" : "allow", operation_names[rule->operation & 3],
-				   "topic", rule->filter, "qos", qos_list(rule->qos_mask));
+	json_t *object =
+		json_pack("{s:I, s:s, s:s, s:o}", "id", (json_int_t)rule->id,
+			  rule->is_deny ? "deny" : "allow", operation_names[rule->operation & 3],
+			  "topic", rule->filter, "qos", qos_list(rule->qos_mask));
 	if (rule->retain != MT_RETAIN_ANY)
 		json_object_set_new(object, "retain", json_boolean(rule->retain == MT_RETAIN_YES));
 	if (*rule->share)
@@ -94,8 +98,8 @@ static void show_role(struct mt_api_call *call)
 	if (status == MT_OK)
 		status = mt_state_rules(call->api->state, name, list_rule, rules);
 	if (status == MT_OK) {
-		mt_api_succeed(call, json_pack("{s:s, s:b, s:o}", "name", name, "built_in", is_built_in(name),
-					       "rules", rules));
+		mt_api_succeed(call, json_pack("{s:s, s:b, s:o}", "name", name, "built_in",
+					       is_built_in(name), "rules", rules));
 		return;
 	}
 	json_decref(rules);
@@ -143,7 +147,8 @@ static bool take_operation(struct mt_api_call *call, struct mt_state_rule *rule)
 		if (strcmp(text, operation_names[i]) == 0)
 			rule->operation = i;
 	if (rule->operation == 0)
-		mt_api_fail(call, 400, "operation %.32s: expected publish, subscribe or both", text);
+		mt_api_fail(call, 400, "operation %.32s: expected publish, subscribe or both",
+			    text);
 	return rule->operation != 0;
 }
 
@@ -160,15 +165,15 @@ static bool add_qos(const json_t *value, uint8_t *mask)
 static bool take_qos(struct mt_api_call *call, uint8_t *out)
 {
 	const json_t *value = json_object_get(call->body, "qos");
-	bool is_any = !value || (json_is_string(value) && strcmp(json_string_value(value), "any") == 0);
+	bool is_any =
+		!value || (json_is_string(value) && strcmp(json_string_value(value), "any") == 0);
 	bool is_good = is_any || json_is_integer(value) || json_is_array(value);
 	uint8_t mask = is_any ? 7 : 0;
 	size_t i;
 	json_t *item;
 	if (json_is_integer(value))
 		is_good = add_qos(value, &mask);
-	json_array_foreach(value, i, item)
-		is_good = is_good && add_qos(item, &mask);
+	json_array_foreach(value, i, item) is_good = is_good && add_qos(item, &mask);
 	if (!is_good || mask == 0) {
 		mt_api_fail(call, 400, "qos: expected any, or one or more of 0, 1, 2");
 		return false;
@@ -180,8 +185,7 @@ static bool take_qos(struct mt_api_call *call, uint8_t *out)
 static uint8_t retain_of(const struct mt_api_call *call)
 {
 	const json_t *value = json_object_get(call->body, "retain");
-	return !value ? MT_RETAIN_ANY : json_is_true(value) ? MT_RETAIN_YES
-							    : MT_RETAIN_NO;
+	return !value ? MT_RETAIN_ANY : json_is_true(value) ? MT_RETAIN_YES : MT_RETAIN_NO;
 }
 
 /* "2027-01-01T00:00:00Z", and nothing looser. */
@@ -205,8 +209,9 @@ static bool parse_time(const char *text, int64_t *out)
 	again = parts;
 	when = timegm(&again);
 	/* timegm folds the 31st of February into March. */
-	if (again.tm_mon != parts.tm_mon || again.tm_mday != parts.tm_mday || again.tm_hour != parts.tm_hour ||
-	    again.tm_min != parts.tm_min || again.tm_sec != parts.tm_sec)
+	if (again.tm_mon != parts.tm_mon || again.tm_mday != parts.tm_mday ||
+	    again.tm_hour != parts.tm_hour || again.tm_min != parts.tm_min ||
+	    again.tm_sec != parts.tm_sec)
 		return false;
 	*out = when;
 	return true;
@@ -219,11 +224,13 @@ static bool take_until(struct mt_api_call *call, int64_t *out)
 	if (!text)
 		return true;
 	if (!parse_time(text, out)) {
-		mt_api_fail(call, 400, "until %.32s: expected a time such as 2027-01-01T00:00:00Z", text);
+		mt_api_fail(call, 400, "until %.32s: expected a time such as 2027-01-01T00:00:00Z",
+			    text);
 		return false;
 	}
 	if (*out <= mt_clock_now().wall_ns / MT_SECOND) {
-		mt_api_fail(call, 400, "until %.32s: has passed already; give a time to come", text);
+		mt_api_fail(call, 400, "until %.32s: has passed already; give a time to come",
+			    text);
 		return false;
 	}
 	return true;
@@ -244,7 +251,8 @@ static bool check_rule(struct mt_api_call *call, const struct mt_state_rule *row
 	};
 	const char *fault;
 	if (rule.has_network && !mt_network_parse(mt_bytes_str(row->network), &rule.network)) {
-		mt_api_fail(call, 400, "from %.64s: expected a network such as 10.0.0.0/8 or fe80::/10",
+		mt_api_fail(call, 400,
+			    "from %.64s: expected a network such as 10.0.0.0/8 or fe80::/10",
 			    row->network);
 		return false;
 	}
@@ -266,7 +274,8 @@ static bool take_text(struct mt_api_call *call, const char *key, const char **ou
 
 static bool take_rule(struct mt_api_call *call, struct mt_state_rule *rule)
 {
-	if (!mt_api_expect(call, "allow:s? deny:s? topic:s qos:*? retain:b? share:s? from:s? until:s?"))
+	if (!mt_api_expect(call,
+			   "allow:s? deny:s? topic:s qos:*? retain:b? share:s? from:s? until:s?"))
 		return false;
 	rule->retain = retain_of(call);
 	return take_operation(call, rule) && take_text(call, "topic", &rule->filter) &&
@@ -302,13 +311,15 @@ static void drop_rule(struct mt_api_call *call)
 	size_t digits = strspn(text, "0123456789");
 	unsigned long long id = strtoull(text, NULL, 10);
 	if (text[digits] != '\0' || digits > 10 || id == 0 || id > UINT32_MAX) {
-		mt_api_fail(call, 400, "rule %.32s: expected its number; see mortise role show", text);
+		mt_api_fail(call, 400, "rule %.32s: expected its number; see mortise role show",
+			    text);
 		return;
 	}
 	if (!mt_api_expect(call, "") || !mt_api_change(call, "role drop %s %llu", role, id))
 		return;
 	if (mt_api_change_end(call, mt_state_rule_remove(call->api->state, role, (uint32_t)id)))
-		mt_api_succeed(call, json_pack("{s:s, s:I}", "role", role, "dropped", (json_int_t)id));
+		mt_api_succeed(call,
+			       json_pack("{s:s, s:I}", "role", role, "dropped", (json_int_t)id));
 }
 
 const struct mt_api_route mt_api_role_routes[] = {

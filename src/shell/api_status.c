@@ -27,12 +27,14 @@ static json_t *list_listeners(const struct mt_broker *broker)
 
 static json_t *traffic_of(const struct mt_core_counts *counts)
 {
-	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "packets_received", (json_int_t)counts->packets_received,
-		"packets_sent", (json_int_t)counts->packets_sent, "bytes_received",
-		(json_int_t)counts->bytes_received, "bytes_sent", (json_int_t)counts->bytes_sent,
-		"publishes_received", (json_int_t)counts->publishes_received, "publishes_sent",
-		(json_int_t)counts->publishes_sent, "publishes_dropped", (json_int_t)counts->publishes_dropped);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "packets_received",
+			 (json_int_t)counts->packets_received, "packets_sent",
+			 (json_int_t)counts->packets_sent, "bytes_received",
+			 (json_int_t)counts->bytes_received, "bytes_sent",
+			 (json_int_t)counts->bytes_sent, "publishes_received",
+			 (json_int_t)counts->publishes_received, "publishes_sent",
+			 (json_int_t)counts->publishes_sent, "publishes_dropped",
+			 (json_int_t)counts->publishes_dropped);
 }
 
 static json_t *security_of(const struct mt_core_counts *counts)
@@ -41,17 +43,20 @@ static json_t *security_of(const struct mt_core_counts *counts)
 			 (json_int_t)counts->connects_accepted, "connects_refused",
 			 (json_int_t)counts->connects_refused, "publishes_denied",
 			 (json_int_t)counts->publishes_denied, "subscribes_denied",
-			 (json_int_t)counts->subscribes_denied, "violations", (json_int_t)counts->violations);
+			 (json_int_t)counts->subscribes_denied, "violations",
+			 (json_int_t)counts->violations);
 }
 
 static json_t *holdings_of(const struct mt_core_counts *counts)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "connections", (json_int_t)counts->connections,
-			 "sessions", (json_int_t)counts->sessions, "sessions_connected",
-			 (json_int_t)counts->sessions_connected, "subscriptions", (json_int_t)counts->subscriptions,
-			 "retained_count", (json_int_t)counts->retained_count, "retained_bytes",
-			 (json_int_t)counts->retained_bytes, "queued_messages", (json_int_t)counts->queued_messages,
-			 "memory_bytes", (json_int_t)counts->memory_bytes);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "connections",
+			 (json_int_t)counts->connections, "sessions", (json_int_t)counts->sessions,
+			 "sessions_connected", (json_int_t)counts->sessions_connected,
+			 "subscriptions", (json_int_t)counts->subscriptions, "retained_count",
+			 (json_int_t)counts->retained_count, "retained_bytes",
+			 (json_int_t)counts->retained_bytes, "queued_messages",
+			 (json_int_t)counts->queued_messages, "memory_bytes",
+			 (json_int_t)counts->memory_bytes);
 }
 
 static void show_status(struct mt_api_call *call)
@@ -64,12 +69,14 @@ static void show_status(struct mt_api_call *call)
 		return;
 	}
 	mt_api_succeed(call,
-		       json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "version", MORTISE_VERSION,
-				 "pid", (int)getpid(), "uptime_s", (json_int_t)(survey.uptime_ns / MT_SECOND),
-				 "policy_revision", (json_int_t)survey.counts.policy_revision, "revision",
+		       json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "version",
+				 MORTISE_VERSION, "pid", (int)getpid(), "uptime_s",
+				 (json_int_t)(survey.uptime_ns / MT_SECOND), "policy_revision",
+				 (json_int_t)survey.counts.policy_revision, "revision",
 				 (json_int_t)mt_state_revision(call->api->state), "listeners",
-				 list_listeners(broker), "now", holdings_of(&survey.counts), "traffic",
-				 traffic_of(&survey.counts), "security", security_of(&survey.counts)));
+				 list_listeners(broker), "now", holdings_of(&survey.counts),
+				 "traffic", traffic_of(&survey.counts), "security",
+				 security_of(&survey.counts)));
 }
 
 const struct mt_api_route mt_api_status_routes[] = {

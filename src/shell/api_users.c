@@ -31,7 +31,9 @@ static void copy_text(struct row *row, char *to, size_t cap, const char *from)
 static bool keep_row(void *context, const struct mt_state_user *user)
 {
 	struct row *row = context;
-	*row = (struct row){.id = user->id, .is_enabled = user->is_enabled, .has_token = user->token_hash.len == 32};
+	*row = (struct row){.id = user->id,
+			    .is_enabled = user->is_enabled,
+			    .has_token = user->token_hash.len == 32};
 	if (row->has_token)
 		memcpy(row->token, user->token_hash.data, 32);
 	copy_text(row, row->name, sizeof(row->name), user->name);
@@ -77,10 +79,10 @@ static bool list_user(void *context, const struct mt_state_user *user)
 	json_t *object;
 	if (mt_state_user_roles(listing->call->api->state, user->id, list_name, roles) != MT_OK)
 		listing->has_failed = true;
-	object =
-		json_pack("{s:s, s:I, s:b, s:b, s:b, s:s, s:o}", "name", user->name, "id", (json_int_t)user->id,
-			  "enabled", user->is_enabled, "password", user->password_hash[0] != '\0', "token",
-			  user->token_hash.len > 0, "client_id", user->client_id_rule, "roles", roles);
+	object = json_pack("{s:s, s:I, s:b, s:b, s:b, s:s, s:o}", "name", user->name, "id",
+			   (json_int_t)user->id, "enabled", user->is_enabled, "password",
+			   user->password_hash[0] != '\0', "token", user->token_hash.len > 0,
+			   "client_id", user->client_id_rule, "roles", roles);
 	if (json_array_append_new(listing->list, object) != 0)
 		listing->has_failed = true;
 	return !listing->has_failed;
@@ -103,7 +105,8 @@ static void list_users(struct mt_api_call *call)
 static void show_user(struct mt_api_call *call)
 {
 	struct listing listing = {call, json_array(), false};
-	enum mt_status status = mt_state_user_find(call->api->state, call->segments[1], list_user, &listing);
+	enum mt_status status =
+		mt_state_user_find(call->api->state, call->segments[1], list_user, &listing);
 	if (status == MT_OK && listing.has_failed)
 		status = MT_MEMORY;
 	if (status == MT_OK)
@@ -131,7 +134,8 @@ static bool hash_password(struct mt_api_call *call, char hash[MT_PASSWORD_HASH_B
 	mt_random_bytes(salt, sizeof(salt));
 	status = mt_password_hash(password, salt, hash);
 	if (status != MT_OK)
-		mt_api_fail(call, 500, "password: %s; %s", mt_status_text(status), mt_status_remedy(status));
+		mt_api_fail(call, 500, "password: %s; %s", mt_status_text(status),
+			    mt_status_remedy(status));
 	return status == MT_OK;
 }
 
@@ -153,7 +157,8 @@ static bool check_new(struct mt_api_call *call)
 	json_array_foreach(json_object_get(call->body, "roles"), i, role)
 	{
 		if (!json_is_string(role) || i >= MT_USER_ROLES_MAX) {
-			mt_api_fail(call, 400, "roles: expected a list of at most %u names", MT_USER_ROLES_MAX);
+			mt_api_fail(call, 400, "roles: expected a list of at most %u names",
+				    MT_USER_ROLES_MAX);
 			return false;
 		}
 	}
@@ -210,7 +215,8 @@ static bool look_at_user(void *context, const struct mt_state_user *user)
 {
 	struct census *census = context;
 	census->is_admin = false;
-	if (user->is_enabled && mt_state_user_roles(census->state, user->id, look_for_admin, census) != MT_OK)
+	if (user->is_enabled &&
+	    mt_state_user_roles(census->state, user->id, look_for_admin, census) != MT_OK)
 		census->has_failed = true;
 	census->has_admin = census->has_admin || census->is_admin;
 	return !census->has_admin && !census->has_failed;
@@ -223,10 +229,10 @@ static void succeed_with_census(struct mt_api_call *call, const char *done, cons
 	json_t *answer = json_pack("{s:s}", done, name);
 	if (mt_state_users(call->api->state, look_at_user, &census) == MT_OK && !census.has_admin &&
 	    !census.has_failed)
-		json_object_set_new(
-			answer, "warning",
-			json_string("no enabled user holds the role admin any more: only this machine's admin "
-				    "socket can change that"));
+		json_object_set_new(answer, "warning",
+				    json_string("no enabled user holds the role admin any more: "
+						"only this machine's admin "
+						"socket can change that"));
 	mt_api_succeed(call, answer);
 }
 

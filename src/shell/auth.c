@@ -29,7 +29,8 @@ static struct mt_auth_job *job_of(struct mt_letter *letter)
 _Static_assert(offsetof(struct mt_auth_job, letter) == 0 && offsetof(struct mt_letter, link) == 0,
 	       "job, letter and link have one address");
 
-/* A token was drawn at random: its plain hash tells nothing to guess with, and costs next to nothing. */
+/* A token was drawn at random: its plain hash tells nothing to guess with, and costs next to
+ * nothing. */
 static bool holds_token(const struct mt_user *user, struct mt_bytes secret)
 {
 	static const uint8_t nobody[32];
@@ -38,15 +39,18 @@ static bool holds_token(const struct mt_user *user, struct mt_bytes secret)
 	bool is_equal;
 	mt_token_hash(secret, hash);
 	is_equal = mt_bytes_equal_secret(mt_bytes_of(hash, sizeof(hash)),
-					 has_token ? user->token_hash : mt_bytes_of(nobody, sizeof(nobody)));
+					 has_token ? user->token_hash
+						   : mt_bytes_of(nobody, sizeof(nobody)));
 	mt_bytes_wipe(hash, sizeof(hash));
 	return has_token && is_equal;
 }
 
-/* One Argon2id whatever the case: no password, no user and no valid hash are run against the dummy. */
+/* One Argon2id whatever the case: no password, no user and no valid hash are run against the dummy.
+ */
 static bool holds_password(const struct mt_user *user, struct mt_bytes secret)
 {
-	return mt_password_verify(secret, user ? user->password_hash : mt_bytes_of(NULL, 0)) == MT_OK;
+	return mt_password_verify(secret, user ? user->password_hash : mt_bytes_of(NULL, 0)) ==
+	       MT_OK;
 }
 
 static void check(struct mt_auth_job *job)
@@ -188,7 +192,8 @@ void mt_auth_job_destroy(struct mt_auth_job **job)
 enum mt_status mt_auth_submit(struct mt_auth *auth, struct mt_auth_job *job)
 {
 	bool has_room;
-	MT_CHECK(job->policy && job->user_len <= sizeof(job->user) && job->secret_len <= sizeof(job->secret));
+	MT_CHECK(job->policy && job->user_len <= sizeof(job->user) &&
+		 job->secret_len <= sizeof(job->secret));
 	MT_CHECK(!job->is_accepted && !mt_list_is_linked(&job->letter.link));
 	pthread_mutex_lock(&auth->lock);
 	has_room = auth->queue_count < auth->queue_max;

@@ -1,9 +1,11 @@
 /*
  * Password checks off the event loop: a bounded pool of worker threads.
  *
- *   loop: mt_auth_submit(job) -> queue (bounded) -> worker: Argon2id -> mailbox -> loop: mt_auth_take
+ *   loop: mt_auth_submit(job) -> queue (bounded) -> worker: Argon2id -> mailbox -> loop:
+ * mt_auth_take
  *
- * Unknown users, disabled users and wrong passwords cost exactly one hash each and get the same answer. A full queue refuses at once (SERVER_BUSY).
+ * Unknown users, disabled users and wrong passwords cost exactly one hash each and get the same
+ * answer. A full queue refuses at once (SERVER_BUSY).
  */
 #pragma once
 
@@ -11,8 +13,8 @@
 #include "policy/policy.h"
 
 struct mt_auth_job {
-	struct mt_letter letter; /* first */
-	uint64_t ticket;         /* of the core */
+	struct mt_letter letter;  /* first */
+	uint64_t ticket;	  /* of the core */
 	struct mt_policy *policy; /* a reference, held by the job */
 	char user[256];
 	size_t user_len;
@@ -26,7 +28,8 @@ struct mt_auth_job {
 
 struct mt_auth;
 
-MT_MUST_USE enum mt_status mt_auth_open(uint32_t thread_count, uint32_t queue_max, struct mt_auth **out);
+MT_MUST_USE enum mt_status mt_auth_open(uint32_t thread_count, uint32_t queue_max,
+					struct mt_auth **out);
 /* Waits for the workers; jobs not answered are dropped. */
 void mt_auth_close(struct mt_auth **auth);
 /* A zeroed job; NULL without memory. Freed by mt_auth_job_destroy (wipes). */
@@ -34,6 +37,7 @@ struct mt_auth_job *mt_auth_job_create(void);
 void mt_auth_job_destroy(struct mt_auth_job **job);
 /* Takes the job over. MT_LIMIT: the queue is full (the job stays the caller's). */
 MT_MUST_USE enum mt_status mt_auth_submit(struct mt_auth *auth, struct mt_auth_job *job);
-/* The descriptor to watch (level-triggered), and the answered jobs, one by one (NULL: none). Owner thread only. */
+/* The descriptor to watch (level-triggered), and the answered jobs, one by one (NULL: none). Owner
+ * thread only. */
 int mt_auth_fd(const struct mt_auth *auth);
 struct mt_auth_job *mt_auth_take(struct mt_auth *auth);

@@ -48,7 +48,8 @@ static enum mt_status fail(const struct trouble *trouble, enum mt_status status,
 	return status;
 }
 
-static enum mt_status join_path(const struct mt_broker *broker, const char *name, char *out, size_t cap)
+static enum mt_status join_path(const struct mt_broker *broker, const char *name, char *out,
+				size_t cap)
 {
 	int len = snprintf(out, cap, "%s/%s", broker->settings.state_path, name);
 	return len > 0 && (size_t)len < cap ? MT_OK : MT_LIMIT;
@@ -58,28 +59,34 @@ static enum mt_status open_state(struct mt_broker *broker, const struct trouble 
 {
 	char path[4096 + 16];
 	bool is_first = false;
-	enum mt_status status = mt_provision_claim(broker->settings.state_path, trouble->fault, trouble->cap);
+	enum mt_status status =
+		mt_provision_claim(broker->settings.state_path, trouble->fault, trouble->cap);
 	if (status != MT_OK)
 		return fail(trouble, status, NULL);
 	if (join_path(broker, "lock", path, sizeof(path)) != MT_OK)
 		return fail(trouble, MT_INVALID, "the path of the state directory is too long");
 	status = mt_file_lock(path, &broker->lock_fd);
 	if (status != MT_OK) {
-		snprintf(trouble->fault, trouble->cap, "state directory %s: %s; %s", broker->settings.state_path,
+		snprintf(trouble->fault, trouble->cap, "state directory %s: %s; %s",
+			 broker->settings.state_path,
 			 status == MT_EXISTS ? "another broker uses it" : strerror(errno),
-			 status == MT_EXISTS ? "stop that one or choose another --state" : "see to its permissions");
+			 status == MT_EXISTS ? "stop that one or choose another --state"
+					     : "see to its permissions");
 		return fail(trouble, status, NULL);
 	}
 	MT_CHECK(join_path(broker, "mortise.db", path, sizeof(path)) == MT_OK);
 	status = mt_state_open(path, true, &broker->state, trouble->fault, trouble->cap);
 	if (status == MT_OK)
-		status = mt_provision(&broker->settings, broker->state, &is_first, trouble->fault, trouble->cap);
+		status = mt_provision(&broker->settings, broker->state, &is_first, trouble->fault,
+				      trouble->cap);
 	if (status == MT_OK)
-		status = mt_directory_load(broker->state, &broker->policy, trouble->fault, trouble->cap);
+		status = mt_directory_load(broker->state, &broker->policy, trouble->fault,
+					   trouble->cap);
 	if (status != MT_OK)
 		return fail(trouble, status, NULL);
 	if (is_first)
-		mt_log(MT_LOG_NOTICE, "broker", "first start: CA, certificate and administrator were made",
+		mt_log(MT_LOG_NOTICE, "broker",
+		       "first start: CA, certificate and administrator were made",
 		       MT_STR("profile", "profiles/admin.mortise"));
 	return MT_OK;
 }
@@ -113,19 +120,23 @@ static enum mt_status open_core(struct mt_broker *broker, const struct trouble *
 	};
 	broker->pump.core = mt_core_create(&settings, broker->policy, mt_clock_now());
 	mt_policy_unref(&broker->policy);
-	return broker->pump.core ? MT_OK : fail(trouble, MT_MEMORY, "out of memory; lower the limits");
+	return broker->pump.core ? MT_OK
+				 : fail(trouble, MT_MEMORY, "out of memory; lower the limits");
 }
 
-static enum mt_status open_tls(struct mt_broker *broker, struct mt_listener *listener, const struct trouble *trouble)
+static enum mt_status open_tls(struct mt_broker *broker, struct mt_listener *listener,
+			       const struct trouble *trouble)
 {
 	char certificate[4096 + 32], key[4096 + 32];
 	const struct mt_listener_settings *settings = listener->settings;
 	struct mt_tls_server_settings tls = {settings->certificate_path, settings->key_path};
 	enum mt_status status;
 	if (settings->certificate_path[0] == '\0') {
-		if (join_path(broker, "tls/server.pem", certificate, sizeof(certificate)) != MT_OK ||
+		if (join_path(broker, "tls/server.pem", certificate, sizeof(certificate)) !=
+			    MT_OK ||
 		    join_path(broker, "tls/server.key", key, sizeof(key)) != MT_OK)
-			return fail(trouble, MT_INVALID, "the path of the state directory is too long");
+			return fail(trouble, MT_INVALID,
+				    "the path of the state directory is too long");
 		tls = (struct mt_tls_server_settings){certificate, key};
 	}
 	status = mt_tls_context_create_server(&tls, &listener->tls, trouble->fault, trouble->cap);
@@ -139,13 +150,15 @@ static enum mt_status bind_listener(struct mt_listener *listener, const struct t
 	const char *why = "";
 	char name[MT_ENDPOINT_TEXT_BYTES];
 	if (mt_endpoint_parse(mt_bytes_str(settings->address), &endpoint, &why) != MT_OK) {
-		snprintf(trouble->fault, trouble->cap, "listener %s: address %s: %s", settings->name, settings->address, why);
+		snprintf(trouble->fault, trouble->cap, "listener %s: address %s: %s",
+			 settings->name, settings->address, why);
 		return fail(trouble, MT_INVALID, NULL);
 	}
 	if (mt_listen_open(&endpoint, &listener->fd) != MT_OK) {
 		int error = errno;
 		snprintf(trouble->fault, trouble->cap,
-			 "listener %s: cannot listen on %s: %s; free it or choose another with --set listeners.%s.address=...",
+			 "listener %s: cannot listen on %s: %s; free it or choose another with "
+			 "--set listeners.%s.address=...",
 			 settings->name, settings->address, strerror(error), settings->name);
 		return fail(trouble, MT_SYSTEM, NULL);
 	}
@@ -166,7 +179,8 @@ static enum mt_status tell_address(struct mt_broker *broker, const struct mt_lis
 	mt_listen_name(listener->fd, name);
 	MT_TRY(mt_endpoint_parse(mt_bytes_str(settings->address), &asked, &why));
 	MT_TRY(mt_endpoint_parse(mt_bytes_str(name), &real, &why));
-	if (asked.host[0] == '\0' || strcmp(asked.host, "::") == 0 || strcmp(asked.host, "0.0.0.0") == 0)
+	if (asked.host[0] == '\0' || strcmp(asked.host, "::") == 0 ||
+	    strcmp(asked.host, "0.0.0.0") == 0)
 		strcpy(asked.host, "localhost");
 	return mt_provision_address(&broker->settings, asked.host, real.port);
 }
@@ -209,13 +223,14 @@ static enum mt_status adopt(void *context, struct mt_policy *policy)
 static enum mt_status open_admin(struct mt_broker *broker, const struct trouble *trouble)
 {
 	enum mt_status status;
-	if (join_path(broker, "admin.sock", broker->admin_path, sizeof(broker->admin_path)) != MT_OK)
+	if (join_path(broker, "admin.sock", broker->admin_path, sizeof(broker->admin_path)) !=
+	    MT_OK)
 		return fail(trouble, MT_INVALID, "the path of the state directory is too long");
 	status = mt_api_open(broker, adopt, &broker->api);
 	if (status != MT_OK)
 		return fail(trouble, status, "out of memory");
-	status = mt_admin_server_open(broker->admin_path, mt_api_handle, broker->api, &broker->admin, trouble->fault,
-				      trouble->cap);
+	status = mt_admin_server_open(broker->admin_path, mt_api_handle, broker->api,
+				      &broker->admin, trouble->fault, trouble->cap);
 	return status == MT_OK ? MT_OK : fail(trouble, status, NULL);
 }
 
@@ -235,17 +250,21 @@ static enum mt_status open_pump(struct mt_broker *broker, const struct trouble *
 	if (status == MT_OK)
 		status = mt_pump_open(pump);
 	broker->is_pump_open = status == MT_OK;
-	return status == MT_OK ? MT_OK : fail(trouble, status, "the operating system gave no epoll, eventfd or threads");
+	return status == MT_OK ? MT_OK
+			       : fail(trouble, status,
+				      "the operating system gave no epoll, eventfd or threads");
 }
 
-/* As many descriptors as the system lets us have, and no giving back of memory in small change (it would be taken again at once). */
+/* As many descriptors as the system lets us have, and no giving back of memory in small change (it
+ * would be taken again at once). */
 static void claim_resources(void)
 {
 	struct rlimit files;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		if (setrlimit(RLIMIT_NOFILE, &files) != 0)
-			mt_log(MT_LOG_WARNING, "broker", "the limit of open files stays", MT_STR("why", strerror(errno)));
+			mt_log(MT_LOG_WARNING, "broker", "the limit of open files stays",
+			       MT_STR("why", strerror(errno)));
 	}
 	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
@@ -261,8 +280,8 @@ static enum mt_status open_all(struct mt_broker *broker, const struct trouble *t
 	return open_admin(broker, trouble);
 }
 
-enum mt_status mt_broker_open(const struct mt_settings *settings, struct mt_broker **out, char *fault, size_t cap,
-			      int *exit_code)
+enum mt_status mt_broker_open(const struct mt_settings *settings, struct mt_broker **out,
+			      char *fault, size_t cap, int *exit_code)
 {
 	struct trouble trouble = {fault, cap, exit_code};
 	struct mt_broker *broker = calloc(1, sizeof(*broker));
@@ -287,7 +306,8 @@ static void say_ready(const struct mt_broker *broker)
 	char line[4096 * 2] = "ready";
 	size_t len = strlen(line);
 	for (uint32_t i = 0; i < broker->pump.listener_count; i++)
-		len += (size_t)snprintf(line + len, sizeof(line) - len, " %s", broker->pump.listeners[i].text);
+		len += (size_t)snprintf(line + len, sizeof(line) - len, " %s",
+					broker->pump.listeners[i].text);
 	fprintf(stderr, "%s admin=%s\n", line, broker->admin_path);
 	mt_service_notify("READY=1");
 }

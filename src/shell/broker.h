@@ -10,9 +10,11 @@
 
 struct mt_broker;
 
-/* Provisions the state directory when needed, opens everything. fault: one sentence with a remedy; *exit_code on failure. */
-MT_MUST_USE enum mt_status mt_broker_open(const struct mt_settings *settings, struct mt_broker **out, char *fault,
-					  size_t cap, int *exit_code);
+/* Provisions the state directory when needed, opens everything. fault: one sentence with a remedy;
+ * *exit_code on failure. */
+MT_MUST_USE enum mt_status mt_broker_open(const struct mt_settings *settings,
+					  struct mt_broker **out, char *fault, size_t cap,
+					  int *exit_code);
 /* Serves until SIGTERM or SIGINT. */
 MT_MUST_USE enum mt_status mt_broker_run(struct mt_broker *broker);
 void mt_broker_close(struct mt_broker **broker);

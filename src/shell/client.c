@@ -12,7 +12,8 @@
 
 #define REASON_TEXT_BYTES 160u
 
-int mt_client_say(struct mortise_client *client, enum mortise_status status, const char *format, ...)
+int mt_client_say(struct mortise_client *client, enum mortise_status status, const char *format,
+		  ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -194,7 +195,8 @@ int mortise_client_deadline_ms(const mortise_client *client)
 	return client->core ? mt_client_ms_until(mt_client_link_deadline(client)) : -1;
 }
 
-/* What the user held of the last call is gone now; but why a connection was lost stays until that is told. */
+/* What the user held of the last call is gone now; but why a connection was lost stays until that
+ * is told. */
 void mt_client_begin(struct mortise_client *client)
 {
 	if (!client->has_lost)
@@ -242,7 +244,8 @@ static void remember_id(struct mortise_client *client)
 	client->client_id = copy;
 }
 
-static void on_connected(struct mortise_client *client, const struct mt_client_event *event, struct mortise_event *out)
+static void on_connected(struct mortise_client *client, const struct mt_client_event *event,
+			 struct mortise_event *out)
 {
 	remember_id(client);
 	client->is_session_present = event->is_session_present;
@@ -264,10 +267,11 @@ static void say_end(struct mortise_client *client, const struct mt_client_event 
 							   : mt_status_text(event->status);
 	mt_client_escape(event->props->reason_string, text, sizeof(text));
 	if (event->status == MT_VIOLATION)
-		(void)mt_client_say(client, MORTISE_VIOLATION, "%s (%s)", what, event->violation.statement);
+		(void)mt_client_say(client, MORTISE_VIOLATION, "%s (%s)", what,
+				    event->violation.statement);
 	else if (event->status == MT_DENIED || event->status == MT_CLOSED)
-		(void)mt_client_say(client, MORTISE_DENIED, "%s: %s%s%s", what, mt_reason_text(event->reason),
-				    text[0] ? ": " : "", text);
+		(void)mt_client_say(client, MORTISE_DENIED, "%s: %s%s%s", what,
+				    mt_reason_text(event->reason), text[0] ? ": " : "", text);
 	else
 		(void)mt_client_say(client, mt_client_status(event->status), "%s", what);
 }
@@ -275,7 +279,8 @@ static void say_end(struct mortise_client *client, const struct mt_client_event 
 /* What we still say to a server that misbehaved goes as far as the socket takes it at once. */
 static void on_ended(struct mortise_client *client, const struct mt_client_event *event)
 {
-	uint8_t reason = event->status == MT_DENIED || event->status == MT_CLOSED ? event->reason : 0;
+	uint8_t reason =
+		event->status == MT_DENIED || event->status == MT_CLOSED ? event->reason : 0;
 	say_end(client, event);
 	mt_client_link_flush(client);
 	mt_client_link_lose(client, mt_client_status(event->status), reason);
@@ -296,7 +301,8 @@ static bool copy_topic(struct mortise_client *client, struct mt_bytes topic)
 	return true;
 }
 
-static bool on_message(struct mortise_client *client, const struct mt_publish *publish, struct mortise_event *out)
+static bool on_message(struct mortise_client *client, const struct mt_publish *publish,
+		       struct mortise_event *out)
 {
 	if (!copy_topic(client, publish->topic)) {
 		(void)mt_client_say(client, MORTISE_MEMORY, "out of memory");
@@ -320,7 +326,8 @@ static bool on_message(struct mortise_client *client, const struct mt_publish *p
 }
 
 /* False: the user need not know. */
-static bool translate(struct mortise_client *client, const struct mt_client_event *event, struct mortise_event *out)
+static bool translate(struct mortise_client *client, const struct mt_client_event *event,
+		      struct mortise_event *out)
 {
 	switch (event->type) {
 	case MT_CLIENT_CONNECTED:
@@ -334,12 +341,12 @@ static bool translate(struct mortise_client *client, const struct mt_client_even
 		return true;
 	case MT_CLIENT_SUBSCRIBED:
 	case MT_CLIENT_UNSUBSCRIBED:
-		*out = (struct mortise_event){
-			.type = event->type == MT_CLIENT_SUBSCRIBED ? MORTISE_EVENT_SUBSCRIBED
-								    : MORTISE_EVENT_UNSUBSCRIBED,
-			.id = event->id,
-			.reasons = event->reasons.data,
-			.reason_count = event->reasons.len};
+		*out = (struct mortise_event){.type = event->type == MT_CLIENT_SUBSCRIBED
+							      ? MORTISE_EVENT_SUBSCRIBED
+							      : MORTISE_EVENT_UNSUBSCRIBED,
+					      .id = event->id,
+					      .reasons = event->reasons.data,
+					      .reason_count = event->reasons.len};
 		return !mt_client_subs_answered(client, event->id, event->reasons);
 	case MT_CLIENT_ENDED:
 		on_ended(client, event);
@@ -378,7 +385,8 @@ int mortise_client_next(mortise_client *client, struct mortise_event *out)
 	mt_client_begin(client);
 	client->open_letter = mt_client_take_letter(client);
 	if (client->open_letter) {
-		*out = (struct mortise_event){.type = MORTISE_EVENT_MESSAGE, .message = client->open_letter->message};
+		*out = (struct mortise_event){.type = MORTISE_EVENT_MESSAGE,
+					      .message = client->open_letter->message};
 		return MORTISE_OK;
 	}
 	return client->core && mt_client_next_event(client, out) ? MORTISE_OK : MORTISE_AGAIN;
@@ -386,7 +394,8 @@ int mortise_client_next(mortise_client *client, struct mortise_event *out)
 
 /* ---- what the user sends ---- */
 
-static int say_refusal(struct mortise_client *client, enum mt_status status, const struct mt_violation *why)
+static int say_refusal(struct mortise_client *client, enum mt_status status,
+		       const struct mt_violation *why)
 {
 	switch (status) {
 	case MT_OK:
@@ -396,18 +405,20 @@ static int say_refusal(struct mortise_client *client, enum mt_status status, con
 	case MT_CLOSED:
 		return mt_client_say(client, MORTISE_CLOSED, "there is no connection");
 	case MT_INVALID:
-		return mt_client_say(client, MORTISE_INVALID, "not legal: %s (%s)", mt_reason_text(why->reason),
-				     why->statement);
+		return mt_client_say(client, MORTISE_INVALID, "not legal: %s (%s)",
+				     mt_reason_text(why->reason), why->statement);
 	case MT_LIMIT:
 		client->reason = why->reason;
 		return mt_client_say(client, MORTISE_LIMIT, "the server does not take it: %s",
 				     mt_reason_text(why->reason));
 	default:
-		return mt_client_say(client, mt_client_status(status), "%s", mt_status_text(status));
+		return mt_client_say(client, mt_client_status(status), "%s",
+				     mt_status_text(status));
 	}
 }
 
-int mt_client_post_message(struct mortise_client *client, const struct mortise_message *message, uint16_t *id)
+int mt_client_post_message(struct mortise_client *client, const struct mortise_message *message,
+			   uint16_t *id)
 {
 	struct mt_publish publish = {.qos = message->qos, .is_retain = message->is_retain};
 	struct mt_violation why = {.statement = "malformed"};
@@ -416,7 +427,8 @@ int mt_client_post_message(struct mortise_client *client, const struct mortise_m
 	int status;
 	if (!client->core)
 		return mt_client_say(client, MORTISE_INVALID, "the client is not started");
-	status = mt_client_props_build(client, message->properties, message->property_count, &publish.props, &user);
+	status = mt_client_props_build(client, message->properties, message->property_count,
+				       &publish.props, &user);
 	if (status != MORTISE_OK)
 		return status;
 	publish.topic = message->topic_bytes ? mt_bytes_of(message->topic, message->topic_bytes)
@@ -447,8 +459,9 @@ static struct mt_client_filter *copy_filters(const struct mortise_subscription *
 	return filters;
 }
 
-static int post_request(struct mortise_client *client, bool is_subscribe, const struct mortise_subscription *list,
-			size_t count, const struct mt_props *props, uint16_t *id)
+static int post_request(struct mortise_client *client, bool is_subscribe,
+			const struct mortise_subscription *list, size_t count,
+			const struct mt_props *props, uint16_t *id)
 {
 	struct mt_client_filter *filters = copy_filters(list, count);
 	struct mt_violation why = {.statement = "malformed"};
@@ -456,8 +469,9 @@ static int post_request(struct mortise_client *client, bool is_subscribe, const 
 	int status;
 	if (!filters)
 		return mt_client_say(client, MORTISE_MEMORY, "out of memory");
-	posted = is_subscribe ? mt_client_subscribe(client->core, filters, count, props, id, &why)
-			      : mt_client_unsubscribe(client->core, filters, count, props, id, &why);
+	posted = is_subscribe
+			 ? mt_client_subscribe(client->core, filters, count, props, id, &why)
+			 : mt_client_unsubscribe(client->core, filters, count, props, id, &why);
 	status = say_refusal(client, posted, &why);
 	if (status == MORTISE_OK && is_subscribe)
 		status = mt_client_subs_add(client, list, count, props->subscription_id, *id);
@@ -467,9 +481,10 @@ static int post_request(struct mortise_client *client, bool is_subscribe, const 
 	return status;
 }
 
-int mt_client_post_request(struct mortise_client *client, bool is_subscribe, const struct mortise_subscription *list,
-			   size_t count,
-			   const struct mortise_property *properties, size_t property_count, uint16_t *id)
+int mt_client_post_request(struct mortise_client *client, bool is_subscribe,
+			   const struct mortise_subscription *list, size_t count,
+			   const struct mortise_property *properties, size_t property_count,
+			   uint16_t *id)
 {
 	struct mt_props props;
 	uint8_t *user = NULL;
@@ -483,16 +498,19 @@ int mt_client_post_request(struct mortise_client *client, bool is_subscribe, con
 	return status;
 }
 
-int mortise_client_post_subscribe(mortise_client *client, const struct mortise_subscription *list, size_t count,
-				  const struct mortise_property *properties, size_t property_count, uint16_t *id)
+int mortise_client_post_subscribe(mortise_client *client, const struct mortise_subscription *list,
+				  size_t count, const struct mortise_property *properties,
+				  size_t property_count, uint16_t *id)
 {
 	uint16_t unused;
 	mt_client_begin(client);
-	return mt_client_post_request(client, true, list, count, properties, property_count, id ? id : &unused);
+	return mt_client_post_request(client, true, list, count, properties, property_count,
+				      id ? id : &unused);
 }
 
 int mt_client_post_end(struct mortise_client *client, const char *const *filters, size_t count,
-		       const struct mortise_property *properties, size_t property_count, uint16_t *id)
+		       const struct mortise_property *properties, size_t property_count,
+		       uint16_t *id)
 {
 	struct mortise_subscription *list = calloc(count + 1, sizeof(*list));
 	int status;
@@ -505,12 +523,14 @@ int mt_client_post_end(struct mortise_client *client, const char *const *filters
 	return status;
 }
 
-int mortise_client_post_unsubscribe(mortise_client *client, const char *const *filters, size_t count,
-				    const struct mortise_property *properties, size_t property_count, uint16_t *id)
+int mortise_client_post_unsubscribe(mortise_client *client, const char *const *filters,
+				    size_t count, const struct mortise_property *properties,
+				    size_t property_count, uint16_t *id)
 {
 	uint16_t unused;
 	mt_client_begin(client);
-	return mt_client_post_end(client, filters, count, properties, property_count, id ? id : &unused);
+	return mt_client_post_end(client, filters, count, properties, property_count,
+				  id ? id : &unused);
 }
 
 int mortise_client_post_disconnect(mortise_client *client, uint8_t reason)

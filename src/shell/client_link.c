@@ -1,5 +1,6 @@
 /*
- * The connection of a client: address after address, TLS, bytes both ways, and coming back after a loss.
+ * The connection of a client: address after address, TLS, bytes both ways, and coming back after a
+ * loss.
  *
  *   IDLE -start-> DIALLING -connected-> UP -DISCONNECT sent-> LEAVING -closed-> IDLE
  *                   ^   \_ no address left _/ lost
@@ -94,16 +95,18 @@ void mt_client_link_lose(struct mortise_client *client, enum mortise_status stat
 	mt_client_subs_lost(client);
 	client->reason = reason;
 	client->has_lost = true;
-	client->lost = (struct mortise_event){
-		.type = MORTISE_EVENT_LOST, .status = status, .reason = reason, .will_return = will_return};
+	client->lost = (struct mortise_event){.type = MORTISE_EVENT_LOST,
+					      .status = status,
+					      .reason = reason,
+					      .will_return = will_return};
 	if (will_return)
 		wait_to_retry(client);
 }
 
 static void lose_saying(struct mortise_client *client, enum mortise_status status, const char *text)
 {
-	(void)mt_client_say(client, status, "%s:%u: %s", client->options.host, mt_client_options_port(&client->options),
-			    text);
+	(void)mt_client_say(client, status, "%s:%u: %s", client->options.host,
+			    mt_client_options_port(&client->options), text);
 	mt_client_link_lose(client, status, 0);
 }
 
@@ -123,10 +126,11 @@ static void dial(struct mortise_client *client)
 {
 	const char *reason = "";
 	const struct client_options *options = &client->options;
-	if (mt_dial_start(options->host, mt_client_options_port(options), &client->attempt, &client->fd, &reason) !=
-	    MT_OK) {
+	if (mt_dial_start(options->host, mt_client_options_port(options), &client->attempt,
+			  &client->fd, &reason) != MT_OK) {
 		client->fd = -1;
-		lose_saying(client, MORTISE_UNREACHABLE, client->dial_reason ? client->dial_reason : reason);
+		lose_saying(client, MORTISE_UNREACHABLE,
+			    client->dial_reason ? client->dial_reason : reason);
 		return;
 	}
 	client->state = LINK_DIALLING;
@@ -155,14 +159,15 @@ static bool is_loopback(int fd)
 /* True when nothing secret would travel in the clear. */
 static bool is_safe(const struct mortise_client *client)
 {
-	return client->tls || client->options.is_plain_allowed || !client->options.core.connect.has_password ||
-	       is_loopback(client->fd);
+	return client->tls || client->options.is_plain_allowed ||
+	       !client->options.core.connect.has_password || is_loopback(client->fd);
 }
 
 static void begin_session(struct mortise_client *client)
 {
 	if (!is_safe(client)) {
-		lose_saying(client, MORTISE_DENIED, "the password would travel in the clear; use TLS");
+		lose_saying(client, MORTISE_DENIED,
+			    "the password would travel in the clear; use TLS");
 		return;
 	}
 	if (client->tls) {
@@ -200,7 +205,8 @@ static void on_dialling(struct mortise_client *client)
 	try_next_address(client);
 }
 
-/* False when the socket takes no more now. A peer that went away may have said why: then only reading goes on. */
+/* False when the socket takes no more now. A peer that went away may have said why: then only
+ * reading goes on. */
 static bool write_out(struct mortise_client *client, struct mt_bytes view, size_t *sent)
 {
 	enum mt_status status = mt_stream_write(client->fd, &view, 1, sent);
@@ -213,7 +219,8 @@ static bool flush_cipher(struct mortise_client *client)
 {
 	size_t sent = 0;
 	while (cipher_pending(client) > 0 && !client->is_unwritable) {
-		struct mt_bytes view = mt_bytes_of(client->cipher_out + client->cipher_head, cipher_pending(client));
+		struct mt_bytes view = mt_bytes_of(client->cipher_out + client->cipher_head,
+						   cipher_pending(client));
 		if (write_out(client, view, &sent))
 			client->cipher_head += sent;
 		else if (!client->is_unwritable)
@@ -248,7 +255,8 @@ static void flush_plain(struct mortise_client *client)
 		mt_client_sent(client->core, mt_clock_now(), sent);
 }
 
-/* All is said: no more writing; reading goes on until the server closes, so that nothing of it is reset away. */
+/* All is said: no more writing; reading goes on until the server closes, so that nothing of it is
+ * reset away. */
 static void begin_leaving(struct mortise_client *client)
 {
 	struct mt_buf cipher;
@@ -285,7 +293,8 @@ static void lose_reading(struct mortise_client *client, enum mt_status status)
 		lose_saying(client, MORTISE_CLOSED, "the connection was closed");
 }
 
-/* Decrypts what was fed; needs room for a flight, or the peer's handshake could outrun our writing. */
+/* Decrypts what was fed; needs room for a flight, or the peer's handshake could outrun our writing.
+ */
 static bool decrypt(struct mortise_client *client)
 {
 	struct mt_buf cipher;
@@ -320,8 +329,8 @@ static void read_in(struct mortise_client *client)
 	uint8_t *to = client->session ? client->cipher_in : client->plain;
 	size_t len = 0;
 	bool is_drained;
-	enum mt_status status =
-		mt_stream_read(client->fd, to, client->session ? CIPHER_IN_BYTES : PLAIN_BYTES, &len, &is_drained);
+	enum mt_status status = mt_stream_read(
+		client->fd, to, client->session ? CIPHER_IN_BYTES : PLAIN_BYTES, &len, &is_drained);
 	if (status == MT_AGAIN)
 		return;
 	if (status != MT_OK) {

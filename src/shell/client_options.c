@@ -17,7 +17,8 @@ static int check_early(struct mortise_client *client)
 {
 	client->fault[0] = 0;
 	if (client->core)
-		return mt_client_say(client, MORTISE_INVALID, "options are set before the first connection");
+		return mt_client_say(client, MORTISE_INVALID,
+				     "options are set before the first connection");
 	return MORTISE_OK;
 }
 
@@ -28,7 +29,8 @@ static int out_of_memory(struct mortise_client *client)
 
 static int keep(struct mortise_client *client, struct mt_bytes bytes, struct mt_bytes *out)
 {
-	return mt_arena_copy(&client->arena, bytes, out) == MT_OK ? MORTISE_OK : out_of_memory(client);
+	return mt_arena_copy(&client->arena, bytes, out) == MT_OK ? MORTISE_OK
+								  : out_of_memory(client);
 }
 
 static int keep_text(struct mortise_client *client, const char *text, const char **out)
@@ -47,7 +49,8 @@ int mortise_client_set_address(mortise_client *client, const char *host, uint16_
 	if (status != MORTISE_OK)
 		return status;
 	if (host_bytes == 0 || host_bytes > HOST_BYTES_MAX)
-		return mt_client_say(client, MORTISE_INVALID, "a host has 1 to %u characters", HOST_BYTES_MAX);
+		return mt_client_say(client, MORTISE_INVALID, "a host has 1 to %u characters",
+				     HOST_BYTES_MAX);
 	memcpy(client->options.host, host, host_bytes + 1);
 	client->options.port = port;
 	return MORTISE_OK;
@@ -59,7 +62,8 @@ int mortise_client_set_version(mortise_client *client, int version)
 	if (status != MORTISE_OK)
 		return status;
 	if (version != MT_VERSION_3_1_1 && version != MT_VERSION_5)
-		return mt_client_say(client, MORTISE_INVALID, "version %d is neither 4 (3.1.1) nor 5", version);
+		return mt_client_say(client, MORTISE_INVALID,
+				     "version %d is neither 4 (3.1.1) nor 5", version);
 	client->options.core.connect.version = (enum mt_version)version;
 	return MORTISE_OK;
 }
@@ -87,7 +91,8 @@ int mortise_client_set_credentials(mortise_client *client, const char *user, con
 	struct mt_connect *connect = &client->options.core.connect;
 	int status = check_early(client);
 	if (status == MORTISE_OK && password_bytes > UINT16_MAX)
-		status = mt_client_say(client, MORTISE_INVALID, "a password has at most 65535 bytes");
+		status = mt_client_say(client, MORTISE_INVALID,
+				       "a password has at most 65535 bytes");
 	if (status == MORTISE_OK && user)
 		status = keep(client, mt_bytes_str(user), &connect->user);
 	if (status != MORTISE_OK)
@@ -134,13 +139,14 @@ int mortise_client_set_keep_alive(mortise_client *client, uint16_t seconds)
 	return status;
 }
 
-int mortise_client_set_tls(mortise_client *client, const char *ca_path, const char *certificate_path,
-			   const char *key_path)
+int mortise_client_set_tls(mortise_client *client, const char *ca_path,
+			   const char *certificate_path, const char *key_path)
 {
 	struct client_options *options = &client->options;
 	int status = check_early(client);
 	if (status == MORTISE_OK && !certificate_path != !key_path)
-		status = mt_client_say(client, MORTISE_INVALID, "certificate and key: both or none");
+		status =
+			mt_client_say(client, MORTISE_INVALID, "certificate and key: both or none");
 	if (status == MORTISE_OK && ca_path)
 		status = keep_text(client, ca_path, &options->ca_path);
 	if (status == MORTISE_OK && certificate_path)
@@ -160,11 +166,13 @@ int mortise_client_set_plain_allowed(mortise_client *client, bool is_allowed)
 	return status;
 }
 
-int mortise_client_set_reconnect(mortise_client *client, uint32_t min_ms, uint32_t max_ms, uint64_t seed)
+int mortise_client_set_reconnect(mortise_client *client, uint32_t min_ms, uint32_t max_ms,
+				 uint64_t seed)
 {
 	int status = check_early(client);
 	if (status == MORTISE_OK && (min_ms > max_ms || (max_ms > 0 && min_ms == 0)))
-		status = mt_client_say(client, MORTISE_INVALID, "reconnect: 0 < min_ms <= max_ms, or max_ms 0");
+		status = mt_client_say(client, MORTISE_INVALID,
+				       "reconnect: 0 < min_ms <= max_ms, or max_ms 0");
 	if (status != MORTISE_OK)
 		return status;
 	client->options.retry_min_ms = min_ms;
@@ -217,8 +225,8 @@ static int keep_props(struct mortise_client *client, struct mt_props *props)
 	return status;
 }
 
-static int build_kept(struct mortise_client *client, const struct mortise_property *list, size_t count,
-		      struct mt_props *out)
+static int build_kept(struct mortise_client *client, const struct mortise_property *list,
+		      size_t count, struct mt_props *out)
 {
 	struct mt_props props;
 	uint8_t *user = NULL;
@@ -237,13 +245,16 @@ int mortise_client_set_will(mortise_client *client, const struct mortise_message
 	size_t topic_bytes = will->topic_bytes ? will->topic_bytes : strlen(will->topic);
 	int status = check_early(client);
 	if (status == MORTISE_OK && (will->qos > 2 || will->payload_bytes > UINT16_MAX))
-		status = mt_client_say(client, MORTISE_INVALID, "a will has QoS 0 to 2 and at most 65535 bytes");
+		status = mt_client_say(client, MORTISE_INVALID,
+				       "a will has QoS 0 to 2 and at most 65535 bytes");
 	if (status == MORTISE_OK)
-		status = build_kept(client, will->properties, will->property_count, &connect->will_props);
+		status = build_kept(client, will->properties, will->property_count,
+				    &connect->will_props);
 	if (status == MORTISE_OK)
 		status = keep(client, mt_bytes_of(will->topic, topic_bytes), &connect->will_topic);
 	if (status == MORTISE_OK)
-		status = keep(client, mt_bytes_of(will->payload, will->payload_bytes), &connect->will_payload);
+		status = keep(client, mt_bytes_of(will->payload, will->payload_bytes),
+			      &connect->will_payload);
 	if (status != MORTISE_OK)
 		return status;
 	connect->has_will = true;
@@ -257,10 +268,12 @@ static bool take_limit(struct mt_client_limits *limits, const struct mortise_pro
 {
 	switch (property->id) {
 	case PROPERTY_RECEIVE_MAXIMUM:
-		limits->receive_max = (uint16_t)(property->number > UINT16_MAX ? 0 : property->number);
+		limits->receive_max =
+			(uint16_t)(property->number > UINT16_MAX ? 0 : property->number);
 		return true;
 	case PROPERTY_TOPIC_ALIAS_MAXIMUM:
-		limits->topic_alias_max = (uint16_t)(property->number > UINT16_MAX ? UINT16_MAX : property->number);
+		limits->topic_alias_max =
+			(uint16_t)(property->number > UINT16_MAX ? UINT16_MAX : property->number);
 		return true;
 	case PROPERTY_MAXIMUM_PACKET_SIZE:
 		limits->packet_bytes = property->number;
@@ -279,8 +292,8 @@ static void merge(struct mt_props *to, const struct mt_props *from)
 		to->session_expiry_s = before.session_expiry_s;
 }
 
-int mortise_client_set_connect_properties(mortise_client *client, const struct mortise_property *properties,
-					  size_t count)
+int mortise_client_set_connect_properties(mortise_client *client,
+					  const struct mortise_property *properties, size_t count)
 {
 	struct mortise_property *others = calloc(count + 1, sizeof(*others));
 	struct mt_props props;
@@ -297,12 +310,14 @@ int mortise_client_set_connect_properties(mortise_client *client, const struct m
 	return status;
 }
 
-int mortise_client_set_disconnect_properties(mortise_client *client, const struct mortise_property *properties,
+int mortise_client_set_disconnect_properties(mortise_client *client,
+					     const struct mortise_property *properties,
 					     size_t count)
 {
 	int status = check_early(client);
-	return status != MORTISE_OK ? status
-				    : build_kept(client, properties, count, &client->options.disconnect);
+	return status != MORTISE_OK
+		       ? status
+		       : build_kept(client, properties, count, &client->options.disconnect);
 }
 
 static void free_pem(char **text)
@@ -346,11 +361,14 @@ static int hidden_file(const char *text, char path[32])
 static int create_tls(struct mortise_client *client, const struct mt_tls_client_settings *settings)
 {
 	char fault[LINK_FAULT_BYTES];
-	enum mt_status status = mt_tls_context_create_client(settings, &client->tls, fault, sizeof(fault));
-	return status == MT_OK ? MORTISE_OK : mt_client_say(client, mt_client_status(status), "%s", fault);
+	enum mt_status status =
+		mt_tls_context_create_client(settings, &client->tls, fault, sizeof(fault));
+	return status == MT_OK ? MORTISE_OK
+			       : mt_client_say(client, mt_client_status(status), "%s", fault);
 }
 
-static int create_tls_of_profile(struct mortise_client *client, struct mt_tls_client_settings *settings)
+static int create_tls_of_profile(struct mortise_client *client,
+				 struct mt_tls_client_settings *settings)
 {
 	struct client_options *options = &client->options;
 	char certificate_path[32];
@@ -359,7 +377,8 @@ static int create_tls_of_profile(struct mortise_client *client, struct mt_tls_cl
 	int key = hidden_file(options->key_pem, key_path);
 	int status;
 	if (certificate < 0 || key < 0) {
-		status = mt_client_say(client, MORTISE_SYSTEM, "no hidden file for the profile's key");
+		status = mt_client_say(client, MORTISE_SYSTEM,
+				       "no hidden file for the profile's key");
 	} else {
 		settings->certificate_path = certificate_path;
 		settings->key_path = key_path;
@@ -396,7 +415,8 @@ static int apply_core(struct mortise_client *client)
 	struct mt_violation why = {.statement = "malformed"};
 	enum mt_status status;
 	settings.connect.password = mt_bytes_of(options->secret, options->secret_bytes);
-	/* A session of 3.1.1 that is not clean has no end; in 5 it needs an expiry to mean anything. */
+	/* A session of 3.1.1 that is not clean has no end; in 5 it needs an expiry to mean
+	 * anything. */
 	if (!settings.connect.is_clean && settings.connect.version == MT_VERSION_5 &&
 	    !(settings.connect.props.present & MT_PROP_BIT(SESSION_EXPIRY_INTERVAL))) {
 		settings.connect.props.present |= MT_PROP_BIT(SESSION_EXPIRY_INTERVAL);
@@ -409,7 +429,8 @@ static int apply_core(struct mortise_client *client)
 		return mt_client_say(client, MORTISE_INVALID, "CONNECT would not be legal: %s (%s)",
 				     mt_reason_text(why.reason), why.statement);
 	if (status == MT_LIMIT)
-		return mt_client_say(client, MORTISE_LIMIT, "a limit of the client is out of its range");
+		return mt_client_say(client, MORTISE_LIMIT,
+				     "a limit of the client is out of its range");
 	return status == MT_OK ? MORTISE_OK : out_of_memory(client);
 }
 

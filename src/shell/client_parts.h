@@ -1,9 +1,10 @@
 /*
  * What the files of the client library's shell share: one client, its options, its connection.
  *
- *   client_options  what was asked for  ->  client_link  socket, TLS, reconnect  <->  client/client.h  the protocol
- *   client   the public functions    client_wait   the blocking ones    client_props   properties
- *   client_subs   subscriptions to renew    client_profile   profiles without a YAML library
+ *   client_options  what was asked for  ->  client_link  socket, TLS, reconnect  <->
+ * client/client.h  the protocol client   the public functions    client_wait   the blocking ones
+ * client_props   properties client_subs   subscriptions to renew    client_profile   profiles
+ * without a YAML library
  */
 #pragma once
 
@@ -28,7 +29,7 @@ enum link_state {
 
 struct client_options {
 	char host[256];
-	uint16_t port; /* 0: by TLS */
+	uint16_t port;			/* 0: by TLS */
 	struct mt_client_settings core; /* strings in the arena */
 	bool is_tls;
 	bool is_plain_allowed;
@@ -53,10 +54,10 @@ struct client_sub {
 	struct mt_list link;
 	struct mt_sub_options options;
 	uint32_t subscription_id; /* 0: none */
-	uint16_t request; /* its unanswered SUBSCRIBE, 0: none */
-	uint32_t index;   /* in that SUBSCRIBE */
-	bool is_renewal;  /* that SUBSCRIBE was ours, not the user's */
-	bool is_due;      /* to be sent again */
+	uint16_t request;	  /* its unanswered SUBSCRIBE, 0: none */
+	uint32_t index;		  /* in that SUBSCRIBE */
+	bool is_renewal;	  /* that SUBSCRIBE was ours, not the user's */
+	bool is_due;		  /* to be sent again */
 	size_t filter_bytes;
 	uint8_t filter[];
 };
@@ -77,22 +78,22 @@ struct mortise_client {
 	enum link_state state;
 
 	int fd;
-	unsigned attempt; /* addresses tried since the name was last begun */
+	unsigned attempt;	 /* addresses tried since the name was last begun */
 	const char *dial_reason; /* why the last address failed; static */
-	mt_time by_ns;    /* of DIALLING, WAITING, LEAVING */
-	uint32_t retry_ms; /* of the next wait, before jitter */
+	mt_time by_ns;		 /* of DIALLING, WAITING, LEAVING */
+	uint32_t retry_ms;	 /* of the next wait, before jitter */
 	struct mt_rng rng;
 
 	struct mt_tls_context *tls;
 	struct mt_tls_session *session;
-	uint8_t *plain;  /* what the core reads from */
+	uint8_t *plain; /* what the core reads from */
 	uint8_t *cipher_in;
 	uint8_t *cipher_out; /* [head .. tail) waits for the socket */
 	size_t cipher_head;
 	size_t cipher_tail;
 	bool is_unwritable; /* the socket refused our bytes: what comes is still read */
-	bool has_input;  /* the core has not returned false since the last input */
-	bool has_cipher; /* TLS has not said AGAIN since the last feed */
+	bool has_input;	    /* the core has not returned false since the last input */
+	bool has_cipher;    /* TLS has not said AGAIN since the last feed */
 
 	struct mt_list inbox;
 	uint32_t inbox_count;
@@ -113,7 +114,9 @@ struct mortise_client {
 
 /* ---- client.c ---- */
 /* Writes the sentence and returns the status. */
-MT_FORMAT(3, 4) int mt_client_say(struct mortise_client *client, enum mortise_status status, const char *format, ...);
+MT_FORMAT(3, 4)
+int mt_client_say(struct mortise_client *client, enum mortise_status status, const char *format,
+		  ...);
 enum mortise_status mt_client_status(enum mt_status status);
 /* Printable ASCII of `text`, everything else as '?', cut to cap. */
 void mt_client_escape(struct mt_bytes text, char *out, size_t cap);
@@ -126,12 +129,15 @@ void mt_client_begin(struct mortise_client *client);
 bool mt_client_next_event(struct mortise_client *client, struct mortise_event *out);
 /* The oldest of the inbox, or NULL; the caller's to give back to `mem`. */
 struct client_letter *mt_client_take_letter(struct mortise_client *client);
-int mt_client_post_message(struct mortise_client *client, const struct mortise_message *message, uint16_t *id);
-int mt_client_post_request(struct mortise_client *client, bool is_subscribe, const struct mortise_subscription *list,
-			   size_t count, const struct mortise_property *properties, size_t property_count,
+int mt_client_post_message(struct mortise_client *client, const struct mortise_message *message,
+			   uint16_t *id);
+int mt_client_post_request(struct mortise_client *client, bool is_subscribe,
+			   const struct mortise_subscription *list, size_t count,
+			   const struct mortise_property *properties, size_t property_count,
 			   uint16_t *id);
 int mt_client_post_end(struct mortise_client *client, const char *const *filters, size_t count,
-		       const struct mortise_property *properties, size_t property_count, uint16_t *id);
+		       const struct mortise_property *properties, size_t property_count,
+		       uint16_t *id);
 
 /* ---- client_options.c ---- */
 void mt_client_options_finish(struct client_options *options);
@@ -156,15 +162,17 @@ mt_time mt_client_link_deadline(const struct mortise_client *client);
 
 /* ---- client_props.c ---- */
 /* *out from the user's list; user properties are put into *user, malloc'ed (may stay NULL). */
-int mt_client_props_build(struct mortise_client *client, const struct mortise_property *list, size_t count,
-		       struct mt_props *out, uint8_t **user);
+int mt_client_props_build(struct mortise_client *client, const struct mortise_property *list,
+			  size_t count, struct mt_props *out, uint8_t **user);
 
 /* ---- client_subs.c ---- */
-int mt_client_subs_add(struct mortise_client *client, const struct mortise_subscription *list, size_t count,
-		    uint32_t subscription_id, uint16_t request);
+int mt_client_subs_add(struct mortise_client *client, const struct mortise_subscription *list,
+		       size_t count, uint32_t subscription_id, uint16_t request);
 void mt_client_subs_remove(struct mortise_client *client, struct mt_bytes filter);
-/* Drops what was refused. True when the request was a renewal of ours without a refusal: the user need not know. */
-bool mt_client_subs_answered(struct mortise_client *client, uint16_t request, struct mt_bytes reasons);
+/* Drops what was refused. True when the request was a renewal of ours without a refusal: the user
+ * need not know. */
+bool mt_client_subs_answered(struct mortise_client *client, uint16_t request,
+			     struct mt_bytes reasons);
 /* The connection is gone: unanswered requests of the user are forgotten. */
 void mt_client_subs_lost(struct mortise_client *client);
 /* All are to be made again; mt_client_subs_send does it as the request limit allows. */

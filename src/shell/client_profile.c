@@ -30,7 +30,8 @@ struct reading {
 
 static int fail(struct reading *in, const char *why)
 {
-	return mt_client_say(in->client, MORTISE_INVALID, "%s, line %u: %s", in->path, in->line, why);
+	return mt_client_say(in->client, MORTISE_INVALID, "%s, line %u: %s", in->path, in->line,
+			     why);
 }
 
 /* False at the end. The line comes without its newline. */
@@ -126,12 +127,14 @@ static bool unquote(struct mt_bytes quoted, struct mt_buf *out)
 	return false;
 }
 
-/* Plain scalars that YAML would read as anything but their text are refused: profiles are written with quotes. */
+/* Plain scalars that YAML would read as anything but their text are refused: profiles are written
+ * with quotes. */
 static bool is_plain(struct mt_bytes value)
 {
 	for (size_t i = 0; i < value.len; i++) {
 		uint8_t c = value.data[i];
-		bool is_word = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c >= 0x80;
+		bool is_word = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+			       c >= 0x80;
 		if (!is_word && (c == 0 || !strchr("._-+/=:[]@", c)))
 			return false;
 	}
@@ -192,7 +195,8 @@ static int take_address(struct reading *in, struct mt_bytes value)
 	int status = take_text(in, value, text);
 	if (status != MORTISE_OK)
 		return status;
-	if (mt_endpoint_parse(mt_bytes_str(text), &endpoint, &why) != MT_OK || !endpoint.host[0] || endpoint.port == 0)
+	if (mt_endpoint_parse(mt_bytes_str(text), &endpoint, &why) != MT_OK || !endpoint.host[0] ||
+	    endpoint.port == 0)
 		return fail(in, "address: expected HOST:PORT");
 	memcpy(options->host, endpoint.host, sizeof(options->host));
 	options->port = endpoint.port;
@@ -223,7 +227,10 @@ static int take_entry(struct reading *in, struct mt_bytes key, struct mt_bytes v
 		return take_text(in, value, in->user);
 	if (mt_bytes_equal(key, mt_bytes_str("password")))
 		return take_text(in, value, in->password);
-	if (mt_bytes_equal(key, mt_bytes_str("ca_pin"))) /* the CA itself is in the file: the pin is for people */
+	if (mt_bytes_equal(
+		    key,
+		    mt_bytes_str(
+			    "ca_pin"))) /* the CA itself is in the file: the pin is for people */
 		return take_text(in, value, text);
 	if (!mt_bytes_equal(key, mt_bytes_str("client_id")))
 		return take_pem(in, key, value);
@@ -259,7 +266,8 @@ static int parse(struct reading *in)
 	if (status == MORTISE_OK && !options->certificate_pem != !options->key_pem)
 		status = fail(in, "a certificate needs its key, and a key its certificate");
 	if (status == MORTISE_OK && in->user[0])
-		status = mortise_client_set_credentials(in->client, in->user, in->password[0] ? in->password : NULL,
+		status = mortise_client_set_credentials(in->client, in->user,
+							in->password[0] ? in->password : NULL,
 							strlen(in->password));
 	if (status == MORTISE_OK)
 		options->is_tls = true;
@@ -272,7 +280,8 @@ static int check_file(struct mortise_client *client, int fd, const char *path)
 	if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode))
 		return mt_client_say(client, MORTISE_INVALID, "%s is not a file", path);
 	if (facts.st_mode & 077)
-		return mt_client_say(client, MORTISE_DENIED, "%s: others may read it; chmod 600 it", path);
+		return mt_client_say(client, MORTISE_DENIED, "%s: others may read it; chmod 600 it",
+				     path);
 	if (facts.st_size < 0 || facts.st_size > (off_t)FILE_BYTES_MAX)
 		return mt_client_say(client, MORTISE_INVALID, "%s is too long for a profile", path);
 	return MORTISE_OK;
@@ -317,11 +326,12 @@ int mortise_client_set_profile(mortise_client *client, const char *path)
 	int status;
 	client->fault[0] = '\0';
 	if (client->core || client->options.ca_pem)
-		return mt_client_say(client, MORTISE_INVALID, "one profile, before the first connection");
+		return mt_client_say(client, MORTISE_INVALID,
+				     "one profile, before the first connection");
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		return mt_client_say(client, errno == ENOENT ? MORTISE_NOT_FOUND : MORTISE_SYSTEM, "%s: %s", path,
-				     strerrordesc_np(errno));
+		return mt_client_say(client, errno == ENOENT ? MORTISE_NOT_FOUND : MORTISE_SYSTEM,
+				     "%s: %s", path, strerrordesc_np(errno));
 	status = read_open(client, fd, path);
 	close(fd);
 	return status;

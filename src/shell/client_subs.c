@@ -31,7 +31,8 @@ void mt_client_subs_remove(struct mortise_client *client, struct mt_bytes filter
 	}
 }
 
-static int add(struct mortise_client *client, const struct mortise_subscription *wanted, struct client_sub **out)
+static int add(struct mortise_client *client, const struct mortise_subscription *wanted,
+	       struct client_sub **out)
 {
 	size_t filter_bytes = strlen(wanted->filter);
 	struct client_sub *sub;
@@ -55,8 +56,8 @@ static int add(struct mortise_client *client, const struct mortise_subscription 
 	return MORTISE_OK;
 }
 
-int mt_client_subs_add(struct mortise_client *client, const struct mortise_subscription *list, size_t count,
-		       uint32_t subscription_id, uint16_t request)
+int mt_client_subs_add(struct mortise_client *client, const struct mortise_subscription *list,
+		       size_t count, uint32_t subscription_id, uint16_t request)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct client_sub *sub;
@@ -70,7 +71,8 @@ int mt_client_subs_add(struct mortise_client *client, const struct mortise_subsc
 	return MORTISE_OK;
 }
 
-bool mt_client_subs_answered(struct mortise_client *client, uint16_t request, struct mt_bytes reasons)
+bool mt_client_subs_answered(struct mortise_client *client, uint16_t request,
+			     struct mt_bytes reasons)
 {
 	struct mt_list *node = client->subs.next;
 	bool is_silent = false;

@@ -1,4 +1,5 @@
-/* The blocking face of libmortise: each call lets the client work until its event has come or its time is over. */
+/* The blocking face of libmortise: each call lets the client work until its event has come or its
+ * time is over. */
 #include "shell/client_parts.h"
 
 #include "io/clock.h"
@@ -23,7 +24,8 @@ static void turn(struct mortise_client *client, mt_time due)
 	struct pollfd wait;
 	mt_client_link_flush(client);
 	wait = (struct pollfd){.fd = client->fd, .events = mortise_client_events(client)};
-	(void)poll(&wait, wait.fd >= 0, sooner(mt_client_ms_until(due), mortise_client_deadline_ms(client)));
+	(void)poll(&wait, wait.fd >= 0,
+		   sooner(mt_client_ms_until(due), mortise_client_deadline_ms(client)));
 	mt_client_link_turn(client);
 }
 
@@ -35,8 +37,9 @@ static int say_timeout(struct mortise_client *client)
 }
 
 /*
- * MORTISE_OK: *out is an event of the connection. MORTISE_AGAIN: the client has worked, look for what you wait for.
- * MORTISE_TIMEOUT, MORTISE_CLOSED: there is no connection and none is being made.
+ * MORTISE_OK: *out is an event of the connection. MORTISE_AGAIN: the client has worked, look for
+ * what you wait for. MORTISE_TIMEOUT, MORTISE_CLOSED: there is no connection and none is being
+ * made.
  */
 static int step(struct mortise_client *client, mt_time due, struct mortise_event *out)
 {
@@ -52,12 +55,13 @@ static int step(struct mortise_client *client, mt_time due, struct mortise_event
 
 static int store_letter(struct mortise_client *client, const struct mortise_message *message)
 {
-	size_t bytes = sizeof(struct client_letter) + message->topic_bytes + 1 + message->payload_bytes +
-		       message->raw_bytes;
+	size_t bytes = sizeof(struct client_letter) + message->topic_bytes + 1 +
+		       message->payload_bytes + message->raw_bytes;
 	struct client_letter *letter = mt_mem_zero(&client->mem, bytes);
 	struct mt_buf buf;
 	if (!letter)
-		return mt_client_say(client, MORTISE_MEMORY, "out of memory for messages not yet received");
+		return mt_client_say(client, MORTISE_MEMORY,
+				     "out of memory for messages not yet received");
 	letter->bytes = bytes;
 	letter->message = *message;
 	buf = mt_buf_of(letter->data, bytes - sizeof(*letter));
@@ -90,7 +94,8 @@ static int absorb(struct mortise_client *client, const struct mortise_event *eve
 static int step_beside(struct mortise_client *client, mt_time due, struct mortise_event *out)
 {
 	if (client->inbox_count >= client->options.inbox_max)
-		return mt_client_say(client, MORTISE_LIMIT, "received messages wait: take them first");
+		return mt_client_say(client, MORTISE_LIMIT,
+				     "received messages wait: take them first");
 	return step(client, due, out);
 }
 
@@ -119,7 +124,8 @@ static int wait_output(struct mortise_client *client, mt_time due)
 	struct mortise_event event;
 	int status = MORTISE_OK;
 	mt_client_link_flush(client);
-	while (mt_client_link_has_output(client) && (status == MORTISE_OK || status == MORTISE_AGAIN)) {
+	while (mt_client_link_has_output(client) &&
+	       (status == MORTISE_OK || status == MORTISE_AGAIN)) {
 		status = step_beside(client, due, &event);
 		if (status == MORTISE_OK)
 			status = absorb(client, &event);
@@ -130,7 +136,8 @@ static int wait_output(struct mortise_client *client, mt_time due)
 static int say_refused(struct mortise_client *client, uint8_t reason)
 {
 	client->reason = reason;
-	return mt_client_say(client, MORTISE_DENIED, "the server refused it: %s", mt_reason_text(reason));
+	return mt_client_say(client, MORTISE_DENIED, "the server refused it: %s",
+			     mt_reason_text(reason));
 }
 
 static int wait_published(struct mortise_client *client, uint16_t id, mt_time due)
@@ -142,13 +149,15 @@ static int wait_published(struct mortise_client *client, uint16_t id, mt_time du
 		if (status != MORTISE_OK)
 			continue;
 		if (event.type == MORTISE_EVENT_PUBLISHED && event.id == id)
-			return event.reason >= 0x80 ? say_refused(client, event.reason) : MORTISE_OK;
+			return event.reason >= 0x80 ? say_refused(client, event.reason)
+						    : MORTISE_OK;
 		status = absorb(client, &event);
 	}
 	return status;
 }
 
-int mortise_client_publish(mortise_client *client, const struct mortise_message *message, int timeout_ms)
+int mortise_client_publish(mortise_client *client, const struct mortise_message *message,
+			   int timeout_ms)
 {
 	mt_time due = due_in(timeout_ms);
 	struct mortise_event event;
@@ -192,14 +201,17 @@ int mortise_client_settle(mortise_client *client, size_t pending, int timeout_ms
 }
 
 /* The answer to our request, or the end of the connection that it was sent on. */
-static int wait_answer(struct mortise_client *client, uint16_t id, mt_time due, struct mortise_event *out)
+static int wait_answer(struct mortise_client *client, uint16_t id, mt_time due,
+		       struct mortise_event *out)
 {
 	int status = MORTISE_OK;
 	while (status == MORTISE_OK || status == MORTISE_AGAIN) {
 		status = step_beside(client, due, out);
 		if (status != MORTISE_OK)
 			continue;
-		if ((out->type == MORTISE_EVENT_SUBSCRIBED || out->type == MORTISE_EVENT_UNSUBSCRIBED) && out->id == id)
+		if ((out->type == MORTISE_EVENT_SUBSCRIBED ||
+		     out->type == MORTISE_EVENT_UNSUBSCRIBED) &&
+		    out->id == id)
 			return MORTISE_OK;
 		status = absorb(client, out);
 		if (status == MORTISE_OK && out->type == MORTISE_EVENT_LOST)
@@ -208,7 +220,8 @@ static int wait_answer(struct mortise_client *client, uint16_t id, mt_time due, 
 	return status;
 }
 
-static int judge(struct mortise_client *client, const struct mortise_event *answer, uint8_t *reasons, size_t count)
+static int judge(struct mortise_client *client, const struct mortise_event *answer,
+		 uint8_t *reasons, size_t count)
 {
 	uint8_t refused = 0;
 	for (size_t i = 0; i < answer->reason_count && i < count; i++) {
@@ -220,9 +233,9 @@ static int judge(struct mortise_client *client, const struct mortise_event *answ
 	return refused ? say_refused(client, refused) : MORTISE_OK;
 }
 
-int mortise_client_subscribe(mortise_client *client, const struct mortise_subscription *list, size_t count,
-			     const struct mortise_property *properties, size_t property_count, uint8_t *reasons,
-			     int timeout_ms)
+int mortise_client_subscribe(mortise_client *client, const struct mortise_subscription *list,
+			     size_t count, const struct mortise_property *properties,
+			     size_t property_count, uint8_t *reasons, int timeout_ms)
 {
 	mt_time due = due_in(timeout_ms);
 	struct mortise_event answer = {0};
@@ -236,7 +249,8 @@ int mortise_client_subscribe(mortise_client *client, const struct mortise_subscr
 }
 
 int mortise_client_unsubscribe(mortise_client *client, const char *const *filters, size_t count,
-			       const struct mortise_property *properties, size_t property_count, int timeout_ms)
+			       const struct mortise_property *properties, size_t property_count,
+			       int timeout_ms)
 {
 	mt_time due = due_in(timeout_ms);
 	struct mortise_event answer = {0};

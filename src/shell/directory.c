@@ -29,17 +29,20 @@ struct role_names {
 };
 
 /* Always false: the visitor stops. */
-static bool stop(struct loading *load, enum mt_status status, const char *kind, const char *name, const char *why)
+static bool stop(struct loading *load, enum mt_status status, const char *kind, const char *name,
+		 const char *why)
 {
 	load->status = status;
 	snprintf(load->fault, load->cap, "%s %.64s: %s", kind, name, why);
 	return false;
 }
 
-static bool stop_at_rule(const struct role_rules *role, enum mt_status status, uint32_t id, const char *why)
+static bool stop_at_rule(const struct role_rules *role, enum mt_status status, uint32_t id,
+			 const char *why)
 {
 	role->load->status = status;
-	snprintf(role->load->fault, role->load->cap, "role %.64s, rule %u: %s", role->name, id, why);
+	snprintf(role->load->fault, role->load->cap, "role %.64s, rule %u: %s", role->name, id,
+		 why);
 	return false;
 }
 
@@ -60,7 +63,8 @@ static bool load_rule(void *context, const struct mt_state_rule *row)
 		.share = mt_bytes_str(row->share),
 	};
 	if (rule.has_network && !mt_network_parse(mt_bytes_str(row->network), &rule.network))
-		return stop_at_rule(role, MT_INVALID, row->id, "its network is no address and prefix");
+		return stop_at_rule(role, MT_INVALID, row->id,
+				    "its network is no address and prefix");
 	why = mt_rule_fault(&rule);
 	if (why)
 		return stop_at_rule(role, MT_INVALID, row->id, why);
@@ -88,11 +92,13 @@ static bool keep_name(void *context, const char *name)
 	struct role_names *roles = context;
 	roles->status = MT_LIMIT;
 	if (roles->count < MT_COUNT_OF(roles->names))
-		roles->status = mt_arena_copy(&roles->arena, mt_bytes_str(name), &roles->names[roles->count++]);
+		roles->status = mt_arena_copy(&roles->arena, mt_bytes_str(name),
+					      &roles->names[roles->count++]);
 	return roles->status == MT_OK;
 }
 
-static enum mt_status add_user(struct loading *load, const struct mt_state_user *row, struct role_names *roles)
+static enum mt_status add_user(struct loading *load, const struct mt_state_user *row,
+			       struct role_names *roles)
 {
 	const struct mt_user user = {
 		.id = row->id,
@@ -137,7 +143,8 @@ static enum mt_status load_all(struct loading *load)
 	return status != MT_OK ? status : load->status;
 }
 
-enum mt_status mt_directory_load(struct mt_state *state, struct mt_policy **out, char *fault, size_t cap)
+enum mt_status mt_directory_load(struct mt_state *state, struct mt_policy **out, char *fault,
+				 size_t cap)
 {
 	struct loading load = {.state = state, .fault = fault, .cap = cap};
 	enum mt_status status;

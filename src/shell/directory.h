@@ -1,10 +1,13 @@
 /*
- * From the state database to the policy snapshot: the one place where stored rows become rules, and where they are checked.
+ * From the state database to the policy snapshot: the one place where stored rows become rules, and
+ * where they are checked.
  */
 #pragma once
 
 #include "policy/policy.h"
 #include "store/state.h"
 
-/* A snapshot of everything in `state`. A row that makes no valid rule fails the whole (closed): fault names it. */
-MT_MUST_USE enum mt_status mt_directory_load(struct mt_state *state, struct mt_policy **out, char *fault, size_t cap);
+/* A snapshot of everything in `state`. A row that makes no valid rule fails the whole (closed):
+ * fault names it. */
+MT_MUST_USE enum mt_status mt_directory_load(struct mt_state *state, struct mt_policy **out,
+					     char *fault, size_t cap);

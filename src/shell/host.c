@@ -11,7 +11,8 @@
 
 static bool is_label_byte(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '_';
 }
 
 /* RFC 1123 section 2.1, and '_', which machines bear in spite of it. */
@@ -41,7 +42,8 @@ static void add_name(struct mt_host *host, const char *name)
 static void add_address(struct mt_host *host, int family, const void *address)
 {
 	size_t at = host->names.address_count;
-	if (at == MT_HOST_ADDRESSES_MAX || !inet_ntop(family, address, host->addresses[at], INET6_ADDRSTRLEN))
+	if (at == MT_HOST_ADDRESSES_MAX ||
+	    !inet_ntop(family, address, host->addresses[at], INET6_ADDRSTRLEN))
 		return;
 	for (size_t i = 0; i < at; i++)
 		if (strcmp(host->addresses[i], host->addresses[at]) == 0)

@@ -1,9 +1,9 @@
 /*
  * Calls from other threads, run on the loop's.
  *
- * A caller posts under the lock, after a look at is_closed: once close has set it, nothing can be posted any
- * more, and what waits is answered. The lock is never destroyed: callers that close has answered may still be
- * on their way out of it.
+ * A caller posts under the lock, after a look at is_closed: once close has set it, nothing can be
+ * posted any more, and what waits is answered. The lock is never destroyed: callers that close has
+ * answered may still be on their way out of it.
  */
 #include "shell/hub.h"
 

@@ -1,5 +1,6 @@
 /*
- * The bridge between the admin thread and the thread of the core: "run this on the loop, and wait for the answer".
+ * The bridge between the admin thread and the thread of the core: "run this on the loop, and wait
+ * for the answer".
  */
 #pragma once
 
@@ -17,9 +18,11 @@ struct mt_hub {
 };
 
 MT_MUST_USE enum mt_status mt_hub_open(struct mt_hub *hub);
-/* Loop thread, after the loop's end: answers MT_CLOSED to those who wait and to all who come. Its memory must outlive the callers. */
+/* Loop thread, after the loop's end: answers MT_CLOSED to those who wait and to all who come. Its
+ * memory must outlive the callers. */
 void mt_hub_close(struct mt_hub *hub);
-/* Any thread but the loop's: runs call(broker, argument) on the loop's thread and returns when it is done. MT_CLOSED: the broker is stopping. */
+/* Any thread but the loop's: runs call(broker, argument) on the loop's thread and returns when it
+ * is done. MT_CLOSED: the broker is stopping. */
 MT_MUST_USE enum mt_status mt_hub_call(struct mt_hub *hub, mt_hub_call_fn *call, void *argument);
 /* Loop thread, before close: runs all waiting calls. */
 void mt_hub_serve(struct mt_hub *hub, struct mt_broker *broker);

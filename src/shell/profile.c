@@ -14,12 +14,11 @@
 #include <yaml.h>
 
 #define PIN_TEXT 44u
-#define HEAD "# All that a client needs. Whoever has this file can act as its user: keep it to yourself.\n"
+#define HEAD \
+	"# All that a client needs. Whoever has this file can act as its user: keep it to " \
+	"yourself.\n"
 
-enum kind { KIND_ADDRESS,
-	    KIND_PIN,
-	    KIND_TEXT,
-	    KIND_PEM };
+enum kind { KIND_ADDRESS, KIND_PIN, KIND_TEXT, KIND_PEM };
 
 struct key {
 	const char *name;
@@ -39,7 +38,8 @@ static const struct key keys[] = {
 	{"key", KIND_PEM, offsetof(struct mt_profile, key_pem)},
 };
 
-_Static_assert(sizeof(((struct mt_profile *)0)->user) == 256 && sizeof(((struct mt_profile *)0)->password) == 256 &&
+_Static_assert(sizeof(((struct mt_profile *)0)->user) == 256 &&
+		       sizeof(((struct mt_profile *)0)->password) == 256 &&
 		       sizeof(((struct mt_profile *)0)->client_id) == 256,
 	       "texts have one size");
 #define TEXT_BYTES 256u
@@ -75,7 +75,8 @@ static enum mt_status next_event(struct reading *in, yaml_event_t *event)
 		return MT_OK;
 	if (in->yaml.error == YAML_MEMORY_ERROR)
 		return MT_MEMORY;
-	return fail(in, in->yaml.problem_mark.line, "", in->yaml.problem ? in->yaml.problem : "this is no YAML");
+	return fail(in, in->yaml.problem_mark.line, "",
+		    in->yaml.problem ? in->yaml.problem : "this is no YAML");
 }
 
 /* Events of scalars may hold secrets. */
@@ -103,7 +104,8 @@ static bool is_plain_text(struct mt_bytes text)
 	size_t bad;
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t next = i + 1 < text.len ? text.data[i + 1] : 0;
-		if (text.data[i] < 0x20 || text.data[i] == 0x7f || (text.data[i] == 0xc2 && next < 0xa0))
+		if (text.data[i] < 0x20 || text.data[i] == 0x7f ||
+		    (text.data[i] == 0xc2 && next < 0xa0))
 			return false;
 	}
 	return mt_utf8_check(text, &bad) == MT_UTF8_GOOD;
@@ -119,7 +121,8 @@ static bool is_pem(struct mt_bytes text)
 
 static bool is_pin(struct mt_bytes text)
 {
-	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char base64[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	if (text.len != PIN_TEXT || text.data[PIN_TEXT - 1] != '=')
 		return false;
 	for (size_t i = 0; i < PIN_TEXT - 1; i++)
@@ -143,7 +146,8 @@ static enum mt_status take_address(struct reading *in, size_t line, struct mt_by
 	return MT_OK;
 }
 
-static enum mt_status take_text(struct reading *in, size_t line, const struct key *key, struct mt_bytes value)
+static enum mt_status take_text(struct reading *in, size_t line, const struct key *key,
+				struct mt_bytes value)
 {
 	if (value.len >= TEXT_BYTES)
 		return fail(in, line, key->name, " is longer than 255 bytes");
@@ -154,7 +158,8 @@ static enum mt_status take_text(struct reading *in, size_t line, const struct ke
 	return MT_OK;
 }
 
-static enum mt_status take_pem(struct reading *in, size_t line, const struct key *key, struct mt_bytes value)
+static enum mt_status take_pem(struct reading *in, size_t line, const struct key *key,
+			       struct mt_bytes value)
 {
 	char *copy;
 	if (!is_pem(value))
@@ -168,7 +173,8 @@ static enum mt_status take_pem(struct reading *in, size_t line, const struct key
 	return MT_OK;
 }
 
-static enum mt_status take_value(struct reading *in, size_t line, const struct key *key, struct mt_bytes value)
+static enum mt_status take_value(struct reading *in, size_t line, const struct key *key,
+				 struct mt_bytes value)
 {
 	switch (key->kind) {
 	case KIND_ADDRESS:
@@ -188,7 +194,8 @@ static enum mt_status take_value(struct reading *in, size_t line, const struct k
 
 static bool is_simple(const yaml_event_t *event)
 {
-	return event->type == YAML_SCALAR_EVENT && !event->data.scalar.anchor && !event->data.scalar.tag;
+	return event->type == YAML_SCALAR_EVENT && !event->data.scalar.anchor &&
+	       !event->data.scalar.tag;
 }
 
 static struct mt_bytes value_of(const yaml_event_t *event)
@@ -196,7 +203,8 @@ static struct mt_bytes value_of(const yaml_event_t *event)
 	return mt_bytes_of(event->data.scalar.value, event->data.scalar.length);
 }
 
-static enum mt_status find_key(struct reading *in, const yaml_event_t *event, const struct key **out)
+static enum mt_status find_key(struct reading *in, const yaml_event_t *event,
+			       const struct key **out)
 {
 	size_t line = event->start_mark.line;
 	if (!is_simple(event))
@@ -210,7 +218,9 @@ static enum mt_status find_key(struct reading *in, const yaml_event_t *event, co
 		*out = &keys[i];
 		return MT_OK;
 	}
-	return fail(in, line, is_plain_text(value_of(event)) ? (const char *)event->data.scalar.value : "this",
+	return fail(in, line,
+		    is_plain_text(value_of(event)) ? (const char *)event->data.scalar.value
+						   : "this",
 		    " is no key of a profile");
 }
 
@@ -262,7 +272,8 @@ static enum mt_status read_document(struct reading *in)
 	return expect(in, YAML_STREAM_END_EVENT, "expected the end of the file");
 }
 
-enum mt_status mt_profile_parse(struct mt_bytes content, struct mt_profile *out, char *fault, size_t cap)
+enum mt_status mt_profile_parse(struct mt_bytes content, struct mt_profile *out, char *fault,
+				size_t cap)
 {
 	struct reading in = {.fault = fault, .fault_cap = cap};
 	enum mt_status status;
@@ -271,7 +282,8 @@ enum mt_status mt_profile_parse(struct mt_bytes content, struct mt_profile *out,
 	if (!yaml_parser_initialize(&in.yaml))
 		return MT_MEMORY;
 	yaml_parser_set_encoding(&in.yaml, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&in.yaml, content.len > 0 ? content.data : (const uint8_t *)"", content.len);
+	yaml_parser_set_input_string(&in.yaml, content.len > 0 ? content.data : (const uint8_t *)"",
+				     content.len);
 	status = read_document(&in);
 	yaml_parser_delete(&in.yaml);
 	if (status == MT_MEMORY)
@@ -296,10 +308,12 @@ static bool emit_scalar(yaml_emitter_t *yaml, const char *text, yaml_scalar_styl
 	/* libyaml copies the text; its parameter lacks a const only. */
 	yaml_char_t *value = (yaml_char_t *)(uintptr_t)text;
 	return emit(yaml, &event,
-		    yaml_scalar_event_initialize(&event, NULL, NULL, value, (int)strlen(text), 1, 1, style));
+		    yaml_scalar_event_initialize(&event, NULL, NULL, value, (int)strlen(text), 1, 1,
+						 style));
 }
 
-static bool emit_entry(yaml_emitter_t *yaml, const char *name, const char *value, yaml_scalar_style_t style)
+static bool emit_entry(yaml_emitter_t *yaml, const char *name, const char *value,
+		       yaml_scalar_style_t style)
 {
 	return emit_scalar(yaml, name, YAML_PLAIN_SCALAR_STYLE) && emit_scalar(yaml, value, style);
 }
@@ -310,14 +324,15 @@ static bool emit_key(yaml_emitter_t *yaml, const struct mt_profile *profile, con
 	char address[sizeof(profile->host) + 16];
 	switch (key->kind) {
 	case KIND_ADDRESS:
-		snprintf(address, sizeof(address), strchr(profile->host, ':') ? "[%s]:%u" : "%s:%u", profile->host,
-			 profile->port);
+		snprintf(address, sizeof(address), strchr(profile->host, ':') ? "[%s]:%u" : "%s:%u",
+			 profile->host, profile->port);
 		return emit_entry(yaml, key->name, address, YAML_DOUBLE_QUOTED_SCALAR_STYLE);
 	case KIND_PIN:
 	case KIND_TEXT:
 		if (*text_at(at, key) == '\0')
 			return true;
-		return emit_entry(yaml, key->name, text_at(at, key), YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+		return emit_entry(yaml, key->name, text_at(at, key),
+				  YAML_DOUBLE_QUOTED_SCALAR_STYLE);
 	case KIND_PEM:
 		if (!*pem_at(at, key))
 			return true;
@@ -330,9 +345,12 @@ static bool emit_document(yaml_emitter_t *yaml, const struct mt_profile *profile
 {
 	const yaml_mapping_style_t style = YAML_BLOCK_MAPPING_STYLE;
 	yaml_event_t event;
-	bool is_good = emit(yaml, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING)) &&
-		       emit(yaml, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1)) &&
-		       emit(yaml, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, style));
+	bool is_good = emit(yaml, &event,
+			    yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING)) &&
+		       emit(yaml, &event,
+			    yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1)) &&
+		       emit(yaml, &event,
+			    yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, style));
 	for (size_t i = 0; is_good && i < MT_COUNT_OF(keys); i++)
 		is_good = emit_key(yaml, profile, &keys[i]);
 	return is_good && emit(yaml, &event, yaml_mapping_end_event_initialize(&event)) &&
@@ -356,13 +374,15 @@ enum mt_status mt_profile_print(const struct mt_profile *profile, uint8_t **cont
 	uint8_t *data = malloc(MT_PROFILE_FILE_BYTES_MAX);
 	size_t body_len = 0;
 	yaml_emitter_t yaml;
-	enum mt_status status = MT_INVALID; /* an event that libyaml does not make, of broken UTF-8 */
+	enum mt_status status =
+		MT_INVALID; /* an event that libyaml does not make, of broken UTF-8 */
 	if (!data || !yaml_emitter_initialize(&yaml)) {
 		free(data);
 		return MT_MEMORY;
 	}
 	memcpy(data, HEAD, head_len);
-	yaml_emitter_set_output_string(&yaml, data + head_len, MT_PROFILE_FILE_BYTES_MAX - head_len, &body_len);
+	yaml_emitter_set_output_string(&yaml, data + head_len, MT_PROFILE_FILE_BYTES_MAX - head_len,
+				       &body_len);
 	yaml_emitter_set_width(&yaml, -1);
 	yaml_emitter_set_unicode(&yaml, 1);
 	if (emit_document(&yaml, profile))
@@ -388,7 +408,8 @@ static enum mt_status say(char *fault, size_t cap, enum mt_status status, const 
 	return status;
 }
 
-/* Reads what `fd` holds into `data`, which has room for a byte more than a profile may have: it shows a longer file. */
+/* Reads what `fd` holds into `data`, which has room for a byte more than a profile may have: it
+ * shows a longer file. */
 static bool read_all(int fd, uint8_t *data, size_t *len)
 {
 	size_t at = 0;
@@ -416,7 +437,8 @@ static enum mt_status read_open(int fd, struct mt_profile *out, char *fault, siz
 	if (!S_ISREG(facts.st_mode))
 		return say(fault, cap, MT_INVALID, "this is not a file");
 	if (facts.st_mode & 077)
-		return say(fault, cap, MT_DENIED, "others may read it; chmod 600 it, and renew what is in it");
+		return say(fault, cap, MT_DENIED,
+			   "others may read it; chmod 600 it, and renew what is in it");
 	data = malloc(MT_PROFILE_FILE_BYTES_MAX + 1);
 	if (!data)
 		return say(fault, cap, MT_MEMORY, "out of memory");
@@ -429,7 +451,8 @@ static enum mt_status read_open(int fd, struct mt_profile *out, char *fault, siz
 	return status;
 }
 
-/* The permissions are those of the file that is read: it is opened once, and asked by its descriptor. */
+/* The permissions are those of the file that is read: it is opened once, and asked by its
+ * descriptor. */
 enum mt_status mt_profile_read(const char *path, struct mt_profile *out, char *fault, size_t cap)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

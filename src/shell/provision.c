@@ -42,12 +42,14 @@ static enum mt_status claim(const char *path, char *fault, size_t cap)
 	enum mt_status status = mt_folder_claim(path, 0700);
 	if (status == MT_DENIED)
 		return say(fault, cap, status,
-			   "%s: it is no folder of this user alone: chown it to the user of the broker and "
+			   "%s: it is no folder of this user alone: chown it to the user of the "
+			   "broker and "
 			   "chmod go-w it, or choose another --state",
 			   path);
 	if (status == MT_NOT_FOUND)
 		return say(fault, cap, status,
-			   "%s: the folder above it does not exist: make it, or choose another --state",
+			   "%s: the folder above it does not exist: make it, or choose another "
+			   "--state",
 			   path);
 	if (status != MT_OK)
 		return say(fault, cap, status, "%s: it cannot be made: %s", path, strerror(errno));
@@ -76,7 +78,8 @@ static const struct mt_listener_settings *best_listener(const struct mt_settings
 }
 
 /* The port may be chosen by the system later: mt_provision_address puts the real one in place. */
-static enum mt_status set_address(const struct mt_listener_settings *listener, struct mt_profile *profile)
+static enum mt_status set_address(const struct mt_listener_settings *listener,
+				  struct mt_profile *profile)
 {
 	struct mt_endpoint endpoint = {.port = 0};
 	uint16_t usual = !listener || listener->is_tls ? TLS_PORT : PLAIN_PORT;
@@ -118,7 +121,8 @@ static void set_password(struct mt_profile *profile)
 	mt_bytes_wipe(random, sizeof(random));
 }
 
-static enum mt_status make_profile(const struct mt_settings *settings, const char *path, struct mt_profile *out)
+static enum mt_status make_profile(const struct mt_settings *settings, const char *path,
+				   struct mt_profile *out)
 {
 	const struct mt_listener_settings *listener = best_listener(settings);
 	struct mt_profile profile = {.user = ADMIN};
@@ -135,9 +139,10 @@ static enum mt_status make_profile(const struct mt_settings *settings, const cha
 	return status;
 }
 
-/* The profile of a start that was cut short, or a new one: in either case it lies on the disk, complete. */
-static enum mt_status provide_profile(const struct mt_settings *settings, const char *path, struct mt_profile *out,
-				      char *fault, size_t cap)
+/* The profile of a start that was cut short, or a new one: in either case it lies on the disk,
+ * complete. */
+static enum mt_status provide_profile(const struct mt_settings *settings, const char *path,
+				      struct mt_profile *out, char *fault, size_t cap)
 {
 	char why[256];
 	enum mt_status status = mt_profile_read(path, out, why, sizeof(why));
@@ -145,14 +150,18 @@ static enum mt_status provide_profile(const struct mt_settings *settings, const 
 		status = make_profile(settings, path, out);
 		return status == MT_OK ? MT_OK
 				       : say(fault, cap, status, "%s: it cannot be made: %s", path,
-					     status == MT_SYSTEM ? strerror(errno) : mt_status_text(status));
+					     status == MT_SYSTEM ? strerror(errno)
+								 : mt_status_text(status));
 	}
 	if (status != MT_OK)
-		return say(fault, cap, status, "%s: %s; move it away to have a new one made", path, why);
+		return say(fault, cap, status, "%s: %s; move it away to have a new one made", path,
+			   why);
 	if (strcmp(out->user, ADMIN) != 0 || out->password[0] == '\0') {
 		mt_profile_finish(out);
 		return say(fault, cap, MT_INVALID,
-			   "%s: it holds no password of the user " ADMIN "; move it away to have a new one made", path);
+			   "%s: it holds no password of the user " ADMIN
+			   "; move it away to have a new one made",
+			   path);
 	}
 	return MT_OK;
 }
@@ -173,7 +182,8 @@ static enum mt_status add_rows(struct mt_state *state, const char *hash)
 	return mt_state_commit(state);
 }
 
-static enum mt_status add_admin(struct mt_state *state, const char *password, char *fault, size_t cap)
+static enum mt_status add_admin(struct mt_state *state, const char *password, char *fault,
+				size_t cap)
 {
 	char hash[MT_PASSWORD_HASH_BYTES];
 	uint8_t salt[16];
@@ -190,7 +200,8 @@ static enum mt_status add_admin(struct mt_state *state, const char *password, ch
 	return status;
 }
 
-static enum mt_status provide_admin(const struct mt_settings *settings, struct mt_state *state, char *fault, size_t cap)
+static enum mt_status provide_admin(const struct mt_settings *settings, struct mt_state *state,
+				    char *fault, size_t cap)
 {
 	char folder[PATH_MAX], path[PATH_MAX];
 	struct mt_profile profile;
@@ -213,21 +224,23 @@ static bool needs_certificate(const struct mt_settings *settings)
 	return false;
 }
 
-enum mt_status mt_provision(const struct mt_settings *settings, struct mt_state *state, bool *is_first, char *fault,
-			    size_t cap)
+enum mt_status mt_provision(const struct mt_settings *settings, struct mt_state *state,
+			    bool *is_first, char *fault, size_t cap)
 {
 	/* An administrator that is missing from a database in use was removed. */
 	bool is_new = mt_state_revision(state) == 0;
 	MT_TRY(claim(settings->state_path, fault, cap));
 	if (needs_certificate(settings))
-		MT_TRY(mt_provision_tls(settings->state_path, mt_clock_now().wall_ns / MT_SECOND, fault, cap));
+		MT_TRY(mt_provision_tls(settings->state_path, mt_clock_now().wall_ns / MT_SECOND,
+					fault, cap));
 	if (is_new)
 		MT_TRY(provide_admin(settings, state, fault, cap));
 	*is_first = is_new;
 	return MT_OK;
 }
 
-enum mt_status mt_provision_address(const struct mt_settings *settings, const char *host, uint16_t port)
+enum mt_status mt_provision_address(const struct mt_settings *settings, const char *host,
+				    uint16_t port)
 {
 	char path[PATH_MAX], why[256];
 	struct mt_profile profile;

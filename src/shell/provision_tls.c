@@ -16,7 +16,7 @@
 #define CA_DAYS 3650
 #define SERVER_DAYS 825 /* what Apple's clients accept at most */
 #define PEM_BYTES_MAX 65536u
-#define COMMON_NAME_BYTES 65 /* X.520: 64 characters */
+#define COMMON_NAME_BYTES 65   /* X.520: 64 characters */
 #define CLOCK_MIN_S 1704067200 /* 2024-01-01: earlier, the clock was never set */
 
 struct making {
@@ -32,10 +32,7 @@ struct pair {
 	struct mt_pem key;
 };
 
-enum presence { NEITHER,
-		CERTIFICATE_ALONE,
-		KEY_ALONE,
-		BOTH };
+enum presence { NEITHER, CERTIFICATE_ALONE, KEY_ALONE, BOTH };
 
 static void pair_finish(struct pair *pair)
 {
@@ -53,15 +50,18 @@ static enum mt_status say(struct making *making, enum mt_status status, const ch
 	return status;
 }
 
-static enum mt_status path_of(struct making *making, const char *name, const char *ending, char out[PATH_MAX])
+static enum mt_status path_of(struct making *making, const char *name, const char *ending,
+			      char out[PATH_MAX])
 {
 	int len = snprintf(out, PATH_MAX, "%s/%s%s", making->folder, name, ending);
 	if (len < 0 || len >= PATH_MAX)
-		return say(making, MT_INVALID, "%s: the path is too long; choose another --state", making->folder);
+		return say(making, MT_INVALID, "%s: the path is too long; choose another --state",
+			   making->folder);
 	return MT_OK;
 }
 
-static enum mt_status find_file(struct making *making, const char *name, const char *ending, bool *is_there)
+static enum mt_status find_file(struct making *making, const char *name, const char *ending,
+				bool *is_there)
 {
 	char path[PATH_MAX];
 	struct stat facts;
@@ -79,7 +79,8 @@ static enum mt_status find_pair(struct making *making, const char *name, enum pr
 	bool has_certificate, has_key;
 	MT_TRY(find_file(making, name, ".pem", &has_certificate));
 	MT_TRY(find_file(making, name, ".key", &has_key));
-	*out = has_certificate ? (has_key ? BOTH : CERTIFICATE_ALONE) : (has_key ? KEY_ALONE : NEITHER);
+	*out = has_certificate ? (has_key ? BOTH : CERTIFICATE_ALONE)
+			       : (has_key ? KEY_ALONE : NEITHER);
 	return MT_OK;
 }
 
@@ -89,10 +90,12 @@ static enum mt_status refuse_half(struct making *making, const char *name, enum 
 	return say(making, MT_INVALID,
 		   "%s: %s%s is there and %s%s is not: put it back, or move the first away to "
 		   "have both made anew",
-		   making->folder, name, has_key ? ".key" : ".pem", name, has_key ? ".pem" : ".key");
+		   making->folder, name, has_key ? ".key" : ".pem", name,
+		   has_key ? ".pem" : ".key");
 }
 
-static enum mt_status read_pem(struct making *making, const char *name, const char *ending, struct mt_pem *out)
+static enum mt_status read_pem(struct making *making, const char *name, const char *ending,
+			       struct mt_pem *out)
 {
 	char path[PATH_MAX];
 	uint8_t *data;
@@ -112,8 +115,8 @@ static enum mt_status read_pair(struct making *making, const char *name, struct 
 	return read_pem(making, name, ".key", &out->key);
 }
 
-static enum mt_status write_pem(struct making *making, const char *name, const char *ending, const struct mt_pem *pem,
-				unsigned mode)
+static enum mt_status write_pem(struct making *making, const char *name, const char *ending,
+				const struct mt_pem *pem, unsigned mode)
 {
 	char path[PATH_MAX];
 	enum mt_status status;
@@ -135,7 +138,8 @@ static enum mt_status made(struct making *making, const char *what, enum mt_stat
 {
 	if (status == MT_OK)
 		return MT_OK;
-	return say(making, status, "%s: the %s cannot be made: %s", making->folder, what, mt_status_text(status));
+	return say(making, status, "%s: the %s cannot be made: %s", making->folder, what,
+		   mt_status_text(status));
 }
 
 static enum mt_status make_ca(struct making *making, struct pair *out)
@@ -143,8 +147,9 @@ static enum mt_status make_ca(struct making *making, struct pair *out)
 	char name[COMMON_NAME_BYTES];
 	int len = snprintf(name, sizeof(name), "Mortise CA %s", making->host.name);
 	MT_CHECK(len > 0); /* a long host name is cut */
-	MT_TRY(made(making, "CA",
-		    mt_authority_create(name, making->now_s, CA_DAYS, &out->certificate, &out->key)));
+	MT_TRY(made(
+		making, "CA",
+		mt_authority_create(name, making->now_s, CA_DAYS, &out->certificate, &out->key)));
 	return write_pair(making, "ca", out);
 }
 
@@ -160,7 +165,8 @@ static enum mt_status provide_ca(struct making *making, struct pair *out)
 		return make_ca(making, out);
 	case CERTIFICATE_ALONE:
 		return say(making, MT_INVALID,
-			   "%s: a certificate is to be made and ca.key is not there: put it back for this start",
+			   "%s: a certificate is to be made and ca.key is not there: put it back "
+			   "for this start",
 			   making->folder);
 	case KEY_ALONE:
 		return refuse_half(making, "ca", presence);
@@ -174,8 +180,9 @@ static enum mt_status make_issuer(struct making *making, struct pair *out)
 	enum mt_status status = provide_ca(making, &ca);
 	if (status == MT_OK)
 		status = made(making, "issuer",
-			      mt_authority_intermediate(&ca.certificate, &ca.key, &making->host.names, making->now_s,
-							CA_DAYS, &out->certificate, &out->key));
+			      mt_authority_intermediate(&ca.certificate, &ca.key,
+							&making->host.names, making->now_s, CA_DAYS,
+							&out->certificate, &out->key));
 	pair_finish(&ca);
 	MT_TRY(status);
 	return write_pair(making, "issuer", out);
@@ -193,7 +200,8 @@ static enum mt_status provide_issuer(struct making *making, struct pair *out)
 	MT_TRY(find_file(making, "ca", ".pem", &has_ca));
 	if (!has_ca)
 		return say(making, MT_INVALID,
-			   "%s: issuer.pem is there and ca.pem, which clients trust, is not: put it back",
+			   "%s: issuer.pem is there and ca.pem, which clients trust, is not: put "
+			   "it back",
 			   making->folder);
 	return read_pair(making, "issuer", out);
 }
@@ -203,13 +211,15 @@ static enum mt_status make_server(struct making *making)
 	struct pair issuer = {{NULL, 0}, {NULL, 0}}, server = {{NULL, 0}, {NULL, 0}};
 	enum mt_status status = provide_issuer(making, &issuer);
 	if (status == MT_OK) {
-		status = mt_authority_server(&issuer.certificate, &issuer.key, &making->host.names, making->now_s,
-					     SERVER_DAYS, &server.certificate, &server.key);
+		status = mt_authority_server(&issuer.certificate, &issuer.key, &making->host.names,
+					     making->now_s, SERVER_DAYS, &server.certificate,
+					     &server.key);
 		if (status == MT_DENIED)
-			status = say(making, status,
-				     "%s: issuer.pem may not sign for a present name or address of this "
-				     "host: move issuer.pem and issuer.key away to have them made anew",
-				     making->folder);
+			status = say(
+				making, status,
+				"%s: issuer.pem may not sign for a present name or address of this "
+				"host: move issuer.pem and issuer.key away to have them made anew",
+				making->folder);
 		else
 			status = made(making, "server certificate", status);
 	}
@@ -230,7 +240,8 @@ static enum mt_status provide_server(struct making *making)
 		return refuse_half(making, "server", presence);
 	if (making->now_s < CLOCK_MIN_S)
 		return say(making, MT_INVALID,
-			   "the clock of the system was never set: certificates would be dated by it; set it");
+			   "the clock of the system was never set: certificates would be dated by "
+			   "it; set it");
 	mt_host_ask(&making->host);
 	return make_server(making);
 }
@@ -240,11 +251,13 @@ static enum mt_status claim(struct making *making)
 	enum mt_status status = mt_folder_claim(making->folder, 0700);
 	if (status == MT_DENIED)
 		return say(making, status,
-			   "%s: it is no folder of this user alone; chown it to the user of the broker and "
+			   "%s: it is no folder of this user alone; chown it to the user of the "
+			   "broker and "
 			   "chmod 700 it",
 			   making->folder);
 	if (status != MT_OK)
-		return say(making, status, "%s: it cannot be made: %s", making->folder, strerror(errno));
+		return say(making, status, "%s: it cannot be made: %s", making->folder,
+			   strerror(errno));
 	return MT_OK;
 }
 
@@ -266,7 +279,8 @@ static enum mt_status clear(struct making *making)
 	for (size_t i = 0; i < MT_COUNT_OF(names) * MT_COUNT_OF(endings); i++) {
 		MT_TRY(path_of(making, names[i / 2], endings[i % 2], path));
 		if (unlink(path) != 0 && errno != ENOENT)
-			return say(making, MT_SYSTEM, "%s: it cannot be removed: %s", path, strerror(errno));
+			return say(making, MT_SYSTEM, "%s: it cannot be removed: %s", path,
+				   strerror(errno));
 	}
 	return MT_OK;
 }
@@ -278,7 +292,8 @@ static enum mt_status make_whole(struct making *making, const char *state_path, 
 	MT_TRY(clear(making));
 	MT_TRY(provide_server(making));
 	if (rename(making->folder, path) != 0 || !sync_folder(state_path))
-		return say(making, MT_SYSTEM, "%s: it cannot be put in place: %s", path, strerror(errno));
+		return say(making, MT_SYSTEM, "%s: it cannot be put in place: %s", path,
+			   strerror(errno));
 	return MT_OK;
 }
 

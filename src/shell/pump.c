@@ -62,7 +62,8 @@ static void queue_up(struct mt_pump *pump, struct mt_conn_list *list, bool *is_q
 		return;
 	*is_queued = true;
 	if (push(list, conn) != MT_OK) {
-		mt_log_write(MT_LOG_ERROR, "pump", "out of memory, a connection is dropped", NULL, 0);
+		mt_log_write(MT_LOG_ERROR, "pump", "out of memory, a connection is dropped", NULL,
+			     0);
 		end_socket(pump, socket_of(pump, conn));
 	}
 }
@@ -72,10 +73,12 @@ enum mt_status mt_pump_adopt(struct mt_pump *pump, struct mt_socket *socket)
 	uint32_t index = mt_handle_index(socket->conn);
 	if (index >= pump->socket_cap) {
 		size_t cap = (index + 1) * 2;
-		struct mt_socket **sockets = realloc(pump->sockets, cap * sizeof(struct mt_socket *));
+		struct mt_socket **sockets =
+			realloc(pump->sockets, cap * sizeof(struct mt_socket *));
 		if (!sockets)
 			return MT_MEMORY;
-		memset(sockets + pump->socket_cap, 0, (cap - pump->socket_cap) * sizeof(struct mt_socket *));
+		memset(sockets + pump->socket_cap, 0,
+		       (cap - pump->socket_cap) * sizeof(struct mt_socket *));
 		pump->sockets = sockets;
 		pump->socket_cap = cap;
 	}
@@ -96,7 +99,8 @@ static void answer_auth(struct mt_pump *pump, uint64_t ticket, uint8_t reason)
 static void fill_job(struct mt_auth_job *job, const struct mt_request *request)
 {
 	job->ticket = request->ticket;
-	job->is_too_long = request->user.len > sizeof(job->user) || request->password.len > sizeof(job->secret);
+	job->is_too_long = request->user.len > sizeof(job->user) ||
+			   request->password.len > sizeof(job->secret);
 	if (job->is_too_long)
 		return;
 	job->user_len = request->user.len;
@@ -124,8 +128,9 @@ static void authenticate(struct mt_pump *pump, const struct mt_request *request)
 
 static void store(struct mt_pump *pump, const struct mt_request *request)
 {
-	enum mt_status status = mt_store_append(pump->store, request->ticket, mt_msg_topic(request->msg),
-						mt_msg_payload(request->msg));
+	enum mt_status status =
+		mt_store_append(pump->store, request->ticket, mt_msg_topic(request->msg),
+				mt_msg_payload(request->msg));
 	if (status != MT_OK)
 		mt_core_stored(pump->core, pump->now, request->ticket, status);
 }
@@ -177,7 +182,8 @@ static void serve_requests(struct mt_pump *pump)
 static void receive(struct mt_pump *pump, struct mt_socket *socket)
 {
 	mt_conn conn = socket->conn;
-	enum mt_socket_end end = mt_socket_receive(socket, pump->core, pump->now, &pump->scratch, READS_PER_TURN);
+	enum mt_socket_end end =
+		mt_socket_receive(socket, pump->core, pump->now, &pump->scratch, READS_PER_TURN);
 	serve_requests(pump);
 	/* Serving may have ended it. */
 	if (socket_of(pump, conn) != socket)
@@ -318,7 +324,8 @@ static void flush_dirty(struct mt_pump *pump)
 		if (!socket)
 			continue;
 		socket->is_queued_dirty = false;
-		if (mt_socket_flush(socket, pump->core, pump->now, &pump->scratch) == MT_SOCKET_ENDS)
+		if (mt_socket_flush(socket, pump->core, pump->now, &pump->scratch) ==
+		    MT_SOCKET_ENDS)
 			queue_up(pump, &pump->closing, &socket->is_queued_closing, socket->conn);
 	}
 	pump->dirty.count = 0;
@@ -342,7 +349,8 @@ static void finish_turn(struct mt_pump *pump)
 	serve_store(pump);
 	mt_core_tick(pump->core, pump->now);
 	serve_requests(pump);
-	/* Flushing frees room, and room lets the core send more: as long as it does, this is still the same turn. */
+	/* Flushing frees room, and room lets the core send more: as long as it does, this is still
+	 * the same turn. */
 	for (int i = 0; i < 4 && (pump->dirty.count > 0 || pump->closing.count > 0); i++) {
 		flush_dirty(pump);
 		serve_store(pump);
@@ -358,7 +366,8 @@ static int timeout_ms(const struct mt_pump *pump)
 		due = pump->stop_due_ns;
 	if (!pump->is_stopping && pump->accept_due_ns < due)
 		due = pump->accept_due_ns;
-	if (pump->pending.count > 0 || pump->dirty.count > 0 || pump->closing.count > 0 || due <= now)
+	if (pump->pending.count > 0 || pump->dirty.count > 0 || pump->closing.count > 0 ||
+	    due <= now)
 		return 0;
 	if (due - now > 3600 * MT_SECOND)
 		return 3600 * 1000;
@@ -376,7 +385,8 @@ enum mt_status mt_pump_turn(struct mt_pump *pump, bool *is_over)
 		serve_event(pump, &events[i]);
 	finish_turn(pump);
 	MT_TRY(wake_listeners(pump));
-	*is_over = pump->is_stopping && (pump->socket_count == 0 || pump->now.mono_ns >= pump->stop_due_ns);
+	*is_over = pump->is_stopping &&
+		   (pump->socket_count == 0 || pump->now.mono_ns >= pump->stop_due_ns);
 	return MT_OK;
 }
 

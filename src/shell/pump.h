@@ -1,5 +1,6 @@
 /*
- * The pump: from a turn of the loop to calls of the core, and from the core's requests to sockets, password workers, store and log.
+ * The pump: from a turn of the loop to calls of the core, and from the core's requests to sockets,
+ * password workers, store and log.
  *
  *   wait -> accept / receive each ready socket -> answers (passwords, store, admin calls) -> tick
  *        -> requests in order -> one flush per dirty connection -> close what is to be closed
@@ -43,18 +44,20 @@ struct mt_pump {
 	int signal_fd;
 	bool is_stopping;
 	mt_time stop_due_ns;
-	mt_time accept_due_ns; /* out of descriptors: listeners rest until then; MT_TIME_NEVER: they work */
+	mt_time accept_due_ns; /* out of descriptors: listeners rest until then; MT_TIME_NEVER: they
+				  work */
 	struct mt_socket **sockets; /* by index of the core's handle */
 	size_t socket_cap;
 	uint32_t socket_count;
 	struct mt_conn_list dirty, closing, pending;
 	struct mt_mem mem;
-	struct mt_map sources;      /* connections per address */
+	struct mt_map sources; /* connections per address */
 	struct mt_now now;
 	struct mt_scratch scratch;
 };
 
-/* SIGTERM, SIGINT and SIGHUP as a descriptor, blocked for this thread and all it starts: call it before any other thread. -1: failed. */
+/* SIGTERM, SIGINT and SIGHUP as a descriptor, blocked for this thread and all it starts: call it
+ * before any other thread. -1: failed. */
 int mt_pump_open_signals(void);
 /* signal_fd, listeners, core, auth, store and hub are set by the caller and stay its own. */
 MT_MUST_USE enum mt_status mt_pump_open(struct mt_pump *pump);

@@ -1,6 +1,7 @@
 /*
- * What a broker is told before it starts: the configuration file, `--set` and `--state`, as plain values.
- * Keys, types, ranges and defaults stand in spec/config.tbl; src/broker/config.c fills this.
+ * What a broker is told before it starts: the configuration file, `--set` and `--state`, as plain
+ * values. Keys, types, ranges and defaults stand in spec/config.tbl; src/broker/config.c fills
+ * this.
  */
 #pragma once
 
@@ -11,34 +12,35 @@
 #define MT_LISTENER_NAME_BYTES 64
 
 struct mt_limits {
-	uint64_t packet_bytes;          /* largest packet accepted */
-	uint64_t connect_bytes;         /* largest CONNECT: all that is ever held before authentication */
+	uint64_t packet_bytes;	/* largest packet accepted */
+	uint64_t connect_bytes; /* largest CONNECT: all that is ever held before authentication */
 	uint32_t topic_levels;
 	uint32_t filters_per_subscribe;
 	uint32_t filters_per_session;
-	uint32_t queue_messages;        /* QoS 1 and 2 waiting per session */
-	uint64_t queue_bytes;           /* the same in bytes */
-	uint64_t output_bytes;          /* encoded and unsent per connection: QoS 0 beyond it is dropped and counted */
-	uint32_t inflight;              /* unacknowledged each way per session */
+	uint32_t queue_messages; /* QoS 1 and 2 waiting per session */
+	uint64_t queue_bytes;	 /* the same in bytes */
+	uint64_t output_bytes; /* encoded and unsent per connection: QoS 0 beyond it is dropped and
+				  counted */
+	uint32_t inflight;     /* unacknowledged each way per session */
 	uint32_t retained_count;
 	uint64_t retained_bytes;
-	uint32_t sessions;              /* connected or kept */
+	uint32_t sessions; /* connected or kept */
 	uint32_t connections;
 	uint32_t connections_per_address; /* 0: no limit */
-	uint32_t topic_aliases;         /* accepted from a client */
-	uint32_t session_expiry_s;      /* longest life of a session without its client */
-	uint32_t keep_alive_s;          /* longest; 0 from a client is allowed unless this is set */
-	mt_time connect_ns;             /* from accept to CONNECT (TLS included) */
-	uint64_t memory_bytes;          /* ceiling of the broker's accounted memory */
+	uint32_t topic_aliases;		  /* accepted from a client */
+	uint32_t session_expiry_s;	  /* longest life of a session without its client */
+	uint32_t keep_alive_s; /* longest; 0 from a client is allowed unless this is set */
+	mt_time connect_ns;    /* from accept to CONNECT (TLS included) */
+	uint64_t memory_bytes; /* ceiling of the broker's accounted memory */
 };
 
 struct mt_listener_settings {
 	char name[MT_LISTENER_NAME_BYTES];
-	char address[320];          /* "[::]:8883" */
+	char address[320]; /* "[::]:8883" */
 	bool is_tls;
-	bool is_insecure_allowed;   /* `insecure: yes`: plain off loopback is wanted */
+	bool is_insecure_allowed; /* `insecure: yes`: plain off loopback is wanted */
 	bool has_anonymous_sessions;
-	char anonymous_role[64];    /* "": credentials are demanded */
+	char anonymous_role[64];     /* "": credentials are demanded */
 	char certificate_path[4096]; /* "": the broker's own */
 	char key_path[4096];
 };
@@ -48,8 +50,8 @@ struct mt_settings {
 	struct mt_listener_settings listeners[MT_LISTENERS_MAX];
 	uint32_t listener_count;
 	struct mt_limits limits;
-	uint32_t hash_threads; /* password workers, 1..8 */
-	mt_time sys_interval_ns; /* of $SYS; 0: off */
-	bool is_qos0_denial_closing;   /* on_denied_publish: drop | disconnect */
+	uint32_t hash_threads;	     /* password workers, 1..8 */
+	mt_time sys_interval_ns;     /* of $SYS; 0: off */
+	bool is_qos0_denial_closing; /* on_denied_publish: drop | disconnect */
 	struct mt_log_settings log;
 };

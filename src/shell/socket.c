@@ -72,19 +72,22 @@ static void report_tls_fault(const struct mt_socket *socket)
 {
 	char address[MT_ENDPOINT_TEXT_BYTES];
 	mt_peer_address_text(&socket->peer, address);
-	mt_log(MT_LOG_NOTICE, "tls", "connection ended", MT_STR("why", mt_tls_session_fault(socket->tls)),
-	       MT_STR("address", address), MT_STR("listener", socket->listener));
+	mt_log(MT_LOG_NOTICE, "tls", "connection ended",
+	       MT_STR("why", mt_tls_session_fault(socket->tls)), MT_STR("address", address),
+	       MT_STR("listener", socket->listener));
 }
 
-static enum mt_socket_end feed_tls(struct mt_socket *socket, struct mt_core *core, struct mt_now now,
-				   struct mt_scratch *scratch, struct mt_bytes received)
+static enum mt_socket_end feed_tls(struct mt_socket *socket, struct mt_core *core,
+				   struct mt_now now, struct mt_scratch *scratch,
+				   struct mt_bytes received)
 {
 	enum mt_status status = MT_OK;
 	mt_tls_session_feed(socket->tls, received);
 	while (status == MT_OK) {
 		struct mt_buf cipher = mt_buf_of(scratch->cipher, sizeof(scratch->cipher));
 		size_t len;
-		status = mt_tls_session_read(socket->tls, scratch->plain, sizeof(scratch->plain), &len, &cipher);
+		status = mt_tls_session_read(socket->tls, scratch->plain, sizeof(scratch->plain),
+					     &len, &cipher);
 		if (cipher.pos > 0 && write_raw(socket, mt_buf_view(&cipher)) == MT_SOCKET_ENDS)
 			return MT_SOCKET_ENDS;
 		if (status == MT_OK)
@@ -104,21 +107,23 @@ static enum mt_socket_end feed(struct mt_socket *socket, struct mt_core *core, s
 	return MT_SOCKET_LIVES;
 }
 
-enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struct mt_core *core, struct mt_now now,
-				     struct mt_scratch *scratch, unsigned rounds)
+enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struct mt_core *core,
+				     struct mt_now now, struct mt_scratch *scratch, unsigned rounds)
 {
 	while (rounds-- > 0 && !socket->is_paused) {
 		size_t len;
 		bool is_drained;
-		enum mt_status status = mt_stream_read(socket->fd, scratch->received, sizeof(scratch->received), &len,
-						       &is_drained);
+		enum mt_status status =
+			mt_stream_read(socket->fd, scratch->received, sizeof(scratch->received),
+				       &len, &is_drained);
 		if (status == MT_AGAIN) {
 			socket->is_read_pending = false;
 			return MT_SOCKET_LIVES;
 		}
 		if (status != MT_OK)
 			return MT_SOCKET_ENDS;
-		if (feed(socket, core, now, scratch, mt_bytes_of(scratch->received, len)) == MT_SOCKET_ENDS)
+		if (feed(socket, core, now, scratch, mt_bytes_of(scratch->received, len)) ==
+		    MT_SOCKET_ENDS)
 			return MT_SOCKET_ENDS;
 		if (is_drained && !socket->is_hung_up) {
 			socket->is_read_pending = false;
@@ -128,11 +133,13 @@ enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struct mt_core *c
 	return MT_SOCKET_LIVES;
 }
 
-static enum mt_socket_end flush_plain(struct mt_socket *socket, struct mt_core *core, struct mt_now now)
+static enum mt_socket_end flush_plain(struct mt_socket *socket, struct mt_core *core,
+				      struct mt_now now)
 {
 	struct mt_bytes list[GATHER_MAX];
 	size_t count;
-	while (!socket->is_blocked && (count = mt_core_output(core, socket->conn, list, GATHER_MAX)) > 0) {
+	while (!socket->is_blocked &&
+	       (count = mt_core_output(core, socket->conn, list, GATHER_MAX)) > 0) {
 		size_t taken;
 		enum mt_status status = mt_stream_write(socket->fd, list, count, &taken);
 		if (status == MT_AGAIN)
@@ -146,25 +153,28 @@ static enum mt_socket_end flush_plain(struct mt_socket *socket, struct mt_core *
 }
 
 /* Gathers at most one record's worth of the core's output into the scratch. */
-static size_t gather(const struct mt_socket *socket, const struct mt_core *core, struct mt_scratch *scratch)
+static size_t gather(const struct mt_socket *socket, const struct mt_core *core,
+		     struct mt_scratch *scratch)
 {
 	struct mt_bytes list[GATHER_MAX];
 	struct mt_buf plain = mt_buf_of(scratch->plain, MT_TLS_RECORD_BYTES_MAX);
 	size_t count = mt_core_output(core, socket->conn, list, GATHER_MAX);
 	for (size_t i = 0; i < count && plain.pos < plain.cap; i++) {
 		size_t room = plain.cap - plain.pos;
-		mt_buf_put(&plain, mt_bytes_of(list[i].data, list[i].len < room ? list[i].len : room));
+		mt_buf_put(&plain,
+			   mt_bytes_of(list[i].data, list[i].len < room ? list[i].len : room));
 	}
 	return plain.pos;
 }
 
-static enum mt_socket_end flush_tls(struct mt_socket *socket, struct mt_core *core, struct mt_now now,
-				    struct mt_scratch *scratch)
+static enum mt_socket_end flush_tls(struct mt_socket *socket, struct mt_core *core,
+				    struct mt_now now, struct mt_scratch *scratch)
 {
 	size_t len;
 	while (!socket->is_blocked && (len = gather(socket, core, scratch)) > 0) {
 		struct mt_buf cipher = mt_buf_of(scratch->cipher, sizeof(scratch->cipher));
-		enum mt_status status = mt_tls_session_write(socket->tls, mt_bytes_of(scratch->plain, len), &cipher);
+		enum mt_status status = mt_tls_session_write(
+			socket->tls, mt_bytes_of(scratch->plain, len), &cipher);
 		if (status == MT_AGAIN)
 			return MT_SOCKET_LIVES;
 		if (status != MT_OK) {
@@ -178,8 +188,8 @@ static enum mt_socket_end flush_tls(struct mt_socket *socket, struct mt_core *co
 	return MT_SOCKET_LIVES;
 }
 
-enum mt_socket_end mt_socket_flush(struct mt_socket *socket, struct mt_core *core, struct mt_now now,
-				   struct mt_scratch *scratch)
+enum mt_socket_end mt_socket_flush(struct mt_socket *socket, struct mt_core *core,
+				   struct mt_now now, struct mt_scratch *scratch)
 {
 	if (socket->left_bytes > 0 && write_left(socket) == MT_SOCKET_ENDS)
 		return MT_SOCKET_ENDS;
@@ -201,7 +211,8 @@ void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch)
 		end = write_raw(old, mt_buf_view(&cipher));
 	}
 	if (end == MT_SOCKET_LIVES && shutdown(old->fd, SHUT_WR) == 0) {
-		ssize_t got = recv(old->fd, scratch->received, sizeof(scratch->received), MSG_DONTWAIT);
+		ssize_t got =
+			recv(old->fd, scratch->received, sizeof(scratch->received), MSG_DONTWAIT);
 		(void)got; /* whatever it was: nobody listens any more */
 	}
 	close(old->fd);

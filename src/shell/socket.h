@@ -3,7 +3,8 @@
  *
  *   read:  socket -> (cipher -> plain) -> core          write: core -> (plain -> cipher) -> socket
  *
- * Bytes that the socket would not take are kept here; while there are some, nothing more is pulled from the core.
+ * Bytes that the socket would not take are kept here; while there are some, nothing more is pulled
+ * from the core.
  */
 #pragma once
 
@@ -15,16 +16,16 @@ struct mt_socket {
 	mt_conn conn;
 	int fd;
 	struct mt_tls_session *tls; /* NULL: plain */
-	uint8_t *left;         /* cipher bytes not yet taken */
+	uint8_t *left;		    /* cipher bytes not yet taken */
 	size_t left_bytes, left_cap;
 	struct mt_peer_address peer;
 	const char *listener;
-	bool is_paused;        /* the core wants no bytes now */
-	bool is_read_pending;  /* an edge came that was not served to its end */
-	bool is_blocked;       /* the socket takes no bytes until EPOLLOUT */
-	bool is_hung_up;       /* the peer will send no more: read until the end shows */
+	bool is_paused;	      /* the core wants no bytes now */
+	bool is_read_pending; /* an edge came that was not served to its end */
+	bool is_blocked;      /* the socket takes no bytes until EPOLLOUT */
+	bool is_hung_up;      /* the peer will send no more: read until the end shows */
 	bool is_queued_dirty, is_queued_closing, is_queued_pending;
-	bool is_open;          /* TLS: the handshake is finished */
+	bool is_open; /* TLS: the handshake is finished */
 };
 
 /* Scratch of the loop's thread: one set for all connections. */
@@ -38,13 +39,15 @@ struct mt_scratch {
 enum mt_socket_end { MT_SOCKET_LIVES, MT_SOCKET_ENDS };
 
 /*
- * Reads what is there and feeds the core, at most `rounds` reads (then is_read_pending stays set). The caller drains the core's requests
- * after each call. MT_SOCKET_ENDS: the connection is over.
+ * Reads what is there and feeds the core, at most `rounds` reads (then is_read_pending stays set).
+ * The caller drains the core's requests after each call. MT_SOCKET_ENDS: the connection is over.
  */
-MT_MUST_USE enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struct mt_core *core, struct mt_now now,
-						 struct mt_scratch *scratch, unsigned rounds);
+MT_MUST_USE enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struct mt_core *core,
+						 struct mt_now now, struct mt_scratch *scratch,
+						 unsigned rounds);
 /* Sends what the core has, until all is out or the socket blocks. */
-MT_MUST_USE enum mt_socket_end mt_socket_flush(struct mt_socket *socket, struct mt_core *core, struct mt_now now,
-					       struct mt_scratch *scratch);
-/* Close_notify, half-close, a last look at what came in (so that our last words are not lost to a reset), close. Frees. */
+MT_MUST_USE enum mt_socket_end mt_socket_flush(struct mt_socket *socket, struct mt_core *core,
+					       struct mt_now now, struct mt_scratch *scratch);
+/* Close_notify, half-close, a last look at what came in (so that our last words are not lost to a
+ * reset), close. Frees. */
 void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch);

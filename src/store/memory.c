@@ -5,7 +5,7 @@
 
 struct mt_store {
 	uint64_t *tickets; /* ring */
-	size_t cap; /* a power of two */
+	size_t cap;	   /* a power of two */
 	size_t first;
 	size_t count;
 };
@@ -39,7 +39,8 @@ static enum mt_status grow(struct mt_store *store)
 	return MT_OK;
 }
 
-enum mt_status mt_store_append(struct mt_store *store, uint64_t ticket, struct mt_bytes topic, struct mt_bytes payload)
+enum mt_status mt_store_append(struct mt_store *store, uint64_t ticket, struct mt_bytes topic,
+			       struct mt_bytes payload)
 {
 	(void)topic;
 	(void)payload;

@@ -13,7 +13,8 @@
 #define VALUE_BYTES_MAX (1 << 20) /* far above any column's limit */
 #define FILE_HEAD_BYTES 100
 
-static enum mt_status say(char *fault, size_t cap, enum mt_status status, const char *path, const char *why)
+static enum mt_status say(char *fault, size_t cap, enum mt_status status, const char *path,
+			  const char *why)
 {
 	snprintf(fault, cap, "%s: %s", path, why);
 	return status;
@@ -27,14 +28,16 @@ static bool has_log(const char *path)
 }
 
 /*
- * SQLite takes an empty file for a new database, and fills a cut last page with zeros: both are caught here, before it
- * looks. While a log is there a page may be half written, and the log mends it.
+ * SQLite takes an empty file for a new database, and fills a cut last page with zeros: both are
+ * caught here, before it looks. While a log is there a page may be half written, and the log mends
+ * it.
  */
 static bool has_database_form(int fd, off_t bytes, const char *path)
 {
 	uint8_t head[FILE_HEAD_BYTES];
 	off_t page_bytes;
-	if (read(fd, head, sizeof(head)) != (ssize_t)sizeof(head) || memcmp(head, "SQLite format 3", 16) != 0)
+	if (read(fd, head, sizeof(head)) != (ssize_t)sizeof(head) ||
+	    memcmp(head, "SQLite format 3", 16) != 0)
 		return false;
 	page_bytes = head[16] << 8 | head[17];
 	if (page_bytes == 1)
@@ -65,15 +68,18 @@ static enum mt_status check_file(const char *path, char *fault, size_t cap)
 	if (fd < 0 && errno == ENOENT)
 		return say(fault, cap, MT_NOT_FOUND, path, "there is no such file");
 	if (fd < 0 && errno == ELOOP)
-		return say(fault, cap, MT_DENIED, path, "it is a symbolic link; put the file itself there");
+		return say(fault, cap, MT_DENIED, path,
+			   "it is a symbolic link; put the file itself there");
 	if (fd < 0)
-		return say(fault, cap, errno == EACCES ? MT_DENIED : MT_SYSTEM, path, strerror(errno));
+		return say(fault, cap, errno == EACCES ? MT_DENIED : MT_SYSTEM, path,
+			   strerror(errno));
 	if (fstat(fd, &facts) != 0)
 		status = say(fault, cap, MT_SYSTEM, path, strerror(errno));
 	else if ((why = owner_fault(&facts)) != NULL)
 		status = say(fault, cap, MT_DENIED, path, why);
 	else if (!has_database_form(fd, facts.st_size, path))
-		status = say(fault, cap, MT_CORRUPT, path, "it is no database or was cut; restore it from a backup");
+		status = say(fault, cap, MT_CORRUPT, path,
+			     "it is no database or was cut; restore it from a backup");
 	close(fd);
 	return status;
 }
@@ -97,7 +103,8 @@ static enum mt_status use_log(struct mt_state *state)
 		is_wal = strcmp(mt_query_row_text(&query, 0), "wal") == 0;
 	MT_TRY(mt_query_finish(&query));
 	if (!is_wal)
-		return mt_state_refuse(state, MT_SYSTEM, "the file system allows no write-ahead log");
+		return mt_state_refuse(state, MT_SYSTEM,
+				       "the file system allows no write-ahead log");
 	return MT_OK;
 }
 
@@ -127,9 +134,11 @@ static enum mt_status prepare_connection(struct mt_state *state)
 
 static enum mt_status open_database(struct mt_state *state, const char *path)
 {
-	int code = sqlite3_open_v2(path, &state->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	int code = sqlite3_open_v2(path, &state->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+				   NULL);
 	if (code != SQLITE_OK)
-		return mt_state_refuse(state, code == SQLITE_NOMEM ? MT_MEMORY : MT_SYSTEM, sqlite3_errstr(code));
+		return mt_state_refuse(state, code == SQLITE_NOMEM ? MT_MEMORY : MT_SYSTEM,
+				       sqlite3_errstr(code));
 	MT_TRY(prepare_connection(state));
 	MT_TRY(mt_schema_check(state));
 	MT_TRY(use_log(state));
@@ -142,7 +151,8 @@ static bool is_locked(const struct mt_state *state)
 	return code == SQLITE_BUSY || code == SQLITE_LOCKED;
 }
 
-enum mt_status mt_state_open(const char *path, bool create, struct mt_state **out, char *fault, size_t cap)
+enum mt_status mt_state_open(const char *path, bool create, struct mt_state **out, char *fault,
+			     size_t cap)
 {
 	struct mt_state *state;
 	enum mt_status status = check_file(path, fault, cap);
@@ -159,7 +169,8 @@ enum mt_status mt_state_open(const char *path, bool create, struct mt_state **ou
 		return MT_OK;
 	}
 	(void)say(fault, cap, status, path,
-		  is_locked(state) ? "another process uses it; stop that process first" : state->fault);
+		  is_locked(state) ? "another process uses it; stop that process first"
+				   : state->fault);
 	mt_state_close(&state);
 	return status;
 }
@@ -184,10 +195,13 @@ const char *mt_state_fault(const struct mt_state *state)
 	return state->fault;
 }
 
-static enum mt_status note_revision(struct mt_state *state, const char *author, const char *what, int64_t now_s)
+static enum mt_status note_revision(struct mt_state *state, const char *author, const char *what,
+				    int64_t now_s)
 {
 	struct mt_query query;
-	mt_query_start(&query, state, "INSERT INTO revisions (revision, author, what, time_s) VALUES (?, ?, ?, ?)");
+	mt_query_start(
+		&query, state,
+		"INSERT INTO revisions (revision, author, what, time_s) VALUES (?, ?, ?, ?)");
 	mt_query_number(&query, (int64_t)state->revision + 1);
 	mt_query_text(&query, author);
 	mt_query_text(&query, what);
@@ -204,7 +218,8 @@ static void undo(struct mt_state *state)
 	state->is_changing = false;
 }
 
-enum mt_status mt_state_begin(struct mt_state *state, const char *author, const char *what, int64_t now_s)
+enum mt_status mt_state_begin(struct mt_state *state, const char *author, const char *what,
+			      int64_t now_s)
 {
 	enum mt_status status;
 	MT_CHECK(!state->is_changing);
@@ -222,7 +237,8 @@ enum mt_status mt_state_commit(struct mt_state *state)
 	MT_CHECK(state->is_changing);
 	if (sqlite3_get_autocommit(state->db)) {
 		state->is_changing = false;
-		return mt_state_refuse(state, MT_SYSTEM, "the change was undone by a failure in it");
+		return mt_state_refuse(state, MT_SYSTEM,
+				       "the change was undone by a failure in it");
 	}
 	status = run(state, "COMMIT");
 	if (status == MT_OK)

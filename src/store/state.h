@@ -1,11 +1,13 @@
 /*
- * The control plane's database, STATE/mortise.db: users, roles, rules, settings, revisions (SQLite, WAL, synchronous=FULL, 0600).
+ * The control plane's database, STATE/mortise.db: users, roles, rules, settings, revisions (SQLite,
+ * WAL, synchronous=FULL, 0600).
  *
- * Every change is one transaction that raises the revision and notes author, time and what was done. Ids of users are never used
- * again (AUTOINCREMENT). The store knows shapes, not meanings: filters and rules are checked above it.
+ * Every change is one transaction that raises the revision and notes author, time and what was
+ * done. Ids of users are never used again (AUTOINCREMENT). The store knows shapes, not meanings:
+ * filters and rules are checked above it.
  *
- * Threading: one thread at a time (the admin thread); opening checks integrity and refuses a damaged or newer file: it never opens empty
- * where a file was.
+ * Threading: one thread at a time (the admin thread); opening checks integrity and refuses a
+ * damaged or newer file: it never opens empty where a file was.
  */
 #pragma once
 
@@ -14,15 +16,18 @@
 
 struct mt_state;
 
-/* fault: one sentence on failure. create: make the file when it is missing; else MT_NOT_FOUND. MT_CORRUPT, MT_DENIED (others may write it), MT_SYSTEM. */
-MT_MUST_USE enum mt_status mt_state_open(const char *path, bool create, struct mt_state **out, char *fault, size_t cap);
+/* fault: one sentence on failure. create: make the file when it is missing; else MT_NOT_FOUND.
+ * MT_CORRUPT, MT_DENIED (others may write it), MT_SYSTEM. */
+MT_MUST_USE enum mt_status mt_state_open(const char *path, bool create, struct mt_state **out,
+					 char *fault, size_t cap);
 void mt_state_close(struct mt_state **state);
 uint64_t mt_state_revision(const struct mt_state *state);
 /* Text of what the last call failed on; "" when nothing. */
 const char *mt_state_fault(const struct mt_state *state);
 
 /* A transaction: everything between begin and commit becomes one revision, or nothing. */
-MT_MUST_USE enum mt_status mt_state_begin(struct mt_state *state, const char *author, const char *what, int64_t now_s);
+MT_MUST_USE enum mt_status mt_state_begin(struct mt_state *state, const char *author,
+					  const char *what, int64_t now_s);
 MT_MUST_USE enum mt_status mt_state_commit(struct mt_state *state);
 void mt_state_rollback(struct mt_state *state); /* does nothing outside a transaction */
 
@@ -30,7 +35,7 @@ struct mt_state_user {
 	uint64_t id; /* given by the database at add */
 	const char *name;
 	bool is_enabled;
-	const char *password_hash; /* "" none */
+	const char *password_hash;  /* "" none */
 	struct mt_bytes token_hash; /* empty: none; else 32 bytes */
 	const char *client_id_rule; /* "" any */
 };
@@ -39,32 +44,48 @@ struct mt_state_user {
 typedef bool mt_state_user_fn(void *context, const struct mt_state_user *user);
 typedef bool mt_state_name_fn(void *context, const char *name);
 
-MT_MUST_USE enum mt_status mt_state_user_add(struct mt_state *state, const struct mt_state_user *user, uint64_t *id); /* MT_EXISTS */
-MT_MUST_USE enum mt_status mt_state_user_update(struct mt_state *state, const struct mt_state_user *user); /* by id; MT_NOT_FOUND */
-MT_MUST_USE enum mt_status mt_state_user_remove(struct mt_state *state, const char *name); /* its grants too; MT_NOT_FOUND */
-MT_MUST_USE enum mt_status mt_state_user_find(struct mt_state *state, const char *name, mt_state_user_fn *visit, void *context);
-MT_MUST_USE enum mt_status mt_state_users(struct mt_state *state, mt_state_user_fn *visit, void *context); /* by name */
+MT_MUST_USE enum mt_status mt_state_user_add(struct mt_state *state,
+					     const struct mt_state_user *user,
+					     uint64_t *id); /* MT_EXISTS */
+MT_MUST_USE enum mt_status
+mt_state_user_update(struct mt_state *state,
+		     const struct mt_state_user *user); /* by id; MT_NOT_FOUND */
+MT_MUST_USE enum mt_status
+mt_state_user_remove(struct mt_state *state, const char *name); /* its grants too; MT_NOT_FOUND */
+MT_MUST_USE enum mt_status mt_state_user_find(struct mt_state *state, const char *name,
+					      mt_state_user_fn *visit, void *context);
+MT_MUST_USE enum mt_status mt_state_users(struct mt_state *state, mt_state_user_fn *visit,
+					  void *context); /* by name */
 
 /* Roles named `open` and `admin` are built in: they can be granted without a row. */
 MT_MUST_USE enum mt_status mt_state_role_add(struct mt_state *state, const char *name);
-MT_MUST_USE enum mt_status mt_state_role_remove(struct mt_state *state, const char *name); /* its rules too; MT_DENIED while a user holds it */
-MT_MUST_USE enum mt_status mt_state_roles(struct mt_state *state, mt_state_name_fn *visit, void *context);
-MT_MUST_USE enum mt_status mt_state_grant(struct mt_state *state, const char *user, const char *role);  /* MT_NOT_FOUND, MT_EXISTS */
-MT_MUST_USE enum mt_status mt_state_ungrant(struct mt_state *state, const char *user, const char *role);
-MT_MUST_USE enum mt_status mt_state_user_roles(struct mt_state *state, uint64_t user_id, mt_state_name_fn *visit, void *context);
+MT_MUST_USE enum mt_status
+mt_state_role_remove(struct mt_state *state,
+		     const char *name); /* its rules too; MT_DENIED while a user holds it */
+MT_MUST_USE enum mt_status mt_state_roles(struct mt_state *state, mt_state_name_fn *visit,
+					  void *context);
+MT_MUST_USE enum mt_status mt_state_grant(struct mt_state *state, const char *user,
+					  const char *role); /* MT_NOT_FOUND, MT_EXISTS */
+MT_MUST_USE enum mt_status mt_state_ungrant(struct mt_state *state, const char *user,
+					    const char *role);
+MT_MUST_USE enum mt_status mt_state_user_roles(struct mt_state *state, uint64_t user_id,
+					       mt_state_name_fn *visit, void *context);
 
 struct mt_state_rule {
 	uint32_t id;
 	bool is_deny;
 	uint8_t operation; /* 1 publish, 2 subscribe, 3 both */
 	uint8_t qos_mask;
-	uint8_t retain;    /* 0 any, 1 yes, 2 no */
-	int64_t until_s;   /* 0: none */
+	uint8_t retain;	 /* 0 any, 1 yes, 2 no */
+	int64_t until_s; /* 0: none */
 	const char *filter;
 	const char *share;   /* "" not shared */
 	const char *network; /* "" anywhere; else CIDR text */
 };
 typedef bool mt_state_rule_fn(void *context, const struct mt_state_rule *rule);
-MT_MUST_USE enum mt_status mt_state_rule_add(struct mt_state *state, const char *role, const struct mt_state_rule *rule, uint32_t *id);
-MT_MUST_USE enum mt_status mt_state_rule_remove(struct mt_state *state, const char *role, uint32_t id);
-MT_MUST_USE enum mt_status mt_state_rules(struct mt_state *state, const char *role, mt_state_rule_fn *visit, void *context);
+MT_MUST_USE enum mt_status mt_state_rule_add(struct mt_state *state, const char *role,
+					     const struct mt_state_rule *rule, uint32_t *id);
+MT_MUST_USE enum mt_status mt_state_rule_remove(struct mt_state *state, const char *role,
+						uint32_t id);
+MT_MUST_USE enum mt_status mt_state_rules(struct mt_state *state, const char *role,
+					  mt_state_rule_fn *visit, void *context);

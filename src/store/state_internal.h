@@ -1,4 +1,5 @@
-/* What the files of the state database share: the connection, and one prepared query with a sticky failure. */
+/* What the files of the state database share: the connection, and one prepared query with a sticky
+ * failure. */
 #pragma once
 
 #include "store/state.h"
@@ -48,5 +49,6 @@ struct mt_bytes mt_query_row_blob(struct mt_query *query, int column);
 /* False when a column of this row could not be had: the row is not to be used. */
 bool mt_query_is_good(const struct mt_query *query);
 MT_MUST_USE enum mt_status mt_query_finish(struct mt_query *query);
-/* A change, whole: runs to the end and finishes. MT_NOT_FOUND with `missing` as the fault when no row was touched. */
+/* A change, whole: runs to the end and finishes. MT_NOT_FOUND with `missing` as the fault when no
+ * row was touched. */
 MT_MUST_USE enum mt_status mt_query_change(struct mt_query *query, const char *missing);

@@ -62,7 +62,8 @@ static void note_bound(struct mt_query *query, int code)
 void mt_query_text(struct mt_query *query, const char *text)
 {
 	if (query->code == SQLITE_OK)
-		note_bound(query, sqlite3_bind_text(query->stmt, ++query->bound, text, -1, SQLITE_STATIC));
+		note_bound(query,
+			   sqlite3_bind_text(query->stmt, ++query->bound, text, -1, SQLITE_STATIC));
 }
 
 void mt_query_number(struct mt_query *query, int64_t number)
@@ -75,7 +76,8 @@ void mt_query_blob(struct mt_query *query, struct mt_bytes bytes)
 {
 	const void *data = bytes.len > 0 ? (const void *)bytes.data : ""; /* NULL would bind NULL */
 	if (query->code == SQLITE_OK)
-		note_bound(query, sqlite3_bind_blob64(query->stmt, ++query->bound, data, bytes.len, SQLITE_STATIC));
+		note_bound(query, sqlite3_bind_blob64(query->stmt, ++query->bound, data, bytes.len,
+						      SQLITE_STATIC));
 }
 
 bool mt_query_row(struct mt_query *query)
@@ -120,8 +122,9 @@ enum mt_status mt_query_finish(struct mt_query *query)
 	enum mt_status status = MT_OK;
 	if (query->code != SQLITE_OK && query->code != SQLITE_ROW && query->code != SQLITE_DONE)
 		status = mt_state_refuse(state, status_of(query->code),
-					 (query->code & 0xff) == SQLITE_NOMEM ? "out of memory"
-									      : sqlite3_errmsg(state->db));
+					 (query->code & 0xff) == SQLITE_NOMEM
+						 ? "out of memory"
+						 : sqlite3_errmsg(state->db));
 	sqlite3_finalize(query->stmt);
 	query->stmt = NULL;
 	return status;

@@ -1,12 +1,13 @@
 /* The permission rules of roles. */
 #include "store/state_internal.h"
 
-enum mt_status mt_state_rule_add(struct mt_state *state, const char *role, const struct mt_state_rule *rule,
-				 uint32_t *id)
+enum mt_status mt_state_rule_add(struct mt_state *state, const char *role,
+				 const struct mt_state_rule *rule, uint32_t *id)
 {
 	struct mt_query query;
 	mt_query_start(&query, state,
-		       "INSERT INTO rules (role, is_deny, operation, qos_mask, retain, until_s, filter, share, network)"
+		       "INSERT INTO rules (role, is_deny, operation, qos_mask, retain, until_s, "
+		       "filter, share, network)"
 		       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	mt_query_text(&query, role);
 	mt_query_number(&query, rule->is_deny);
@@ -31,12 +32,14 @@ enum mt_status mt_state_rule_remove(struct mt_state *state, const char *role, ui
 	return mt_query_change(&query, "this role has no such rule");
 }
 
-enum mt_status mt_state_rules(struct mt_state *state, const char *role, mt_state_rule_fn *visit, void *context)
+enum mt_status mt_state_rules(struct mt_state *state, const char *role, mt_state_rule_fn *visit,
+			      void *context)
 {
 	struct mt_query query;
-	mt_query_start(&query, state,
-		       "SELECT id, is_deny, operation, qos_mask, retain, until_s, filter, share, network"
-		       " FROM rules WHERE role = ? ORDER BY id");
+	mt_query_start(
+		&query, state,
+		"SELECT id, is_deny, operation, qos_mask, retain, until_s, filter, share, network"
+		" FROM rules WHERE role = ? ORDER BY id");
 	mt_query_text(&query, role);
 	while (mt_query_row(&query)) {
 		struct mt_state_rule rule = {

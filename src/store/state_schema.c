@@ -56,7 +56,8 @@ static const char tables[] =
 	") STRICT;";
 
 /* Ends the transaction that makes the tables. */
-#define VERSION_SQL "INSERT INTO meta VALUES (" TEXT_OF(FORMAT) "); PRAGMA user_version = " TEXT_OF(FORMAT)
+#define VERSION_SQL \
+	"INSERT INTO meta VALUES (" TEXT_OF(FORMAT) "); PRAGMA user_version = " TEXT_OF(FORMAT)
 #define OWNER_SQL "PRAGMA application_id = " TEXT_OF(APPLICATION_ID)
 static const char versions[] = VERSION_SQL ";" OWNER_SQL ";COMMIT;";
 
@@ -66,7 +67,8 @@ static int make_tables(sqlite3 *db)
 	return code == SQLITE_OK ? sqlite3_exec(db, versions, NULL, NULL, NULL) : code;
 }
 
-static enum mt_status say(char *fault, size_t cap, enum mt_status status, const char *path, const char *why)
+static enum mt_status say(char *fault, size_t cap, enum mt_status status, const char *path,
+			  const char *why)
 {
 	snprintf(fault, cap, "%s: %s", path, why);
 	return status;
@@ -144,13 +146,14 @@ enum mt_status mt_schema_create(const char *path, char *fault, size_t cap)
 		return say(fault, cap, MT_SYSTEM, path, strerror(ENAMETOOLONG));
 	if (has_orphan_log(path))
 		return say(fault, cap, MT_CORRUPT, path,
-			   "it is missing while its log (-wal or -journal) is there; restore it from a backup");
+			   "it is missing while its log (-wal or -journal) is there; restore it "
+			   "from a backup");
 	remove_draft(draft);
 	if (!make_empty(draft))
 		return say(fault, cap, MT_SYSTEM, draft, strerror(errno));
 	status = build(draft, fault, cap);
-	if (status == MT_OK &&
-	    (renameat2(AT_FDCWD, draft, AT_FDCWD, path, RENAME_NOREPLACE) != 0 || !sync_parent(path)))
+	if (status == MT_OK && (renameat2(AT_FDCWD, draft, AT_FDCWD, path, RENAME_NOREPLACE) != 0 ||
+				!sync_parent(path)))
 		status = say(fault, cap, MT_SYSTEM, path, strerror(errno));
 	if (status != MT_OK)
 		remove_draft(draft);
@@ -175,17 +178,20 @@ static enum mt_status check_format(struct mt_state *state)
 	MT_TRY(read_number(state, "PRAGMA application_id", &application));
 	MT_TRY(read_number(state, "PRAGMA user_version", &format));
 	if (application != APPLICATION_ID)
-		return mt_state_refuse(state, MT_CORRUPT, "it is not a state database; restore it from a backup");
+		return mt_state_refuse(state, MT_CORRUPT,
+				       "it is not a state database; restore it from a backup");
 	if (format > FORMAT)
 		return mt_state_refuse(state, MT_INVALID,
-				       "it was written by a newer version; start that version, or restore a backup");
+				       "it was written by a newer version; start that version, or "
+				       "restore a backup");
 	if (format != FORMAT)
-		return mt_state_refuse(state, MT_CORRUPT, "its format is unknown; restore it from a backup");
+		return mt_state_refuse(state, MT_CORRUPT,
+				       "its format is unknown; restore it from a backup");
 	return MT_OK;
 }
 
-/* integrity_check is quick_check that also compares the indexes with their tables: a user that only one of them knows
- * would be found by some queries and not by others. */
+/* integrity_check is quick_check that also compares the indexes with their tables: a user that only
+ * one of them knows would be found by some queries and not by others. */
 static enum mt_status check_pages(struct mt_state *state)
 {
 	struct mt_query query;
@@ -195,23 +201,27 @@ static enum mt_status check_pages(struct mt_state *state)
 		is_sound = strcmp(mt_query_row_text(&query, 0), "ok") == 0;
 	MT_TRY(mt_query_finish(&query));
 	if (!is_sound)
-		return mt_state_refuse(state, MT_CORRUPT, "its pages are damaged; restore it from a backup");
+		return mt_state_refuse(state, MT_CORRUPT,
+				       "its pages are damaged; restore it from a backup");
 	mt_query_start(&query, state, "PRAGMA foreign_key_check");
 	is_sound = !mt_query_row(&query);
 	MT_TRY(mt_query_finish(&query));
 	if (!is_sound)
-		return mt_state_refuse(state, MT_CORRUPT, "its rows contradict each other; restore it from a backup");
+		return mt_state_refuse(state, MT_CORRUPT,
+				       "its rows contradict each other; restore it from a backup");
 	return MT_OK;
 }
 
 /* Every object that the file defines, in one text; NULL without memory. Freed by sqlite3_free. */
 static char *objects_of(sqlite3 *db)
 {
-	static const char sql[] = "SELECT group_concat(sql, ';') FROM"
-				  " (SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name)";
+	static const char sql[] =
+		"SELECT group_concat(sql, ';') FROM"
+		" (SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name)";
 	sqlite3_stmt *stmt = NULL;
 	char *text = NULL;
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
 		text = sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
 	sqlite3_finalize(stmt);
 	return text;
@@ -223,16 +233,16 @@ static enum mt_status check_objects(struct mt_state *state)
 	sqlite3 *model = NULL;
 	char *wanted = NULL, *found = NULL;
 	enum mt_status status = MT_MEMORY;
-	if (sqlite3_open(":memory:", &model) == SQLITE_OK &&
-	    make_tables(model) == SQLITE_OK) {
+	if (sqlite3_open(":memory:", &model) == SQLITE_OK && make_tables(model) == SQLITE_OK) {
 		wanted = objects_of(model);
 		found = objects_of(state->db);
 	}
 	if (!wanted || !found)
 		(void)mt_state_refuse(state, MT_MEMORY, "out of memory");
 	else if (strcmp(wanted, found) != 0)
-		status = mt_state_refuse(state, MT_CORRUPT,
-					 "its tables are not those of a state database; restore it from a backup");
+		status = mt_state_refuse(
+			state, MT_CORRUPT,
+			"its tables are not those of a state database; restore it from a backup");
 	else
 		status = MT_OK;
 	sqlite3_free(found);
@@ -250,7 +260,8 @@ enum mt_status mt_schema_check(struct mt_state *state)
 	MT_TRY(read_number(state, "SELECT count(*) FROM meta", &rows));
 	MT_TRY(read_number(state, "SELECT coalesce(max(version), 0) FROM meta", &version));
 	if (rows != 1 || version != FORMAT)
-		return mt_state_refuse(state, MT_CORRUPT,
-				       "its format is told twice and differs; restore it from a backup");
+		return mt_state_refuse(
+			state, MT_CORRUPT,
+			"its format is told twice and differs; restore it from a backup");
 	return MT_OK;
 }

@@ -12,12 +12,14 @@ static void bind_user(struct mt_query *query, const struct mt_state_user *user)
 	mt_query_text(query, user->client_id_rule);
 }
 
-enum mt_status mt_state_user_add(struct mt_state *state, const struct mt_state_user *user, uint64_t *id)
+enum mt_status mt_state_user_add(struct mt_state *state, const struct mt_state_user *user,
+				 uint64_t *id)
 {
 	struct mt_query query;
-	mt_query_start(&query, state,
-		       "INSERT INTO users (name, is_enabled, password_hash, token_hash, client_id_rule)"
-		       " VALUES (?, ?, ?, ?, ?)");
+	mt_query_start(
+		&query, state,
+		"INSERT INTO users (name, is_enabled, password_hash, token_hash, client_id_rule)"
+		" VALUES (?, ?, ?, ?, ?)");
 	bind_user(&query, user);
 	MT_TRY(mt_query_change(&query, "the user was not added"));
 	*id = (uint64_t)sqlite3_last_insert_rowid(state->db);
@@ -27,9 +29,10 @@ enum mt_status mt_state_user_add(struct mt_state *state, const struct mt_state_u
 enum mt_status mt_state_user_update(struct mt_state *state, const struct mt_state_user *user)
 {
 	struct mt_query query;
-	mt_query_start(&query, state,
-		       "UPDATE users SET name = ?, is_enabled = ?, password_hash = ?, token_hash = ?,"
-		       " client_id_rule = ? WHERE id = ?");
+	mt_query_start(
+		&query, state,
+		"UPDATE users SET name = ?, is_enabled = ?, password_hash = ?, token_hash = ?,"
+		" client_id_rule = ? WHERE id = ?");
 	bind_user(&query, user);
 	mt_query_number(&query, (int64_t)user->id);
 	return mt_query_change(&query, "there is no such user");
@@ -44,7 +47,8 @@ enum mt_status mt_state_user_remove(struct mt_state *state, const char *name)
 }
 
 /* Shows each row until the visitor has enough; *count rows were shown. */
-static enum mt_status show_users(struct mt_query *query, mt_state_user_fn *visit, void *context, size_t *count)
+static enum mt_status show_users(struct mt_query *query, mt_state_user_fn *visit, void *context,
+				 size_t *count)
 {
 	size_t shown = 0;
 	while (mt_query_row(query)) {
@@ -67,7 +71,8 @@ static enum mt_status show_users(struct mt_query *query, mt_state_user_fn *visit
 	return MT_OK;
 }
 
-enum mt_status mt_state_user_find(struct mt_state *state, const char *name, mt_state_user_fn *visit, void *context)
+enum mt_status mt_state_user_find(struct mt_state *state, const char *name, mt_state_user_fn *visit,
+				  void *context)
 {
 	struct mt_query query;
 	size_t count;
@@ -118,7 +123,9 @@ static enum mt_status check_unheld(struct mt_state *state, const char *role)
 	mt_query_text(&query, role);
 	is_held = mt_query_row(&query);
 	MT_TRY(mt_query_finish(&query));
-	return is_held ? mt_state_refuse(state, MT_DENIED, "a user holds this role; revoke it first") : MT_OK;
+	return is_held ? mt_state_refuse(state, MT_DENIED,
+					 "a user holds this role; revoke it first")
+		       : MT_OK;
 }
 
 enum mt_status mt_state_role_remove(struct mt_state *state, const char *name)
@@ -155,13 +162,15 @@ enum mt_status mt_state_ungrant(struct mt_state *state, const char *user, const 
 {
 	struct mt_query query;
 	mt_query_start(&query, state,
-		       "DELETE FROM grants WHERE user_id = (SELECT id FROM users WHERE name = ?) AND role = ?");
+		       "DELETE FROM grants WHERE user_id = (SELECT id FROM users WHERE name = ?) "
+		       "AND role = ?");
 	mt_query_text(&query, user);
 	mt_query_text(&query, role);
 	return mt_query_change(&query, "there is no such user, or it does not hold this role");
 }
 
-enum mt_status mt_state_user_roles(struct mt_state *state, uint64_t user_id, mt_state_name_fn *visit, void *context)
+enum mt_status mt_state_user_roles(struct mt_state *state, uint64_t user_id,
+				   mt_state_name_fn *visit, void *context)
 {
 	struct mt_query query;
 	mt_query_start(&query, state, "SELECT role FROM grants WHERE user_id = ? ORDER BY role");

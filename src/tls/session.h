@@ -1,12 +1,15 @@
 /*
- * One TLS connection as a transformer of bytes: cipher in -> plain out, plain in -> cipher out. It has no socket;
- * so that another record layer can take its place later, nothing of OpenSSL shows here.
+ * One TLS connection as a transformer of bytes: cipher in -> plain out, plain in -> cipher out. It
+ * has no socket; so that another record layer can take its place later, nothing of OpenSSL shows
+ * here.
  *
- *   socket --cipher--> feed() --> read() --plain--> core        core --plain--> write() --cipher--> mt_buf --> socket
+ *   socket --cipher--> feed() --> read() --plain--> core        core --plain--> write() --cipher-->
+ * mt_buf --> socket
  *
- * A custom BIO reads from the fed view and appends to the buffer given to each call, so that one turn's output is one record
- * and one write. The handshake goes on inside read(). Errors of one connection never stay in the thread's error queue.
- * Threading: one thread per session; contexts are shared.
+ * A custom BIO reads from the fed view and appends to the buffer given to each call, so that one
+ * turn's output is one record and one write. The handshake goes on inside read(). Errors of one
+ * connection never stay in the thread's error queue. Threading: one thread per session; contexts
+ * are shared.
  */
 #pragma once
 
@@ -16,27 +19,32 @@
 struct mt_tls_context;
 struct mt_tls_session;
 
-/* Room that `cipher` must have in each call: read() may write a handshake flight, write() a record. */
+/* Room that `cipher` must have in each call: read() may write a handshake flight, write() a record.
+ */
 #define MT_TLS_FLIGHT_BYTES_MAX 32768u
 #define MT_TLS_RECORD_BYTES_MAX 16384u /* plain bytes of one write() */
 #define MT_TLS_OVERHEAD_BYTES 256u
 
 MT_MUST_USE struct mt_tls_session *mt_tls_session_create_server(struct mt_tls_context *context);
 /* host: for SNI and the check of the certificate's names (or its address). */
-MT_MUST_USE struct mt_tls_session *mt_tls_session_create_client(struct mt_tls_context *context, const char *host);
+MT_MUST_USE struct mt_tls_session *mt_tls_session_create_client(struct mt_tls_context *context,
+								const char *host);
 void mt_tls_session_destroy(struct mt_tls_session **session);
 
-/* Cipher bytes from the peer; the view must stay valid until read() has returned MT_AGAIN (then all is consumed). */
+/* Cipher bytes from the peer; the view must stay valid until read() has returned MT_AGAIN (then all
+ * is consumed). */
 void mt_tls_session_feed(struct mt_tls_session *session, struct mt_bytes cipher);
 /*
- * MT_OK: *len plain bytes (1..cap). MT_AGAIN: feed more. MT_CLOSED: close_notify came. MT_TLS: failed; mt_tls_session_fault says why.
- * In every case `cipher` may have got bytes to send (handshake, alert): send them before anything else.
+ * MT_OK: *len plain bytes (1..cap). MT_AGAIN: feed more. MT_CLOSED: close_notify came. MT_TLS:
+ * failed; mt_tls_session_fault says why. In every case `cipher` may have got bytes to send
+ * (handshake, alert): send them before anything else.
  */
-MT_MUST_USE enum mt_status mt_tls_session_read(struct mt_tls_session *session, void *plain, size_t cap, size_t *len,
-					       struct mt_buf *cipher);
-/* Encrypts up to MT_TLS_RECORD_BYTES_MAX bytes into one record. MT_AGAIN: the handshake is not finished. MT_TLS. */
-MT_MUST_USE enum mt_status mt_tls_session_write(struct mt_tls_session *session, struct mt_bytes plain,
-						struct mt_buf *cipher);
+MT_MUST_USE enum mt_status mt_tls_session_read(struct mt_tls_session *session, void *plain,
+					       size_t cap, size_t *len, struct mt_buf *cipher);
+/* Encrypts up to MT_TLS_RECORD_BYTES_MAX bytes into one record. MT_AGAIN: the handshake is not
+ * finished. MT_TLS. */
+MT_MUST_USE enum mt_status mt_tls_session_write(struct mt_tls_session *session,
+						struct mt_bytes plain, struct mt_buf *cipher);
 /* Appends close_notify when the handshake is finished. */
 void mt_tls_session_close(struct mt_tls_session *session, struct mt_buf *cipher);
 bool mt_tls_session_is_open(const struct mt_tls_session *session); /* handshake finished */

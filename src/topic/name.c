@@ -24,7 +24,8 @@ uint32_t mt_topic_level_count(struct mt_bytes topic)
 
 static bool is_sized(struct mt_bytes topic)
 {
-	return topic.len > 0 && topic.len <= UINT16_MAX && mt_topic_level_count(topic) <= MT_TOPIC_LEVELS_MAX;
+	return topic.len > 0 && topic.len <= UINT16_MAX &&
+	       mt_topic_level_count(topic) <= MT_TOPIC_LEVELS_MAX;
 }
 
 bool mt_topic_has_wildcard(struct mt_bytes filter)
@@ -70,7 +71,8 @@ static bool begins_with_wildcard(struct mt_bytes filter)
 	return filter.len > 0 && (filter.data[0] == '+' || filter.data[0] == '#');
 }
 
-/* Both walk down together; `covers` says whether a level of the outer one covers a level of the inner one. */
+/* Both walk down together; `covers` says whether a level of the outer one covers a level of the
+ * inner one. */
 static bool contains_levels(struct mt_bytes outer, struct mt_bytes inner)
 {
 	size_t outer_pos = 0, inner_pos = 0;
@@ -103,7 +105,8 @@ bool mt_topic_matches(struct mt_bytes filter, struct mt_bytes name)
 	return mt_topic_contains(filter, name);
 }
 
-/* What is left of a filter after its last level of the shorter one: nothing, or a '#' that matches the parent too. */
+/* What is left of a filter after its last level of the shorter one: nothing, or a '#' that matches
+ * the parent too. */
 static bool is_empty_or_hash(struct mt_bytes filter, size_t pos)
 {
 	struct mt_bytes level;
@@ -114,7 +117,8 @@ bool mt_topic_overlaps(struct mt_bytes a, struct mt_bytes b)
 {
 	size_t a_pos = 0, b_pos = 0;
 	struct mt_bytes left, right;
-	if ((begins_with_wildcard(a) && begins_with_dollar(b)) || (begins_with_wildcard(b) && begins_with_dollar(a)))
+	if ((begins_with_wildcard(a) && begins_with_dollar(b)) ||
+	    (begins_with_wildcard(b) && begins_with_dollar(a)))
 		return false;
 	for (;;) {
 		size_t a_before = a_pos, b_before = b_pos;
@@ -134,7 +138,8 @@ bool mt_topic_share_split(struct mt_bytes filter, struct mt_bytes *group, struct
 	static const char prefix[] = "$share/";
 	size_t pos = sizeof(prefix) - 1;
 	struct mt_bytes name;
-	if (!mt_bytes_starts(filter, mt_bytes_str(prefix)) || !mt_topic_next_level(filter, &pos, &name))
+	if (!mt_bytes_starts(filter, mt_bytes_str(prefix)) ||
+	    !mt_topic_next_level(filter, &pos, &name))
 		return false;
 	/* An empty group would pass for "not shared" in a decision: it is no group at all. */
 	if (name.len == 0 || mt_topic_has_wildcard(name) || pos >= filter.len)

@@ -19,7 +19,8 @@ struct mt_retained {
 	size_t bytes;
 };
 
-struct mt_retained *mt_retained_create(struct mt_mem *mem, struct mt_seed seed, struct mt_retained_limits limits)
+struct mt_retained *mt_retained_create(struct mt_mem *mem, struct mt_seed seed,
+				       struct mt_retained_limits limits)
 {
 	struct mt_retained *retained = mt_mem_zero(mem, sizeof(*retained));
 	if (!retained)
@@ -55,7 +56,8 @@ void mt_retained_destroy(struct mt_retained **retained)
 
 static struct entry *entry_at(const struct mt_retained *retained, uint32_t node)
 {
-	struct entry *entry = mt_pool_at(&retained->entries, *mt_tree_value(retained->tree, node) - 1);
+	struct entry *entry =
+		mt_pool_at(&retained->entries, *mt_tree_value(retained->tree, node) - 1);
 	MT_CHECK(entry != NULL);
 	return entry;
 }
@@ -125,8 +127,9 @@ static enum mt_status append(struct mt_msg_list *list, struct mt_msg *msg)
 {
 	if (list->count == list->cap) {
 		size_t cap = list->cap ? list->cap * 2 : 16;
-		struct mt_msg **items = mt_mem_resize(list->mem, list->items, list->cap * sizeof(struct mt_msg *),
-						      cap * sizeof(struct mt_msg *));
+		struct mt_msg **items =
+			mt_mem_resize(list->mem, list->items, list->cap * sizeof(struct mt_msg *),
+				      cap * sizeof(struct mt_msg *));
 		if (!items)
 			return MT_MEMORY;
 		list->items = items;
@@ -142,7 +145,8 @@ void mt_msg_list_finish(struct mt_msg_list *list)
 	*list = (struct mt_msg_list){.mem = list->mem};
 }
 
-enum mt_status mt_retained_match(struct mt_retained *retained, struct mt_bytes filter, struct mt_msg_list *out)
+enum mt_status mt_retained_match(struct mt_retained *retained, struct mt_bytes filter,
+				 struct mt_msg_list *out)
 {
 	mt_ids_clear(&retained->found);
 	MT_TRY(mt_tree_search(retained->tree, filter, &retained->found));

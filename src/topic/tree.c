@@ -1,8 +1,9 @@
 /*
  * Tree of filters by hash.
  *
- *   words:  bytes -> word (interned, counted)        edges: hash(parent, word) -> child, open addressing
- *   nodes:  [word, parent, plus, hash, named children as a list, uses, value]     0 is "none", 1 is the root
+ *   words:  bytes -> word (interned, counted)        edges: hash(parent, word) -> child, open
+ * addressing nodes:  [word, parent, plus, hash, named children as a list, uses, value]     0 is
+ * "none", 1 is the root
  */
 #include "topic/tree.h"
 
@@ -21,11 +22,11 @@ struct word {
 struct node {
 	struct word *word; /* NULL: root, '+', '#', or a free node */
 	uint32_t parent;
-	uint32_t plus; /* child for '+' */
-	uint32_t hash; /* child for '#' */
+	uint32_t plus;		    /* child for '+' */
+	uint32_t hash;		    /* child for '#' */
 	uint32_t first, next, prev; /* named children, and the neighbours among them */
-	uint32_t use_count; /* filters that end here */
-	uint32_t value; /* of the caller; next free node while free */
+	uint32_t use_count;	    /* filters that end here */
+	uint32_t value;		    /* of the caller; next free node while free */
 };
 
 struct mt_tree {
@@ -37,7 +38,7 @@ struct mt_tree {
 	uint32_t free_head;
 	uint32_t node_count;
 	uint64_t edge_key; /* secret: peers choose the words, and so the pairs that are hashed */
-	uint32_t *edges; /* node ids */
+	uint32_t *edges;   /* node ids */
 	uint32_t edge_cap, edge_count;
 };
 
@@ -194,7 +195,8 @@ static uint32_t take_node(struct mt_tree *tree)
 	} else {
 		if (tree->node_top == tree->node_cap) {
 			size_t bytes = tree->node_cap * sizeof(struct node);
-			struct node *nodes = mt_mem_resize(tree->mem, tree->nodes, bytes, bytes * 2);
+			struct node *nodes =
+				mt_mem_resize(tree->mem, tree->nodes, bytes, bytes * 2);
 			if (!nodes)
 				return 0;
 			tree->nodes = nodes;
@@ -318,7 +320,8 @@ enum mt_status mt_tree_insert(struct mt_tree *tree, struct mt_bytes filter, uint
 	while (mt_topic_next_level(filter, &pos, &level)) {
 		uint32_t child = child_of(tree, at, level);
 		if (child == 0)
-			child = is_wildcard(level) ? make_wildcard(tree, at, level) : make_named(tree, at, level);
+			child = is_wildcard(level) ? make_wildcard(tree, at, level)
+						   : make_named(tree, at, level);
 		if (child == 0) {
 			prune(tree, at);
 			return MT_MEMORY;
@@ -346,7 +349,8 @@ void mt_tree_release(struct mt_tree *tree, uint32_t node)
 	MT_CHECK(tree->nodes[node].use_count > 0);
 	if (--tree->nodes[node].use_count > 0)
 		return;
-	/* Longer filters may keep the node: whoever ends here next must not find what the last one left. */
+	/* Longer filters may keep the node: whoever ends here next must not find what the last one
+	 * left. */
 	tree->nodes[node].value = 0;
 	prune(tree, node);
 }
@@ -418,8 +422,8 @@ enum mt_status mt_tree_match(const struct mt_tree *tree, struct mt_bytes name, s
 /* ---- search ---- */
 
 /*
- * All nodes below `top` and itself, without recursion: down to the first child, else to the next sibling of the
- * nearest ancestor that has one.
+ * All nodes below `top` and itself, without recursion: down to the first child, else to the next
+ * sibling of the nearest ancestor that has one.
  */
 static enum mt_status report_below(const struct mt_tree *tree, uint32_t top, struct mt_ids *out)
 {
@@ -446,20 +450,22 @@ static bool is_hidden(const struct mt_tree *tree, uint32_t child)
 	return tree->nodes[child].parent == ROOT && word->len > 0 && word->data[0] == '$';
 }
 
-static enum mt_status search_below(const struct mt_tree *tree, uint32_t at, struct mt_bytes filter, size_t pos,
-				   struct mt_ids *out);
+static enum mt_status search_below(const struct mt_tree *tree, uint32_t at, struct mt_bytes filter,
+				   size_t pos, struct mt_ids *out);
 
-static enum mt_status search_child(const struct mt_tree *tree, uint32_t child, struct mt_bytes filter, size_t pos,
-				   bool is_rest, struct mt_ids *out)
+static enum mt_status search_child(const struct mt_tree *tree, uint32_t child,
+				   struct mt_bytes filter, size_t pos, bool is_rest,
+				   struct mt_ids *out)
 {
 	if (is_hidden(tree, child))
 		return MT_OK;
-	return is_rest ? report_below(tree, child, out) : search_below(tree, child, filter, pos, out);
+	return is_rest ? report_below(tree, child, out)
+		       : search_below(tree, child, filter, pos, out);
 }
 
 /* Recursion is as deep as the filter has levels: at most MT_TOPIC_LEVELS_MAX. */
-static enum mt_status search_below(const struct mt_tree *tree, uint32_t at, struct mt_bytes filter, size_t pos,
-				   struct mt_ids *out)
+static enum mt_status search_below(const struct mt_tree *tree, uint32_t at, struct mt_bytes filter,
+				   size_t pos, struct mt_ids *out)
 {
 	struct mt_bytes level;
 	bool is_rest;
@@ -478,7 +484,8 @@ static enum mt_status search_below(const struct mt_tree *tree, uint32_t at, stru
 	return MT_OK;
 }
 
-enum mt_status mt_tree_search(const struct mt_tree *tree, struct mt_bytes filter, struct mt_ids *out)
+enum mt_status mt_tree_search(const struct mt_tree *tree, struct mt_bytes filter,
+			      struct mt_ids *out)
 {
 	return search_below(tree, ROOT, filter, 0, out);
 }

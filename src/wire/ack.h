@@ -11,8 +11,10 @@ struct mt_ack {
 	struct mt_props props;
 };
 
-/* In 5 the reason and the properties may be left out (0x00); a reason that this packet does not know is a violation. */
-MT_MUST_USE enum mt_status mt_ack_decode(const struct mt_frame *frame, enum mt_version version, struct mt_ack *out,
-					 struct mt_violation *why);
+/* In 5 the reason and the properties may be left out (0x00); a reason that this packet does not
+ * know is a violation. */
+MT_MUST_USE enum mt_status mt_ack_decode(const struct mt_frame *frame, enum mt_version version,
+					 struct mt_ack *out, struct mt_violation *why);
 /* The shortest legal form. 3.1.1 drops reason and properties. */
-MT_MUST_USE enum mt_status mt_ack_encode(const struct mt_ack *ack, enum mt_version version, struct mt_buf *out);
+MT_MUST_USE enum mt_status mt_ack_encode(const struct mt_ack *ack, enum mt_version version,
+					 struct mt_buf *out);

@@ -11,11 +11,13 @@ struct mt_control {
 	struct mt_props props;
 };
 
-/* AUTH does not exist in 3.1.1; a DISCONNECT of 3.1.1 has an empty body and comes from the client only. */
-MT_MUST_USE enum mt_status mt_control_decode(const struct mt_frame *frame, enum mt_version version, enum mt_side side,
-					     struct mt_control *out, struct mt_violation *why);
-MT_MUST_USE enum mt_status mt_control_encode(const struct mt_control *control, enum mt_version version,
-					     struct mt_buf *out);
+/* AUTH does not exist in 3.1.1; a DISCONNECT of 3.1.1 has an empty body and comes from the client
+ * only. */
+MT_MUST_USE enum mt_status mt_control_decode(const struct mt_frame *frame, enum mt_version version,
+					     enum mt_side side, struct mt_control *out,
+					     struct mt_violation *why);
+MT_MUST_USE enum mt_status mt_control_encode(const struct mt_control *control,
+					     enum mt_version version, struct mt_buf *out);
 /* PINGREQ and PINGRESP: the body must be empty; two bytes out. */
 MT_MUST_USE enum mt_status mt_ping_decode(const struct mt_frame *frame, struct mt_violation *why);
 void mt_ping_encode(uint8_t type, struct mt_buf *out);

@@ -10,21 +10,23 @@
 #define MT_VARINT_MAX 268435455u
 
 struct mt_frame {
-	uint8_t type;         /* enum mt_packet_type, 1..15 */
-	uint8_t flags;        /* checked against the packet type, except for PUBLISH */
+	uint8_t type;	      /* enum mt_packet_type, 1..15 */
+	uint8_t flags;	      /* checked against the packet type, except for PUBLISH */
 	struct mt_bytes body; /* borrowed from the input */
-	size_t bytes;         /* of the whole packet */
+	size_t bytes;	      /* of the whole packet */
 };
 
 /*
- * The next whole packet at the start of `in`. MT_OK: *out. MT_AGAIN: more bytes are needed. MT_VIOLATION: *why; type 0,
- * wrong reserved flags, a length of five bytes or not minimal ([MQTT-1.5.5-1]), a packet above packet_bytes_max
- * (0x95): as soon as the header shows it. Reads at most 5 bytes; O(1).
+ * The next whole packet at the start of `in`. MT_OK: *out. MT_AGAIN: more bytes are needed.
+ * MT_VIOLATION: *why; type 0, wrong reserved flags, a length of five bytes or not minimal
+ * ([MQTT-1.5.5-1]), a packet above packet_bytes_max (0x95): as soon as the header shows it. Reads
+ * at most 5 bytes; O(1).
  */
-MT_MUST_USE enum mt_status mt_frame_next(struct mt_bytes in, size_t packet_bytes_max, struct mt_frame *out,
-					 struct mt_violation *why);
+MT_MUST_USE enum mt_status mt_frame_next(struct mt_bytes in, size_t packet_bytes_max,
+					 struct mt_frame *out, struct mt_violation *why);
 
-/* Bytes of the whole packet at the start of `in` when its header is complete, else 0. For sizing a buffer. */
+/* Bytes of the whole packet at the start of `in` when its header is complete, else 0. For sizing a
+ * buffer. */
 size_t mt_frame_bytes(struct mt_bytes in);
 
 /* Variable byte integer: bytes it takes (1..4), and writing it. value <= MT_VARINT_MAX. */

@@ -7,7 +7,7 @@ const char *mt_packet_name(uint8_t type)
 {
 	switch (type) {
 #define X(name, code, flags, text) \
-	case MT_PACKET_##name:     \
+	case MT_PACKET_##name: \
 		return text;
 		MT_TABLE_PACKETS(X)
 #undef X
@@ -19,7 +19,7 @@ const char *mt_packet_name(uint8_t type)
 const char *mt_reason_text(uint8_t reason)
 {
 	switch (reason) {
-#define X(name, code, text)    \
+#define X(name, code, text) \
 	case MT_REASON_##name: \
 		return text;
 		MT_TABLE_REASONS(X)

@@ -26,10 +26,12 @@ enum mt_version { MT_VERSION_3_1_1 = 4, MT_VERSION_5 = 5 };
 /* Who sent the bytes: some packets, flags and properties are legal in one direction only. */
 enum mt_side { MT_SIDE_CLIENT, MT_SIDE_SERVER };
 
-/* What a peer did against the standard. The same id appears in log, audit, DISCONNECT, tests and docs. */
+/* What a peer did against the standard. The same id appears in log, audit, DISCONNECT, tests and
+ * docs. */
 struct mt_violation {
-	const char *statement; /* "MQTT-3.1.2-3"; where the standard has no id "section 2.2.2.2", or "malformed"; static */
-	uint8_t reason;        /* enum mt_reason that answers it in MQTT 5 */
+	const char *statement; /* "MQTT-3.1.2-3"; where the standard has no id "section 2.2.2.2", or
+				  "malformed"; static */
+	uint8_t reason;	       /* enum mt_reason that answers it in MQTT 5 */
 	uint32_t offset;       /* of the offending byte in the packet body */
 };
 
@@ -37,8 +39,11 @@ struct mt_violation {
 const char *mt_packet_name(uint8_t type);
 const char *mt_reason_text(uint8_t reason);
 
-/* True when MQTT 5 lets a packet of this type, sent by `side`, carry the code (spec/reasons.tbl). */
+/* True when MQTT 5 lets a packet of this type, sent by `side`, carry the code (spec/reasons.tbl).
+ */
 bool mt_reason_is_legal(uint8_t reason, uint8_t type, enum mt_side side);
 
-/* Fills *why and returns MT_VIOLATION: `return mt_violate(why, "MQTT-2.2.2-2", MT_REASON_PROTOCOL_ERROR, pos);` */
-MT_MUST_USE enum mt_status mt_violate(struct mt_violation *why, const char *statement, uint8_t reason, size_t offset);
+/* Fills *why and returns MT_VIOLATION: `return mt_violate(why, "MQTT-2.2.2-2",
+ * MT_REASON_PROTOCOL_ERROR, pos);` */
+MT_MUST_USE enum mt_status mt_violate(struct mt_violation *why, const char *statement,
+				      uint8_t reason, size_t offset);

@@ -14,7 +14,7 @@ enum mt_prop {
 #define X(name, code, kind, packets, text) MT_PROP_##name,
 	MT_TABLE_PROPERTIES(X)
 #undef X
-	MT_PROP_COUNT
+		MT_PROP_COUNT
 };
 #define MT_PROP_BIT(name) (UINT32_C(1) << MT_PROP_##name)
 
@@ -36,7 +36,7 @@ struct mt_props {
 	uint32_t session_expiry_s;
 	uint32_t will_delay_s;
 	uint32_t packet_bytes_max;
-	uint32_t subscription_id;     /* the first; a PUBLISH to a client may carry several: see raw */
+	uint32_t subscription_id; /* the first; a PUBLISH to a client may carry several: see raw */
 	uint32_t subscription_id_count;
 	struct mt_bytes content_type;
 	struct mt_bytes response_topic;
@@ -48,18 +48,21 @@ struct mt_props {
 	struct mt_bytes server_reference;
 	struct mt_bytes reason_string;
 	uint32_t user_property_count;
-	struct mt_bytes raw;  /* decoded: all properties as they stood on the wire, without the length */
-	struct mt_bytes user; /* encoding only: user properties (and further subscription ids) in wire form, appended */
+	struct mt_bytes
+		raw; /* decoded: all properties as they stood on the wire, without the length */
+	struct mt_bytes user; /* encoding only: user properties (and further subscription ids) in
+				 wire form, appended */
 };
 
 /*
- * Reads the property length and the properties of packet `type` (for a will: MT_PACKET_WILL, a pseudo type of 16) sent by
- * `side`. Every rule is checked: known, allowed in this packet, once (but user properties, and subscription ids from a
- * server), value range, UTF-8. `base` is the offset of `in` in the packet body, for violations.
+ * Reads the property length and the properties of packet `type` (for a will: MT_PACKET_WILL, a
+ * pseudo type of 16) sent by `side`. Every rule is checked: known, allowed in this packet, once
+ * (but user properties, and subscription ids from a server), value range, UTF-8. `base` is the
+ * offset of `in` in the packet body, for violations.
  */
 #define MT_PACKET_WILL 16
-MT_MUST_USE enum mt_status mt_props_decode(struct mt_reader *in, uint8_t type, enum mt_side side, struct mt_props *out,
-					   struct mt_violation *why);
+MT_MUST_USE enum mt_status mt_props_decode(struct mt_reader *in, uint8_t type, enum mt_side side,
+					   struct mt_props *out, struct mt_violation *why);
 
 /* Writes length and properties: those in `present`, in table order, then `user`. */
 void mt_props_encode(const struct mt_props *props, struct mt_buf *out);
@@ -77,7 +80,8 @@ struct mt_prop_item {
 /* Walks raw from *pos (start with 0); false at the end. */
 MT_MUST_USE bool mt_props_next(struct mt_bytes raw, size_t *pos, struct mt_prop_item *out);
 
-/* Copies what a broker passes on with a message: all but topic alias, subscription ids, message expiry and will delay. In order. */
+/* Copies what a broker passes on with a message: all but topic alias, subscription ids, message
+ * expiry and will delay. In order. */
 void mt_props_forward(const struct mt_props *props, struct mt_buf *out);
 /* Appends one user property in wire form (for `user`). */
 void mt_props_put_user(struct mt_buf *out, struct mt_bytes name, struct mt_bytes value);

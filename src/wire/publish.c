@@ -235,8 +235,10 @@ enum mt_status mt_publish_encode(const struct mt_publish *publish, enum mt_versi
 enum mt_status mt_publish_encode_forward(const struct mt_forward *forward, enum mt_version version,
 					 struct mt_buf *out, size_t *packet_id_at)
 {
-	unsigned flags = (unsigned)forward->qos << FLAG_QOS_SHIFT | (forward->is_retain ? FLAG_RETAIN : 0u);
-	size_t remaining = 2 + forward->topic.len + (forward->qos > 0 ? 2 : 0) + forward->payload_bytes;
+	unsigned flags =
+		(unsigned)forward->qos << FLAG_QOS_SHIFT | (forward->is_retain ? FLAG_RETAIN : 0u);
+	size_t remaining =
+		2 + forward->topic.len + (forward->qos > 0 ? 2 : 0) + forward->payload_bytes;
 	size_t start = out->pos;
 	if (version == MT_VERSION_5)
 		remaining += mt_varint_bytes((uint32_t)forward->props.len) + forward->props.len;

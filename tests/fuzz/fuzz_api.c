@@ -1,9 +1,9 @@
 /*
- * Any request to the admin API: method (first byte), path (to the newline), body (the rest), against a real
- * database and core.
+ * Any request to the admin API: method (first byte), path (to the newline), body (the rest),
+ * against a real database and core.
  *
- * Whatever comes, there is one answer: an object, with "error" exactly when the status is not 200; the database
- * still makes a policy; and the core decides by its latest revision.
+ * Whatever comes, there is one answer: an object, with "error" exactly when the status is not 200;
+ * the database still makes a policy; and the core decides by its latest revision.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,7 +67,8 @@ static void check_answer(struct mt_admin_answer *answer)
 	object = json_loads(answer->body, 0, NULL);
 	MT_CHECK(json_is_object(object));
 	MT_CHECK((answer->http_status == 200) == (json_object_get(object, "error") == NULL));
-	MT_CHECK(answer->http_status == 200 || (answer->http_status >= 400 && answer->http_status < 500));
+	MT_CHECK(answer->http_status == 200 ||
+		 (answer->http_status >= 400 && answer->http_status < 500));
 	json_decref(object);
 	free(answer->body);
 }
@@ -108,7 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		*query = '\0';
 	request.method = methods[data[0] % MT_COUNT_OF(methods)];
 	request.path = line;
-	request.body = end < len ? mt_bytes_of(data + end + 1, len - end - 1) : mt_bytes_of(NULL, 0);
+	request.body =
+		end < len ? mt_bytes_of(data + end + 1, len - end - 1) : mt_bytes_of(NULL, 0);
 	mt_api_handle(api, &request, &answer);
 	check_answer(&answer);
 	check_state();

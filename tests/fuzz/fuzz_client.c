@@ -1,7 +1,6 @@
 /*
- * A hostile server against the client machine. The input chooses version and acts of the client, and is the server's
- * stream:
- * byte 0: settings; then records of [op][len][bytes...] until the end.
+ * A hostile server against the client machine. The input chooses version and acts of the client,
+ * and is the server's stream: byte 0: settings; then records of [op][len][bytes...] until the end.
  */
 #include "base/buf.h"
 #include "client/client.h"
@@ -21,7 +20,8 @@ static void check_sent(struct mt_bytes sent, enum mt_version version)
 		struct mt_publish publish;
 		MT_CHECK(mt_frame_next(left, HELD_BYTES_MAX, &frame, &why) == MT_OK);
 		if (frame.type == MT_PACKET_PUBLISH)
-			MT_CHECK(mt_publish_decode(&frame, version, MT_SIDE_CLIENT, &publish, &why) == MT_OK);
+			MT_CHECK(mt_publish_decode(&frame, version, MT_SIDE_CLIENT, &publish,
+						   &why) == MT_OK);
 		pos += frame.bytes;
 	}
 }
@@ -42,7 +42,8 @@ static void drain(struct mt_client *client, struct mt_now now, enum mt_version v
 
 static void act(struct mt_client *client, uint8_t op, struct mt_now *now)
 {
-	struct mt_publish publish = {.qos = op % 3, .topic = mt_bytes_str("t"), .payload = mt_bytes_str("p")};
+	struct mt_publish publish = {
+		.qos = op % 3, .topic = mt_bytes_str("t"), .payload = mt_bytes_str("p")};
 	struct mt_client_filter filter = {.filter = mt_bytes_str("a/#")};
 	struct mt_control control = {0};
 	struct mt_violation why;

@@ -1,4 +1,5 @@
-/* Any bytes as a configuration file: refused with a report, or settings that hold what the broker relies on. */
+/* Any bytes as a configuration file: refused with a report, or settings that hold what the broker
+ * relies on. */
 #include "broker/config.h"
 #include "io/listen.h"
 
@@ -14,7 +15,8 @@ static void check_listener(const struct mt_listener_settings *listener)
 	const char *fault;
 	MT_CHECK(listener->name[0] != '\0');
 	MT_CHECK(mt_endpoint_parse(mt_bytes_str(listener->address), &endpoint, &fault) == MT_OK);
-	MT_CHECK(listener->is_tls || listener->is_insecure_allowed || mt_endpoint_is_loopback(&endpoint));
+	MT_CHECK(listener->is_tls || listener->is_insecure_allowed ||
+		 mt_endpoint_is_loopback(&endpoint));
 	MT_CHECK((listener->certificate_path[0] == '\0') == (listener->key_path[0] == '\0'));
 }
 

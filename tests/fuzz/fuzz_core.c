@@ -1,7 +1,9 @@
 /*
- * A log of calls into one core: several connections, any bytes, answers in any temper, time that jumps.
+ * A log of calls into one core: several connections, any bytes, answers in any temper, time that
+ * jumps.
  *
- *   [settings] then records of [op][arguments...] until the end; what goes out must be whole packets that our own decoders take
+ *   [settings] then records of [op][arguments...] until the end; what goes out must be whole
+ * packets that our own decoders take
  */
 #include "base/buf.h"
 #include "core/core.h"
@@ -20,7 +22,7 @@
 struct peer {
 	mt_conn conn;
 	bool is_open;
-	enum mt_version version; /* of its first packet, as the core reads it */
+	enum mt_version version;	 /* of its first packet, as the core reads it */
 	uint8_t hello[2 * PACKET_BYTES]; /* what it said, until the first packet was whole */
 	size_t hello_bytes;
 	bool is_known;
@@ -42,9 +44,22 @@ struct play {
 };
 
 static const char *const ids[] = {"", "a", "b", "$x", "a/b", "+", "client-with-a-longer-name", "c"};
-static const char *const topics[] = {"t", "a/b", "own/a/x", "news/secret", "a/+", "#",
-				     "$share/g/a/b", "$share/g/#", "$SYS/broker/uptime", "news/#", "/", "own/a/#",
-				     "$SYS/#", "+/b", "$share//t", ""};
+static const char *const topics[] = {"t",
+				     "a/b",
+				     "own/a/x",
+				     "news/secret",
+				     "a/+",
+				     "#",
+				     "$share/g/a/b",
+				     "$share/g/#",
+				     "$SYS/broker/uptime",
+				     "news/#",
+				     "/",
+				     "own/a/#",
+				     "$SYS/#",
+				     "+/b",
+				     "$share//t",
+				     ""};
 
 static struct mt_bytes pick(struct play *play, const char *const *names, size_t count)
 {
@@ -55,10 +70,25 @@ static struct mt_bytes pick(struct play *play, const char *const *names, size_t 
 static struct mt_policy *make_policy(bool has_rules)
 {
 	const struct mt_rule rules[] = {
-		{.id = 1, .operation = MT_OPERATION_BOTH, .qos_mask = 3, .filter = mt_bytes_str("own/%c/#")},
-		{.id = 2, .operation = MT_OPERATION_BOTH, .qos_mask = 7, .filter = mt_bytes_str("a/#"), .share = mt_bytes_str("any")},
-		{.id = 3, .operation = MT_OPERATION_SUBSCRIBE, .qos_mask = 7, .filter = mt_bytes_str("news/#"), .until_s = 1700000100},
-		{.id = 4, .is_deny = true, .operation = MT_OPERATION_BOTH, .qos_mask = 7, .filter = mt_bytes_str("news/secret")},
+		{.id = 1,
+		 .operation = MT_OPERATION_BOTH,
+		 .qos_mask = 3,
+		 .filter = mt_bytes_str("own/%c/#")},
+		{.id = 2,
+		 .operation = MT_OPERATION_BOTH,
+		 .qos_mask = 7,
+		 .filter = mt_bytes_str("a/#"),
+		 .share = mt_bytes_str("any")},
+		{.id = 3,
+		 .operation = MT_OPERATION_SUBSCRIBE,
+		 .qos_mask = 7,
+		 .filter = mt_bytes_str("news/#"),
+		 .until_s = 1700000100},
+		{.id = 4,
+		 .is_deny = true,
+		 .operation = MT_OPERATION_BOTH,
+		 .qos_mask = 7,
+		 .filter = mt_bytes_str("news/secret")},
 	};
 	struct mt_policy_builder *builder = mt_policy_builder_create(1, (struct mt_seed){{3, 4}});
 	struct mt_user user = {.id = 7, .name = mt_bytes_str("ann"), .is_enabled = has_rules};
@@ -85,7 +115,8 @@ static bool is_decodable(struct peer *peer, const struct mt_frame *frame)
 	case MT_PACKET_CONNACK:
 		return mt_connack_decode(frame, peer->version, &connack, &why) == MT_OK;
 	case MT_PACKET_PUBLISH:
-		if (mt_publish_decode(frame, peer->version, MT_SIDE_SERVER, &publish, &why) != MT_OK)
+		if (mt_publish_decode(frame, peer->version, MT_SIDE_SERVER, &publish, &why) !=
+		    MT_OK)
 			return false;
 		if (publish.qos > 0)
 			peer->last_id = publish.packet_id;
@@ -101,7 +132,8 @@ static bool is_decodable(struct peer *peer, const struct mt_frame *frame)
 	case MT_PACKET_PINGRESP:
 		return mt_ping_decode(frame, &why) == MT_OK;
 	case MT_PACKET_DISCONNECT:
-		return mt_control_decode(frame, peer->version, MT_SIDE_SERVER, &control, &why) == MT_OK;
+		return mt_control_decode(frame, peer->version, MT_SIDE_SERVER, &control, &why) ==
+		       MT_OK;
 	default:
 		return false;
 	}
@@ -116,8 +148,8 @@ static void look(struct peer *peer)
 	enum mt_status status;
 	if (peer->out_bytes == 0)
 		return;
-	while ((status = mt_frame_next(mt_bytes_of(peer->out + pos, peer->out_bytes - pos), SIZE_MAX, &frame, &why)) ==
-	       MT_OK) {
+	while ((status = mt_frame_next(mt_bytes_of(peer->out + pos, peer->out_bytes - pos),
+				       SIZE_MAX, &frame, &why)) == MT_OK) {
 		MT_CHECK(is_decodable(peer, &frame));
 		pos += frame.bytes;
 	}
@@ -173,7 +205,8 @@ static void answer_store(struct play *play, bool is_stored)
 	if (play->ticket_count == 0)
 		return;
 	mt_core_stored(play->core, play->now, play->tickets[0], is_stored ? MT_OK : MT_SYSTEM);
-	memmove(&play->tickets[0], &play->tickets[1], --play->ticket_count * sizeof(play->tickets[0]));
+	memmove(&play->tickets[0], &play->tickets[1],
+		--play->ticket_count * sizeof(play->tickets[0]));
 }
 
 static void obey(struct play *play, const struct mt_request *request)
@@ -223,8 +256,9 @@ static void dial(struct play *play, struct peer *peer)
 {
 	uint8_t choice = mt_reader_u8(&play->in);
 	struct mt_conn_facts facts = {.listener = "fuzz",
-				      .anonymous_role = choice & 1 ? "open" : choice & 8 ? "r"
-											 : "",
+				      .anonymous_role = choice & 1   ? "open"
+							: choice & 8 ? "r"
+								     : "",
 				      .has_anonymous_sessions = choice & 2,
 				      .is_secret_safe = !(choice & 4)};
 	if (peer->is_open)
@@ -256,7 +290,8 @@ static void put_connect(struct play *play, struct peer *peer, struct mt_buf *out
 		connect.props.present = MT_PROP_BIT(SESSION_EXPIRY_INTERVAL);
 		connect.props.session_expiry_s = more & 8 ? 60 : 0;
 		if (more & 0x10) {
-			connect.props.present |= MT_PROP_BIT(RECEIVE_MAXIMUM) | MT_PROP_BIT(MAXIMUM_PACKET_SIZE);
+			connect.props.present |=
+				MT_PROP_BIT(RECEIVE_MAXIMUM) | MT_PROP_BIT(MAXIMUM_PACKET_SIZE);
 			connect.props.receive_max = 2;
 			connect.props.packet_bytes_max = 1 + (more & 0xe0);
 		}
@@ -281,7 +316,8 @@ static void put_publish(struct play *play, struct peer *peer, struct mt_buf *out
 		publish.packet_id = 1 + mt_reader_u8(&play->in) % 12;
 	if (peer->version == MT_VERSION_5 && choice & 0x80) {
 		uint8_t value = mt_reader_u8(&play->in);
-		publish.props.present = MT_PROP_BIT(MESSAGE_EXPIRY_INTERVAL) | MT_PROP_BIT(TOPIC_ALIAS);
+		publish.props.present =
+			MT_PROP_BIT(MESSAGE_EXPIRY_INTERVAL) | MT_PROP_BIT(TOPIC_ALIAS);
 		publish.props.message_expiry_s = value & 15;
 		publish.props.topic_alias = 1 + value % 5;
 	}
@@ -306,7 +342,8 @@ static void put_subscribe(struct play *play, struct peer *peer, struct mt_buf *o
 	struct mt_buf items = mt_buf_of(list, sizeof(list));
 	uint8_t choice = mt_reader_u8(&play->in);
 	bool is_leaving = choice & 0x80;
-	struct mt_subscribe subscribe = {.type = is_leaving ? MT_PACKET_UNSUBSCRIBE : MT_PACKET_SUBSCRIBE,
+	struct mt_subscribe subscribe = {.type = is_leaving ? MT_PACKET_UNSUBSCRIBE
+							    : MT_PACKET_SUBSCRIBE,
 					 .packet_id = 1 + (choice >> 3),
 					 .filter_count = 1 + choice % 5};
 	for (uint32_t i = 0; i < subscribe.filter_count; i++) {
@@ -315,8 +352,8 @@ static void put_subscribe(struct play *play, struct peer *peer, struct mt_buf *o
 						 .is_no_local = bits & 4,
 						 .is_retain_as_published = bits & 8,
 						 .retain_handling = (bits >> 4) % 3};
-		mt_subscribe_put(&items, pick(play, topics, MT_COUNT_OF(topics)), is_leaving ? NULL : &options,
-				 peer->version);
+		mt_subscribe_put(&items, pick(play, topics, MT_COUNT_OF(topics)),
+				 is_leaving ? NULL : &options, peer->version);
 	}
 	subscribe.list = mt_buf_view(&items);
 	if (peer->version == MT_VERSION_5 && !is_leaving && choice & 0x40) {
@@ -342,7 +379,8 @@ static void put_control(struct play *play, struct peer *peer, struct mt_buf *out
 	(void)!mt_control_encode(&control, peer->version, out);
 }
 
-/* The core answers in the version that the first packet asks for, in however many pieces it came. */
+/* The core answers in the version that the first packet asks for, in however many pieces it came.
+ */
 static void learn_version(struct peer *peer, struct mt_bytes bytes)
 {
 	struct mt_bytes said;
@@ -380,7 +418,8 @@ static void say(struct play *play, struct peer *peer, put_fn *put)
 static void put_anything(struct play *play, struct peer *peer, struct mt_buf *out)
 {
 	(void)peer;
-	mt_buf_put(out, mt_reader_take(&play->in, mt_reader_u8(&play->in) % (mt_reader_left(&play->in) + 1)));
+	mt_buf_put(out, mt_reader_take(&play->in,
+				       mt_reader_u8(&play->in) % (mt_reader_left(&play->in) + 1)));
 }
 
 static void pass_time(struct play *play)
@@ -396,7 +435,8 @@ static void authenticated(struct play *play)
 	struct mt_auth_verdict verdict = {.is_accepted = choice & 1,
 					  .user_id = choice & 2 ? 8 : 7,
 					  .reason = MT_REASON_BAD_USER_NAME_OR_PASSWORD};
-	mt_core_authenticated(play->core, play->now, play->auth_tickets[(choice >> 2) % CONNS], &verdict);
+	mt_core_authenticated(play->core, play->now, play->auth_tickets[(choice >> 2) % CONNS],
+			      &verdict);
 }
 
 static void command(struct play *play)
@@ -421,7 +461,8 @@ static void step(struct play *play)
 {
 	uint8_t op = mt_reader_u8(&play->in);
 	struct peer *peer = &play->peers[(op >> 4) % CONNS];
-	static put_fn *const puts[] = {put_connect, put_publish, put_publish, put_subscribe, put_ack, put_control};
+	static put_fn *const puts[] = {put_connect,   put_publish, put_publish,
+				       put_subscribe, put_ack,	   put_control};
 	switch (op & 15) {
 	case 0:
 		dial(play, peer);

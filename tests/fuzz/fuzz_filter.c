@@ -1,6 +1,6 @@
 /*
- * Three texts, divided by newlines: two filters and a name. The functions on them and the tree must agree with
- * each other, and no filter may be larger than one that contains it.
+ * Three texts, divided by newlines: two filters and a name. The functions on them and the tree must
+ * agree with each other, and no filter may be larger than one that contains it.
  */
 #include "topic/name.h"
 #include "topic/tree.h"
@@ -75,11 +75,13 @@ static void check_tree(struct mt_bytes a, struct mt_bytes b, struct mt_bytes nam
 	mt_ids_init(&found, &mem);
 	tree = mt_tree_create(&mem, (struct mt_seed){{1, 2}});
 	MT_CHECK(tree);
-	MT_CHECK(mt_tree_insert(tree, a, &node_a) == MT_OK && mt_tree_insert(tree, b, &node_b) == MT_OK);
+	MT_CHECK(mt_tree_insert(tree, a, &node_a) == MT_OK &&
+		 mt_tree_insert(tree, b, &node_b) == MT_OK);
 	MT_CHECK((node_a == node_b) == is_same);
 	MT_CHECK(mt_tree_find(tree, a) == node_a && mt_tree_find(tree, b) == node_b);
 	MT_CHECK(mt_tree_match(tree, name, &found) == MT_OK);
-	MT_CHECK(found.count == (size_t)mt_topic_matches(a, name) + (!is_same && mt_topic_matches(b, name)));
+	MT_CHECK(found.count ==
+		 (size_t)mt_topic_matches(a, name) + (!is_same && mt_topic_matches(b, name)));
 	mt_tree_release(tree, node_a);
 	MT_CHECK(mt_tree_find(tree, b) == node_b);
 	mt_tree_release(tree, node_b);

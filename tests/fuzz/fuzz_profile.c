@@ -1,4 +1,5 @@
-/* Any bytes as a profile: no crash, and what is read can be written and read again to the same values. */
+/* Any bytes as a profile: no crash, and what is read can be written and read again to the same
+ * values. */
 #include "shell/profile.h"
 
 #include <stdlib.h>
@@ -29,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char fault[128] = "";
 	uint8_t *content = NULL;
 	size_t len = 0;
-	enum mt_status status = mt_profile_parse(mt_bytes_of(data, size), &first, fault, sizeof(fault));
+	enum mt_status status =
+		mt_profile_parse(mt_bytes_of(data, size), &first, fault, sizeof(fault));
 	if (status != MT_OK) {
 		MT_CHECK(fault[0] != '\0');
 		return 0;
@@ -39,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Indentation and escapes may make it longer than a file may be. */
 	MT_CHECK(status == MT_OK || (status == MT_LIMIT && size > MT_PROFILE_FILE_BYTES_MAX / 8));
 	if (status == MT_OK) {
-		MT_CHECK(mt_profile_parse(mt_bytes_of(content, len), &second, fault, sizeof(fault)) == MT_OK);
+		MT_CHECK(mt_profile_parse(mt_bytes_of(content, len), &second, fault,
+					  sizeof(fault)) == MT_OK);
 		check_same(&first, &second);
 		mt_profile_finish(&second);
 	}

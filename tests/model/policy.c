@@ -1,4 +1,5 @@
-/* Decisions against an interpreter that reads rule after rule, with the variables written into their filters. */
+/* Decisions against an interpreter that reads rule after rule, with the variables written into
+ * their filters. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -17,8 +18,10 @@
 #define SITES 120
 #define REQUESTS 2500 /* per site: 300,000 decisions in all */
 
-static const char *const words[] = {"a", "b", "", "$s", "cid", "usr", "%c", "ab", "acid", "usrcid", "cidusr"};
-static const char *const rule_words[] = {"a", "b", "", "$s", "cid", "%c", "%u", "%n", "a%c", "$%c", "%c%u", "a"};
+static const char *const words[] = {"a",  "b",	"",	"$s",	  "cid",   "usr",
+				    "%c", "ab", "acid", "usrcid", "cidusr"};
+static const char *const rule_words[] = {"a",  "b",  "",    "$s",  "cid",  "%c",
+					 "%u", "%n", "a%c", "$%c", "%c%u", "a"};
 static const char *const values[] = {"cid", "usr", "a", "b", "s", "%c", "a", "b", "cid", "usr"};
 static const char *const bad_values[] = {"", "a/b", "+", "$s", "x#"};
 static const char *const shares[] = {"", "", "", "any", "g", "h"};
@@ -80,7 +83,8 @@ static void make_rule(struct site *site, struct naive_rule *out)
 	struct mt_rule *rule = &out->rule;
 	out->filter = naive_random_filter(&site->rng, rule_words, MT_COUNT_OF(rule_words), 3);
 	out->role = (int)pick(site, ROLES);
-	*rule = (struct mt_rule){.id = (uint32_t)(out - site->rules) + 1, .filter = naive_view(&out->filter)};
+	*rule = (struct mt_rule){.id = (uint32_t)(out - site->rules) + 1,
+				 .filter = naive_view(&out->filter)};
 	rule->is_deny = pick(site, 4) == 0;
 	rule->operation = (uint8_t)(1 + pick(site, 3));
 	rule->qos_mask = pick(site, 3) > 0 ? 7 : (uint8_t)(1 + pick(site, 7));
@@ -94,7 +98,8 @@ static void make_rule(struct site *site, struct naive_rule *out)
 static void make_user(struct site *site, struct naive_user *user, size_t index)
 {
 	snprintf(user->name, sizeof(user->name), "user%zu", index);
-	user->user = (struct mt_user){.id = 100 + index, .name = mt_bytes_str(user->name), .is_enabled = index > 0};
+	user->user = (struct mt_user){
+		.id = 100 + index, .name = mt_bytes_str(user->name), .is_enabled = index > 0};
 	for (int i = 0; i < ROLES; i++)
 		user->has_role[i] = pick(site, 2) == 0;
 }
@@ -108,24 +113,28 @@ static void build_users(struct site *site, struct mt_policy_builder *builder)
 		for (int role = 0; role < ROLES; role++)
 			if (site->users[i].has_role[role])
 				names[count++] = mt_bytes_str(role_names[role]);
-		assert_int_equal(mt_policy_builder_user(builder, &site->users[i].user, names, count), MT_OK);
+		assert_int_equal(
+			mt_policy_builder_user(builder, &site->users[i].user, names, count), MT_OK);
 	}
 }
 
 static void build(struct site *site, uint64_t seed)
 {
-	struct mt_policy_builder *builder = mt_policy_builder_create(seed, (struct mt_seed){{seed, ~seed}});
+	struct mt_policy_builder *builder =
+		mt_policy_builder_create(seed, (struct mt_seed){{seed, ~seed}});
 	uint32_t ids[ROLES];
 	assert_non_null(builder);
 	for (int i = 0; i < ROLES; i++)
-		assert_int_equal(mt_policy_builder_role(builder, mt_bytes_str(role_names[i]), &ids[i]), MT_OK);
+		assert_int_equal(
+			mt_policy_builder_role(builder, mt_bytes_str(role_names[i]), &ids[i]),
+			MT_OK);
 	site->rule_count = pick(site, RULES_MAX + 1);
 	for (size_t i = 0; i < site->rule_count; i++) {
 		make_rule(site, &site->rules[i]);
 		assert_null(mt_rule_fault(&site->rules[i].rule));
-		assert_int_equal(
-			mt_policy_builder_rule(builder, ids[site->rules[i].role], &site->rules[i].rule),
-			MT_OK);
+		assert_int_equal(mt_policy_builder_rule(builder, ids[site->rules[i].role],
+							&site->rules[i].rule),
+				 MT_OK);
 	}
 	build_users(site, builder);
 	assert_int_equal(mt_policy_build(&builder, &site->policy), MT_OK);
@@ -136,7 +145,8 @@ static void build(struct site *site, uint64_t seed)
 
 static bool is_plain(struct mt_bytes value)
 {
-	return mt_topic_name_is_valid(value) && !memchr(value.data, '/', value.len) && value.data[0] != '$';
+	return mt_topic_name_is_valid(value) && !memchr(value.data, '/', value.len) &&
+	       value.data[0] != '$';
 }
 
 static bool holds(const struct naive_rule *rule, const char *part)
@@ -161,15 +171,17 @@ static bool is_admitted(const struct site *site, const struct asker *asker)
 }
 
 /* The rule's filter with the values in place of the variables. */
-static struct mt_bytes spell(const struct naive_rule *rule, const struct mt_subject *subject, char *room)
+static struct mt_bytes spell(const struct naive_rule *rule, const struct mt_subject *subject,
+			     char *room)
 {
 	size_t at = 0;
 	for (const char *c = rule->filter.text; *c; c++) {
 		struct mt_bytes part = mt_bytes_of(c, 1);
 		if (*c == '%') {
 			c++;
-			part = *c == 'c' ? subject->client_id : *c == 'u' ? subject->user
-									  : subject->cn;
+			part = *c == 'c'   ? subject->client_id
+			       : *c == 'u' ? subject->user
+					   : subject->cn;
 		}
 		memcpy(room + at, part.data, part.len);
 		at += part.len;
@@ -185,7 +197,8 @@ static bool is_inside(const struct mt_network *network, const struct mt_address 
 	return true;
 }
 
-static bool is_live(const struct naive_rule *rule, const struct asker *asker, uint8_t operation, int64_t now_s)
+static bool is_live(const struct naive_rule *rule, const struct asker *asker, uint8_t operation,
+		    int64_t now_s)
 {
 	if (!asker->has_role[rule->role] || !(rule->rule.operation & operation))
 		return false;
@@ -196,7 +209,8 @@ static bool is_live(const struct naive_rule *rule, const struct asker *asker, ui
 
 static bool covers_group(const struct mt_rule *rule, struct mt_bytes group)
 {
-	bool is_named = mt_bytes_equal(rule->share, mt_bytes_str("any")) || mt_bytes_equal(rule->share, group);
+	bool is_named = mt_bytes_equal(rule->share, mt_bytes_str("any")) ||
+			mt_bytes_equal(rule->share, group);
 	if (group.len == 0)
 		return !rule->is_deny || rule->share.len == 0;
 	return rule->is_deny && rule->share.len == 0 ? true : rule->share.len > 0 && is_named;
@@ -211,7 +225,8 @@ struct question {
 	int64_t now_s;
 };
 
-static bool speaks_of_publish(const struct naive_rule *rule, const struct asker *asker, const struct question *question)
+static bool speaks_of_publish(const struct naive_rule *rule, const struct asker *asker,
+			      const struct question *question)
 {
 	char room[NAIVE_BYTES * 4];
 	return is_live(rule, asker, MT_OPERATION_PUBLISH, question->now_s) &&
@@ -231,10 +246,12 @@ static bool speaks_of_delivery(const struct naive_rule *rule, const struct asker
 	       mt_topic_matches(spell(rule, &asker->subject, room), question->topic);
 }
 
-typedef bool speaks_fn(const struct naive_rule *rule, const struct asker *asker, const struct question *question);
+typedef bool speaks_fn(const struct naive_rule *rule, const struct asker *asker,
+		       const struct question *question);
 
-static void check_verdict(struct site *site, const struct asker *asker, const struct question *question,
-			  speaks_fn *speaks, struct mt_verdict verdict)
+static void check_verdict(struct site *site, const struct asker *asker,
+			  const struct question *question, speaks_fn *speaks,
+			  struct mt_verdict verdict)
 {
 	bool is_denied = false, is_allowed = false, is_named = false;
 	for (size_t i = 0; i < site->rule_count; i++) {
@@ -265,7 +282,8 @@ struct sum {
 	bool is_refused, is_crossed;
 };
 
-static struct sum add_up(const struct site *site, const struct asker *asker, const struct question *question)
+static struct sum add_up(const struct site *site, const struct asker *asker,
+			 const struct question *question)
 {
 	struct sum sum = {0};
 	for (size_t i = 0; i < site->rule_count; i++) {
@@ -287,8 +305,8 @@ static struct sum add_up(const struct site *site, const struct asker *asker, con
 	return sum;
 }
 
-static void check_grant(struct site *site, const struct asker *asker, const struct question *question,
-			struct mt_grant grant)
+static void check_grant(struct site *site, const struct asker *asker,
+			const struct question *question, struct mt_grant grant)
 {
 	struct sum sum;
 	int qos = question->qos;
@@ -330,7 +348,8 @@ static struct asker make_asker(struct site *site)
 	asker.subject.address = address(site);
 	if (kind == 0) { /* nobody knows it */
 		asker.subject.user_id = pick(site, 2) == 0 ? 1 : 0;
-		asker.subject.anonymous_role = mt_bytes_str(pick(site, 2) == 0 ? "no such role" : "");
+		asker.subject.anonymous_role =
+			mt_bytes_str(pick(site, 2) == 0 ? "no such role" : "");
 		asker.has_identity = false;
 	} else if (kind == 1) {
 		size_t role = pick(site, ROLES);
@@ -350,38 +369,39 @@ static void ask(struct site *site)
 	struct naive_topic topic;
 	struct question question = {.qos = (uint8_t)pick(site, 3), .is_retain = pick(site, 2) == 0};
 	question.now_s = (int64_t)pick(site, 12);
-	question.group = mt_bytes_str(pick(site, 2) == 0 ? "" : pick(site, 2) == 0 ? "g"
-										   : "h");
+	question.group = mt_bytes_str(pick(site, 2) == 0 ? "" : pick(site, 2) == 0 ? "g" : "h");
 	assert_int_equal(mt_policy_admits(site->policy, &asker.subject), is_admitted(site, &asker));
 	if (pick(site, 2) == 0) {
 		topic = naive_random_filter(&site->rng, words, MT_COUNT_OF(words), 3);
 		question.topic = naive_view(&topic);
 		check_grant(site, &asker, &question,
-			    mt_decide_subscribe(site->policy, &asker.subject, question.topic, question.group,
-						question.qos, question.now_s));
+			    mt_decide_subscribe(site->policy, &asker.subject, question.topic,
+						question.group, question.qos, question.now_s));
 		return;
 	}
 	topic = naive_random_name(&site->rng, words, MT_COUNT_OF(words), 3);
 	question.topic = naive_view(&topic);
 	if (pick(site, 2) == 0)
 		check_verdict(site, &asker, &question, speaks_of_publish,
-			      mt_decide_publish(site->policy, &asker.subject, question.topic, question.qos,
-						question.is_retain, question.now_s));
+			      mt_decide_publish(site->policy, &asker.subject, question.topic,
+						question.qos, question.is_retain, question.now_s));
 	else
 		check_verdict(site, &asker, &question, speaks_of_delivery,
-			      mt_decide_deliver(site->policy, &asker.subject, question.topic, question.group,
-						question.now_s));
+			      mt_decide_deliver(site->policy, &asker.subject, question.topic,
+						question.group, question.now_s));
 }
 
 static void check_tally(const struct tally *tally)
 {
-	print_message("no identity %u, permitted %u, denied %u, unmatched %u, granted %u, lowered %u, "
-		      "crossed %u, refused %u\n",
-		      tally->no_identity, tally->permitted, tally->denied, tally->unmatched, tally->granted,
-		      tally->lowered, tally->crossed, tally->refused);
+	print_message(
+		"no identity %u, permitted %u, denied %u, unmatched %u, granted %u, lowered %u, "
+		"crossed %u, refused %u\n",
+		tally->no_identity, tally->permitted, tally->denied, tally->unmatched,
+		tally->granted, tally->lowered, tally->crossed, tally->refused);
 	assert_true(tally->no_identity > 1000 && tally->permitted > 1000 && tally->denied > 1000 &&
 		    tally->unmatched > 1000);
-	assert_true(tally->granted > 1000 && tally->lowered > 1000 && tally->crossed > 1000 && tally->refused > 1000);
+	assert_true(tally->granted > 1000 && tally->lowered > 1000 && tally->crossed > 1000 &&
+		    tally->refused > 1000);
 }
 
 static void decisions_equal_the_interpreter(void **state)

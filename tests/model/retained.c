@@ -17,7 +17,8 @@ static const char *const words[] = {"a", "b", "", "$x", "c", "d"};
 
 struct entry {
 	struct naive_topic topic;
-	struct mt_msg *msg; /* NULL: free; borrowed from the store, which holds the only reference */
+	struct mt_msg
+		*msg; /* NULL: free; borrowed from the store, which holds the only reference */
 };
 
 struct world {
@@ -60,8 +61,9 @@ static void set(struct world *world)
 {
 	static const uint8_t payload[300];
 	struct naive_topic topic = naive_random_name(&world->rng, words, MT_COUNT_OF(words), 4);
-	struct mt_msg_facts facts = {.topic = naive_view(&topic),
-				     .payload = mt_bytes_of(payload, 1 + mt_rng_below(&world->rng, 299))};
+	struct mt_msg_facts facts = {
+		.topic = naive_view(&topic),
+		.payload = mt_bytes_of(payload, 1 + mt_rng_below(&world->rng, 299))};
 	struct mt_msg *msg = mt_msg_create(&facts);
 	struct entry *entry = entry_of(world, &topic);
 	uint32_t count;
@@ -92,7 +94,8 @@ static void find(struct world *world)
 {
 	struct naive_topic topic = naive_random_name(&world->rng, words, MT_COUNT_OF(words), 4);
 	const struct entry *entry = entry_of(world, &topic);
-	assert_ptr_equal(mt_retained_find(world->retained, naive_view(&topic)), entry ? entry->msg : NULL);
+	assert_ptr_equal(mt_retained_find(world->retained, naive_view(&topic)),
+			 entry ? entry->msg : NULL);
 }
 
 static bool holds_once(const struct mt_msg_list *list, const struct mt_msg *msg)

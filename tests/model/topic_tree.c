@@ -1,4 +1,5 @@
-/* The tree of filters and the functions on names against a list of filters, and all names there are. */
+/* The tree of filters and the functions on names against a list of filters, and all names there
+ * are. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -16,8 +17,9 @@ static const char *const words[] = {"a", "b", "", "$x", "c"};
 /* ---- contains and overlaps: by listing every name ---- */
 
 /*
- * The last word stands in no filter: it is every word that nobody named, so that '+' is more than the words
- * together. The empty name is one of them, though nobody can publish to it: no two filters shall differ by it.
+ * The last word stands in no filter: it is every word that nobody named, so that '+' is more than
+ * the words together. The empty name is one of them, though nobody can publish to it: no two
+ * filters shall differ by it.
  */
 static const char *const name_words[] = {"a", "b", "", "$x", "z"};
 static const char *const filter_words[] = {"a", "b", "", "$x", "+", "#"};
@@ -69,7 +71,8 @@ static void matching_equals_the_recursive_one(void **state)
 	for (size_t f = 0; f < filter_count; f++) {
 		assert_true(mt_topic_filter_is_valid(naive_view(&filters[f])));
 		for (size_t n = 0; n < name_count; n++)
-			if (mt_topic_matches(naive_view(&filters[f]), naive_view(&names[n])) != is_match[f][n])
+			if (mt_topic_matches(naive_view(&filters[f]), naive_view(&names[n])) !=
+			    is_match[f][n])
 				fail_msg("'%s' and '%s'", filters[f].text, names[n].text);
 	}
 }
@@ -85,9 +88,11 @@ static void relations_equal_those_of_sets(void **state)
 				is_inside &= is_match[a][n] || !is_match[b][n];
 				is_common |= is_match[a][n] && is_match[b][n];
 			}
-			if (mt_topic_contains(naive_view(&filters[a]), naive_view(&filters[b])) != is_inside)
+			if (mt_topic_contains(naive_view(&filters[a]), naive_view(&filters[b])) !=
+			    is_inside)
 				fail_msg("'%s' contains '%s'", filters[a].text, filters[b].text);
-			if (mt_topic_overlaps(naive_view(&filters[a]), naive_view(&filters[b])) != is_common)
+			if (mt_topic_overlaps(naive_view(&filters[a]), naive_view(&filters[b])) !=
+			    is_common)
 				fail_msg("'%s' overlaps '%s'", filters[a].text, filters[b].text);
 		}
 }
@@ -115,7 +120,8 @@ struct world {
 static struct entry *entry_of(struct world *world, const struct naive_topic *filter)
 {
 	for (size_t i = 0; i < LIST_MAX; i++)
-		if (world->list[i].use_count > 0 && strcmp(world->list[i].filter.text, filter->text) == 0)
+		if (world->list[i].use_count > 0 &&
+		    strcmp(world->list[i].filter.text, filter->text) == 0)
 			return &world->list[i];
 	return NULL;
 }
@@ -155,7 +161,8 @@ static void release(struct world *world, struct entry *entry)
 {
 	mt_tree_release(world->tree, entry->node);
 	entry->use_count--;
-	assert_int_equal(mt_tree_find(world->tree, naive_view(&entry->filter)), entry->use_count ? entry->node : 0);
+	assert_int_equal(mt_tree_find(world->tree, naive_view(&entry->filter)),
+			 entry->use_count ? entry->node : 0);
 }
 
 static bool is_found(const struct world *world, uint32_t node)

@@ -25,7 +25,8 @@ struct person {
 	size_t group_count;
 };
 
-/* The verdict on this person, as the broker of OWNER with ADMIN_GROUP gives it; -1: the test could not run. */
+/* The verdict on this person, as the broker of OWNER with ADMIN_GROUP gives it; -1: the test could
+ * not run. */
 static int judge(const struct person *person, bool has_group)
 {
 	int status = -1;
@@ -63,8 +64,10 @@ static void test_root_and_the_daemons_user_are_heard(void **state)
 
 static void test_strangers_are_not(void **state)
 {
-	const struct person stranger = {
-		.uid = STRANGER, .gid = STRANGERS_GROUP, .groups = {STRANGERS_GROUP, 54399}, .group_count = 2};
+	const struct person stranger = {.uid = STRANGER,
+					.gid = STRANGERS_GROUP,
+					.groups = {STRANGERS_GROUP, 54399},
+					.group_count = 2};
 	(void)state;
 	need_root();
 	assert_int_equal(judge(&stranger, true), 0);
@@ -76,8 +79,10 @@ static void test_strangers_are_not(void **state)
 static void test_members_by_first_or_further_group_are_heard(void **state)
 {
 	const struct person first = {.uid = STRANGER, .gid = ADMIN_GROUP};
-	const struct person further = {
-		.uid = STRANGER, .gid = STRANGERS_GROUP, .groups = {7, ADMIN_GROUP, 54399}, .group_count = 3};
+	const struct person further = {.uid = STRANGER,
+				       .gid = STRANGERS_GROUP,
+				       .groups = {7, ADMIN_GROUP, 54399},
+				       .group_count = 3};
 	(void)state;
 	need_root();
 	assert_int_equal(judge(&first, true), 1);
@@ -92,8 +97,10 @@ static void test_what_is_no_socket_is_a_no(void **state)
 	uint32_t uid = 77;
 	(void)state;
 	assert_int_equal(pipe(pair), 0);
-	assert_false(mt_peer_is_permitted(pair[0], (uint32_t)geteuid(), true, (uint32_t)getegid(), &uid));
-	assert_false(mt_peer_is_permitted(-1, (uint32_t)geteuid(), true, (uint32_t)getegid(), &uid));
+	assert_false(mt_peer_is_permitted(pair[0], (uint32_t)geteuid(), true, (uint32_t)getegid(),
+					  &uid));
+	assert_false(
+		mt_peer_is_permitted(-1, (uint32_t)geteuid(), true, (uint32_t)getegid(), &uid));
 	assert_int_equal(uid, 77);
 	close(pair[0]);
 	close(pair[1]);

@@ -30,7 +30,8 @@ struct world {
 	uint32_t peer_uid;
 };
 
-static void handle(void *context, const struct mt_admin_request *request, struct mt_admin_answer *answer)
+static void handle(void *context, const struct mt_admin_request *request,
+		   struct mt_admin_answer *answer)
 {
 	struct world *world = context;
 	const char *query = request->query(request, "q");
@@ -54,7 +55,8 @@ static int setup(void **state)
 	memset(&world, 0, sizeof(world));
 	world.folder = folder_make();
 	snprintf(world.path, sizeof(world.path), "%s/s", world.folder);
-	assert_int_equal(mt_admin_server_open(world.path, handle, &world, &world.server, fault, sizeof(fault)),
+	assert_int_equal(mt_admin_server_open(world.path, handle, &world, &world.server, fault,
+					      sizeof(fault)),
 			 MT_OK);
 	*state = &world;
 	return 0;
@@ -113,7 +115,8 @@ static void test_request_reaches_the_handler_as_it_was_sent(void **state)
 	struct world *world = *state;
 	char answer[2048];
 	ask(world,
-	    "PUT /api/a%2Fb%00/../c+d?q=x%20y HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: "
+	    "PUT /api/a%2Fb%00/../c+d?q=x%20y HTTP/1.1\r\nHost: x\r\nContent-Length: "
+	    "3\r\nConnection: "
 	    "close\r\n\r\nabc",
 	    answer, sizeof(answer));
 	assert_int_equal(world->request_count, 1);
@@ -131,17 +134,20 @@ static void test_request_reaches_the_handler_as_it_was_sent(void **state)
 static void test_answer_without_body(void **state)
 {
 	char answer[2048];
-	ask(*state, "GET /none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", answer, sizeof(answer));
+	ask(*state, "GET /none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", answer,
+	    sizeof(answer));
 	assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
 	assert_non_null(strstr(answer, "Content-Length: 0"));
 }
 
-static void send_body(const struct world *world, size_t len, const char *length_header, char *answer, size_t cap)
+static void send_body(const struct world *world, size_t len, const char *length_header,
+		      char *answer, size_t cap)
 {
 	size_t head_len;
 	char *text = malloc(len + 256);
 	assert_non_null(text);
-	head_len = (size_t)snprintf(text, 256, "POST /x HTTP/1.1\r\nHost: x\r\n%sConnection: close\r\n\r\n",
+	head_len = (size_t)snprintf(text, 256,
+				    "POST /x HTTP/1.1\r\nHost: x\r\n%sConnection: close\r\n\r\n",
 				    length_header);
 	memset(text + head_len, 1, len);
 	converse(dial(world), text, head_len + len, answer, cap);
@@ -173,9 +179,9 @@ static void test_chunked_body_over_the_limit_is_refused(void **state)
 	char answer[2048];
 	size_t len;
 	assert_non_null(text);
-	len = (size_t)snprintf(
-		text, cap,
-		"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
+	len = (size_t)snprintf(text, cap,
+			       "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+			       "chunked\r\nConnection: close\r\n\r\n");
 	for (int i = 0; i < 2; i++) {
 		len += (size_t)snprintf(text + len, cap - len, "%zx\r\n", chunk);
 		memset(text + len, 1, chunk);
@@ -191,12 +197,13 @@ static void test_chunked_body_over_the_limit_is_refused(void **state)
 
 static void test_nonsense_does_not_reach_the_handler(void **state)
 {
-	static const char *const lines[] = {"\r\n\r\n",
-					    "GET\r\n\r\n",
-					    "\x16\x03\x01\x02",
-					    "GET /api/users HTTP/1.1\r\n",
-					    "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-					    "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"};
+	static const char *const lines[] = {
+		"\r\n\r\n",
+		"GET\r\n\r\n",
+		"\x16\x03\x01\x02",
+		"GET /api/users HTTP/1.1\r\n",
+		"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+		"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"};
 	struct world *world = *state;
 	char answer[2048];
 	for (size_t i = 0; i < MT_COUNT_OF(lines); i++)
@@ -204,7 +211,8 @@ static void test_nonsense_does_not_reach_the_handler(void **state)
 	assert_int_equal(world->request_count, 0);
 }
 
-/* As a child process: another user, with `group` as its only one; writes what it was told to `out`. */
+/* As a child process: another user, with `group` as its only one; writes what it was told to `out`.
+ */
 static void ask_as(const struct world *world, gid_t group, char *out, size_t cap)
 {
 	int pipe_fd[2];
@@ -213,7 +221,8 @@ static void ask_as(const struct world *world, gid_t group, char *out, size_t cap
 	assert_int_equal(pipe(pipe_fd), 0);
 	child = fork();
 	if (child == 0) {
-		static const char request[] = "GET /api HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+		static const char request[] =
+			"GET /api HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 		char answer[1024] = "no connection";
 		int fd;
 		if (setgroups(1, &group) != 0 || setresgid(group, group, group) != 0 ||
@@ -278,13 +287,16 @@ static void test_stale_socket_is_replaced_and_a_file_is_not(void **state)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", world->path);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
-	assert_int_equal(mt_admin_server_open(world->path, handle, world, &world->server, fault, sizeof(fault)),
+	assert_int_equal(mt_admin_server_open(world->path, handle, world, &world->server, fault,
+					      sizeof(fault)),
 			 MT_OK);
-	ask(world, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", answer, sizeof(answer));
+	ask(world, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", answer,
+	    sizeof(answer));
 	assert_int_equal(world->request_count, 1);
 	mt_admin_server_close(&world->server);
 	file_put(world->path, "x", 1, 0600);
-	assert_int_equal(mt_admin_server_open(world->path, handle, world, &world->server, fault, sizeof(fault)),
+	assert_int_equal(mt_admin_server_open(world->path, handle, world, &world->server, fault,
+					      sizeof(fault)),
 			 MT_SYSTEM);
 	assert_non_null(strstr(fault, world->path));
 	assert_int_equal(access(world->path, F_OK), 0);
@@ -298,7 +310,8 @@ static void test_long_path_is_refused(void **state)
 	char fault[512] = "";
 	memset(path, 'a', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(mt_admin_server_open(path, handle, world, &server, fault, sizeof(fault)), MT_INVALID);
+	assert_int_equal(mt_admin_server_open(path, handle, world, &server, fault, sizeof(fault)),
+			 MT_INVALID);
 	assert_null(server);
 	assert_non_null(strstr(fault, "shorter"));
 }

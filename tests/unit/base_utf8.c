@@ -1,4 +1,5 @@
-/* UTF-8: every sequence of up to three bytes, and samples of four, against a decoder that computes code points. */
+/* UTF-8: every sequence of up to three bytes, and samples of four, against a decoder that computes
+ * code points. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -8,11 +9,16 @@
 #include "base/utf8.h"
 #include "spec.h"
 
-/* The obvious way: take the bits, then look whether the code point may be written so. Length, or 0. */
+/* The obvious way: take the bits, then look whether the code point may be written so. Length, or 0.
+ */
 static size_t decode(const uint8_t *at, size_t left, uint32_t *point)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t count = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : at[0] >> 3 == 30 ? 4 : 0;
+	size_t count = at[0] < 0x80	  ? 1
+		       : at[0] >> 5 == 6  ? 2
+		       : at[0] >> 4 == 14 ? 3
+		       : at[0] >> 3 == 30 ? 4
+					  : 0;
 	if (count == 0 || count > left)
 		return 0;
 	*point = count == 1 ? at[0] : at[0] & (0x7fu >> count);
@@ -67,7 +73,8 @@ static void four_byte_sequences(void **state)
 		for (uint32_t second = 0; second < 0x100; second++)
 			for (uint32_t rest = 0; rest < 16; rest++) {
 				static const uint8_t ends[] = {0x00, 0x7f, 0x80, 0xbf};
-				uint8_t text[] = {(uint8_t)first, (uint8_t)second, ends[rest / 4], ends[rest % 4]};
+				uint8_t text[] = {(uint8_t)first, (uint8_t)second, ends[rest / 4],
+						  ends[rest % 4]};
 				compare(text, 4);
 			}
 }

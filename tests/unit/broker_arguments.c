@@ -13,7 +13,8 @@ static struct mt_arguments arguments;
 static char fault[MT_ARGUMENTS_FAULT_BYTES];
 
 /* Up to five words behind the program's name; NULL ends them. */
-static enum mt_status parse(const char *a, const char *b, const char *c, const char *d, const char *e)
+static enum mt_status parse(const char *a, const char *b, const char *c, const char *d,
+			    const char *e)
 {
 	const char *words[] = {"mortised", a, b, c, d, e, NULL};
 	char storage[6][64];
@@ -42,7 +43,8 @@ static void defaults(void **state)
 
 static void both_forms_of_a_value(void **state)
 {
-	char words[8][32] = {"mortised", "--state", "a", "--config=b", "--set", "k=v", "--set=l=w=x", "--check"};
+	char words[8][32] = {"mortised", "--state", "a",	   "--config=b",
+			     "--set",	 "k=v",	    "--set=l=w=x", "--check"};
 	char *argv[9] = {0};
 	(void)state;
 	for (int i = 0; i < 8; i++)
@@ -83,9 +85,12 @@ static void sets_are_limited(void **state)
 	(void)state;
 	for (size_t i = 0; i < MT_COUNT_OF(argv); i++)
 		argv[i] = set;
-	assert_int_equal(mt_arguments_parse(MT_ARGUMENTS_SETS_MAX + 1, argv, NULL, &arguments, fault), MT_OK);
+	assert_int_equal(
+		mt_arguments_parse(MT_ARGUMENTS_SETS_MAX + 1, argv, NULL, &arguments, fault),
+		MT_OK);
 	assert_int_equal(arguments.set_count, MT_ARGUMENTS_SETS_MAX);
-	expect_fault(mt_arguments_parse(MT_ARGUMENTS_SETS_MAX + 2, argv, NULL, &arguments, fault), "--set: more than");
+	expect_fault(mt_arguments_parse(MT_ARGUMENTS_SETS_MAX + 2, argv, NULL, &arguments, fault),
+		     "--set: more than");
 }
 
 static void help_wins(void **state)

@@ -1,4 +1,5 @@
-/* The configuration: what is accepted, what is refused, and that each fault names file, line, key and remedy. */
+/* The configuration: what is accepted, what is refused, and that each fault names file, line, key
+ * and remedy. */
 #include "broker/config.h"
 
 #include <stdarg.h>
@@ -36,7 +37,8 @@ static void expect_good(enum mt_status status)
 static void expect_fault(enum mt_status status, const char *start, const char *part)
 {
 	assert_int_equal(status, MT_INVALID);
-	if (report.count != 1 || strncmp(report.text, start, strlen(start)) != 0 || !strstr(report.text, part))
+	if (report.count != 1 || strncmp(report.text, start, strlen(start)) != 0 ||
+	    !strstr(report.text, part))
 		print_error("expected %s ... %s, found:\n%s", start, part, report.text);
 	assert_int_equal(report.count, 1);
 	assert_memory_equal(report.text, start, strlen(start));
@@ -125,16 +127,20 @@ static const struct bad bads[] = {
 	{"lisseners:\n  a: 1\n", "f.yaml:1: lisseners: unknown key; ", "did you mean listeners?"},
 	{"log:\n  levl: info\n", "f.yaml:2: log.levl: ", "did you mean log.level?"},
 	{"log:\n  colour: red\n", "f.yaml:2: log.colour: ", "expected one of level, json"},
-	{"\n\nlistener:\n  tls: {address: ':1'}\n", "f.yaml:3: listener: ", "did you mean listeners?"},
-	{"listeners:\n  tls:\n    address: :1\n    adress: :1\n", "f.yaml:4: listeners.tls.adress: ",
-	 "did you mean listeners.tls.address?"},
+	{"\n\nlistener:\n  tls: {address: ':1'}\n",
+	 "f.yaml:3: listener: ", "did you mean listeners?"},
+	{"listeners:\n  tls:\n    address: :1\n    adress: :1\n",
+	 "f.yaml:4: listeners.tls.adress: ", "did you mean listeners.tls.address?"},
 	{"threads: 4\n", "f.yaml:1: threads: unknown key", ""},
-	{"listeners:\n  t: {address: ':1', websocket: yes}\n", "f.yaml:2: listeners.t.websocket: unknown key", ""},
+	{"listeners:\n  t: {address: ':1', websocket: yes}\n",
+	 "f.yaml:2: listeners.t.websocket: unknown key", ""},
 	{"limits.sessions: 5\n", "f.yaml:1: found the key \"limits.sessions\"", "without dots"},
-	{"limits:\n  sessions:\n    x: 5\n", "f.yaml:2: limits.sessions: found keys and values", "a whole number"},
+	{"limits:\n  sessions:\n    x: 5\n", "f.yaml:2: limits.sessions: found keys and values",
+	 "a whole number"},
 	{"completely_other: 1\n", "f.yaml:1: completely_other: ", "listeners, on_denied_publish"},
 	/* types */
-	{"hash_threads: many\n", "f.yaml:1: hash_threads: found \"many\"; ", "a whole number from 1..8"},
+	{"hash_threads: many\n", "f.yaml:1: hash_threads: found \"many\"; ",
+	 "a whole number from 1..8"},
 	{"hash_threads: \"2\"\n", "f.yaml:1: hash_threads: found the text \"2\"", "a whole number"},
 	{"hash_threads: [2]\n", "f.yaml:1: hash_threads: found a list", "a whole number"},
 	{"hash_threads:\n", "f.yaml:1: hash_threads: found nothing", "a whole number"},
@@ -154,30 +160,37 @@ static const struct bad bads[] = {
 	{"sys_interval: 999999999999d\n", "f.yaml:1: sys_interval: ", ""},
 	{"limits: {packet_bytes: 1MB}\n", "f.yaml:1: limits.packet_bytes: found \"1MB\"", "1MiB"},
 	{"limits: {keep_alive: 5500ms}\n", "f.yaml:1: limits.keep_alive: ", "whole seconds"},
-	{"listeners: {t: {address: ':1', anonymous: yes}}\n", "f.yaml:1: listeners.t.anonymous: ", "role"},
-	{"listeners: {t: {address: ':1', anonymous: no}}\n", "f.yaml:1: listeners.t.anonymous: ", "role"},
-	{"listeners: {t: {address: ':1', anonymous: a/b}}\n", "f.yaml:1: listeners.t.anonymous: ", "role"},
-	{"listeners: {t: {address: nowhere}}\n", "f.yaml:1: listeners.t.address: found \"nowhere\"", ""},
-	{"listeners: {t: {address: '::1:99999'}}\n", "f.yaml:1: listeners.t.address: ", ""},
-	{"listeners: {t: {address: ':1', certificate: \"a\\nb\", key: c}}\n", "f.yaml:1: listeners.t.certificate: ",
+	{"listeners: {t: {address: ':1', anonymous: yes}}\n",
+	 "f.yaml:1: listeners.t.anonymous: ", "role"},
+	{"listeners: {t: {address: ':1', anonymous: no}}\n",
+	 "f.yaml:1: listeners.t.anonymous: ", "role"},
+	{"listeners: {t: {address: ':1', anonymous: a/b}}\n",
+	 "f.yaml:1: listeners.t.anonymous: ", "role"},
+	{"listeners: {t: {address: nowhere}}\n", "f.yaml:1: listeners.t.address: found \"nowhere\"",
 	 ""},
+	{"listeners: {t: {address: '::1:99999'}}\n", "f.yaml:1: listeners.t.address: ", ""},
+	{"listeners: {t: {address: ':1', certificate: \"a\\nb\", key: c}}\n",
+	 "f.yaml:1: listeners.t.certificate: ", ""},
 	/* ranges, and `off` where it is no value */
 	{"hash_threads: 0\n", "f.yaml:1: hash_threads: found \"0\"", "1..8"},
 	{"hash_threads: 9\n", "f.yaml:1: hash_threads: found \"9\"", "1..8"},
 	{"sys_interval: 999ms\n", "f.yaml:1: sys_interval: ", "1s..1h, or off"},
 	{"limits: {inflight: 65536}\n", "f.yaml:1: limits.inflight: ", "1..65535"},
-	{"limits:\n  queue_messages: off\n", "f.yaml:2: limits.queue_messages: found \"off\"", "1..1000000"},
+	{"limits:\n  queue_messages: off\n", "f.yaml:2: limits.queue_messages: found \"off\"",
+	 "1..1000000"},
 	{"limits:\n  packet_bytes: 257MiB\n", "f.yaml:2: limits.packet_bytes: ", "1KiB..256MiB"},
 	/* twice */
-	{"hash_threads: 2\nlog: {}\nhash_threads: 3\n", "f.yaml:3: hash_threads: found a second time",
-	 "first in line 1"},
+	{"hash_threads: 2\nlog: {}\nhash_threads: 3\n",
+	 "f.yaml:3: hash_threads: found a second time", "first in line 1"},
 	{"log: {}\nlog: {}\n", "f.yaml:2: log: found a second time", "first in line 1"},
-	{"log:\n  json: no\n  json: no\n", "f.yaml:3: log.json: found a second time", "first in line 2"},
+	{"log:\n  json: no\n  json: no\n", "f.yaml:3: log.json: found a second time",
+	 "first in line 2"},
 	/* YAML that is more than keys and values */
 	{"log: &a {json: no}\n", "f.yaml:1: found an anchor", ""},
 	{"hash_threads: *a\n", "f.yaml:1: found an alias", ""},
 	{"hash_threads: !!int 2\n", "f.yaml:1: found a tag", ""},
-	{"hash_threads: 2\n---\nhash_threads: 3\n", "f.yaml:2: found a second document", "expected one"},
+	{"hash_threads: 2\n---\nhash_threads: 3\n", "f.yaml:2: found a second document",
+	 "expected one"},
 	{"- 1\n- 2\n", "f.yaml:1: found a list", "keys and values"},
 	{"hello\n", "f.yaml:1: found hello", "keys and values"},
 	{"? [a, b]\n: 2\n", "f.yaml:1: found a list; expected a key", ""},
@@ -186,13 +199,18 @@ static const struct bad bads[] = {
 	{"hash_threads: 2\nlog: \"\xff\"\n", "f.yaml:2: found no valid YAML", ""},
 	/* the whole */
 	{"listeners: {}\n", "listeners: found none", "at least one"},
-	{"log: {}\nlisteners:\n  t: {}\n", "f.yaml:3: listeners.t: found no address", "address: 127.0.0.1:1883"},
-	{"listeners:\n  t: {address: ':1', key: /k}\n", "f.yaml:2: listeners.t: ", "expected both or none"},
-	{"listeners:\n  t: {address: ':1', certificate: /k}\n", "f.yaml:2: listeners.t: ", "expected both or none"},
-	{"listeners:\n  t: {address: '127.0.0.1:1', tls: no, certificate: /c, key: /k}\n", "f.yaml:2: listeners.t: ",
-	 "without TLS"},
-	{"listeners:\n  9t: {address: ':1'}\n", "f.yaml:2: listeners.9t: unknown key", "a name of letters"},
-	{"listeners:\n  off: {address: ':1'}\n", "f.yaml:2: listeners.off: unknown key", "a name of letters"},
+	{"log: {}\nlisteners:\n  t: {}\n", "f.yaml:3: listeners.t: found no address",
+	 "address: 127.0.0.1:1883"},
+	{"listeners:\n  t: {address: ':1', key: /k}\n",
+	 "f.yaml:2: listeners.t: ", "expected both or none"},
+	{"listeners:\n  t: {address: ':1', certificate: /k}\n",
+	 "f.yaml:2: listeners.t: ", "expected both or none"},
+	{"listeners:\n  t: {address: '127.0.0.1:1', tls: no, certificate: /c, key: /k}\n",
+	 "f.yaml:2: listeners.t: ", "without TLS"},
+	{"listeners:\n  9t: {address: ':1'}\n", "f.yaml:2: listeners.9t: unknown key",
+	 "a name of letters"},
+	{"listeners:\n  off: {address: ':1'}\n", "f.yaml:2: listeners.off: unknown key",
+	 "a name of letters"},
 };
 
 static void each_fault_names_its_line_and_remedy(void **state)
@@ -207,13 +225,16 @@ static void each_fault_names_its_line_and_remedy(void **state)
 
 static void all_faults_come_at_once(void **state)
 {
-	const char *const starts[] = {"f.yaml:1: hash_threads: ", "f.yaml:3: log.levl: ", "f.yaml:5: listeners.a.tls: ",
-				      "f.yaml:6: listeners.b: ", "--set limits.nothing: "};
+	const char *const starts[] = {
+		"f.yaml:1: hash_threads: ", "f.yaml:3: log.levl: ", "f.yaml:5: listeners.a.tls: ",
+		"f.yaml:6: listeners.b: ", "--set limits.nothing: "};
 	const char *line = report.text;
 	(void)state;
-	assert_int_equal(parse_set("hash_threads: 0\nlog:\n  levl: x\nlisteners:\n  a: {tls: what}\n  b: {}\n",
-				   "limits.nothing=5"),
-			 MT_INVALID);
+	assert_int_equal(
+		parse_set(
+			"hash_threads: 0\nlog:\n  levl: x\nlisteners:\n  a: {tls: what}\n  b: {}\n",
+			"limits.nothing=5"),
+		MT_INVALID);
 	assert_int_equal(report.count, MT_COUNT_OF(starts));
 	for (size_t i = 0; i < MT_COUNT_OF(starts); i++)
 		assert_non_null(strstr(line, starts[i]));
@@ -256,13 +277,14 @@ static void deep_nesting_is_skipped_without_harm(void **state)
 static void plain_off_loopback_needs_consent(void **state)
 {
 	(void)state;
-	expect_fault(parse("listeners:\n  p:\n    address: 0.0.0.0:1883\n    tls: no\n"), "f.yaml:2: listeners.p: ",
-		     "insecure: yes");
-	expect_fault(parse("listeners:\n  p: {address: ':1883', tls: no}\n"), "f.yaml:2: listeners.p: ",
-		     "insecure: yes");
-	expect_fault(parse("listeners:\n  p: {address: 'example.org:1883', tls: no}\n"), "f.yaml:2: listeners.p: ",
-		     "insecure: yes");
-	expect_fault(parse_set("", "listeners.tls.tls=no"), "--set listeners.tls: ", "insecure: yes");
+	expect_fault(parse("listeners:\n  p:\n    address: 0.0.0.0:1883\n    tls: no\n"),
+		     "f.yaml:2: listeners.p: ", "insecure: yes");
+	expect_fault(parse("listeners:\n  p: {address: ':1883', tls: no}\n"),
+		     "f.yaml:2: listeners.p: ", "insecure: yes");
+	expect_fault(parse("listeners:\n  p: {address: 'example.org:1883', tls: no}\n"),
+		     "f.yaml:2: listeners.p: ", "insecure: yes");
+	expect_fault(parse_set("", "listeners.tls.tls=no"),
+		     "--set listeners.tls: ", "insecure: yes");
 	expect_good(parse("listeners:\n  p: {address: '0.0.0.0:1883', tls: no, insecure: yes}\n"));
 	expect_good(parse("listeners:\n  p: {address: '[::1]:1883', tls: no}\n"));
 	expect_good(parse("listeners:\n  p: {address: 'localhost:1883', tls: no}\n"));
@@ -280,10 +302,11 @@ static void set_overrides_the_file(void **state)
 	assert_int_equal(settings.listener_count, 2);
 	assert_string_equal(settings.listeners[1].name, "second");
 	assert_true(settings.listeners[1].is_tls);
-	expect_good(parse_set("listeners: {a: {address: ':1', anonymous: open}}\n", "listeners.a.anonymous=off"));
+	expect_good(parse_set("listeners: {a: {address: ':1', anonymous: open}}\n",
+			      "listeners.a.anonymous=off"));
 	assert_string_equal(settings.listeners[0].anonymous_role, "");
-	expect_fault(parse_set("", "listeners.tls.certificate="), "--set listeners.tls.certificate: found \"\"",
-		     "path");
+	expect_fault(parse_set("", "listeners.tls.certificate="),
+		     "--set listeners.tls.certificate: found \"\"", "path");
 }
 
 static void set_removes_a_listener(void **state)
@@ -299,7 +322,8 @@ static void set_removes_a_listener(void **state)
 	assert_string_equal(settings.listeners[0].name, "a");
 	assert_string_equal(settings.listeners[1].name, "c");
 	assert_string_equal(settings.listeners[1].address, ":3");
-	expect_fault(parse_set("", "listeners.tsl=off"), "--set listeners.tsl: ", "no such listener");
+	expect_fault(parse_set("", "listeners.tsl=off"),
+		     "--set listeners.tsl: ", "no such listener");
 	expect_fault(parse_set("", "listeners.tls=off"), "listeners: found none", "");
 }
 
@@ -308,16 +332,20 @@ static void set_is_checked_like_the_file(void **state)
 	(void)state;
 	expect_fault(parse_set("", "hash_threads=9"), "--set hash_threads: found \"9\"", "1..8");
 	expect_fault(parse_set("", "hash_threads"), "--set hash_threads: ", "KEY=VALUE");
-	expect_fault(parse_set("", "hash_thread=2"), "--set hash_thread: unknown key", "did you mean hash_threads?");
-	expect_fault(parse_set("", "listener.tls.address=:1"), "--set listener.tls.address: unknown key",
+	expect_fault(parse_set("", "hash_thread=2"), "--set hash_thread: unknown key",
+		     "did you mean hash_threads?");
+	expect_fault(parse_set("", "listener.tls.address=:1"),
+		     "--set listener.tls.address: unknown key",
 		     "did you mean listeners.tls.address?");
 	expect_fault(parse_set("", "limits=off"), "--set limits: is a section", "limits.KEY=VALUE");
 	expect_fault(parse_set("", "listeners=off"), "--set listeners: is a section", "");
-	expect_fault(parse_set("", "listeners.x.tls=yes"), "--set listeners.x: found no address", "");
-	expect_fault(parse_set("", "=5"), "--set : unknown key", "");
-	expect_fault(parse_set("", "a.b.c.d.e=5"), "--set a.b.c.d.e: unknown key", "configuration.md");
-	expect_fault(parse_set("", "listeners.tls.address=\x1b[31m"), "--set listeners.tls.address: found \"?[31m\"",
+	expect_fault(parse_set("", "listeners.x.tls=yes"), "--set listeners.x: found no address",
 		     "");
+	expect_fault(parse_set("", "=5"), "--set : unknown key", "");
+	expect_fault(parse_set("", "a.b.c.d.e=5"), "--set a.b.c.d.e: unknown key",
+		     "configuration.md");
+	expect_fault(parse_set("", "listeners.tls.address=\x1b[31m"),
+		     "--set listeners.tls.address: found \"?[31m\"", "");
 }
 
 static void listeners_are_limited(void **state)
@@ -328,7 +356,8 @@ static void listeners_are_limited(void **state)
 		sprintf(text + strlen(text), "  l%d: {address: ':1'}\n", i);
 	expect_good(parse(text));
 	assert_int_equal(settings.listener_count, MT_LISTENERS_MAX);
-	expect_fault(parse_set(text, "listeners.more.address=:1"), "--set listeners.more: ", "32 listeners");
+	expect_fault(parse_set(text, "listeners.more.address=:1"),
+		     "--set listeners.more: ", "32 listeners");
 	strcat(text, "  more: {address: ':1'}\n");
 	expect_fault(parse(text), "f.yaml:34: listeners.more: ", "32 listeners");
 }
@@ -336,7 +365,8 @@ static void listeners_are_limited(void **state)
 static void a_missing_file_is_named(void **state)
 {
 	(void)state;
-	assert_int_equal(mt_config_load("/nonexistent/f.yaml", NULL, 0, &settings, &report), MT_INVALID);
+	assert_int_equal(mt_config_load("/nonexistent/f.yaml", NULL, 0, &settings, &report),
+			 MT_INVALID);
 	assert_non_null(strstr(report.text, "/nonexistent/f.yaml: not found"));
 	assert_int_equal(mt_status_exit(MT_INVALID), 2);
 }
@@ -359,11 +389,13 @@ static void a_file_is_read_and_named(void **state)
 	unlink(path);
 }
 
-/* No one-byte change and no truncation of a good file crashes, hangs or writes an unbounded report. */
+/* No one-byte change and no truncation of a good file crashes, hangs or writes an unbounded report.
+ */
 static void damage_is_survived(void **state)
 {
-	static const char good[] = "listeners:\n  a: {address: '[::1]:1', tls: no, anonymous: open}\n"
-				   "limits:\n  packet_bytes: 1MiB\n  session_expiry: off\nlog: {level: info}\n";
+	static const char good[] =
+		"listeners:\n  a: {address: '[::1]:1', tls: no, anonymous: open}\n"
+		"limits:\n  packet_bytes: 1MiB\n  session_expiry: off\nlog: {level: info}\n";
 	char text[sizeof(good)];
 	(void)state;
 	expect_good(parse(good));
@@ -373,7 +405,8 @@ static void damage_is_survived(void **state)
 			enum mt_status status;
 			memcpy(text, good, sizeof(good));
 			text[i] = (char)byte;
-			status = mt_config_parse(mt_bytes_of(text, sizeof(good) - 1), "f", NULL, 0, &settings, &report);
+			status = mt_config_parse(mt_bytes_of(text, sizeof(good) - 1), "f", NULL, 0,
+						 &settings, &report);
 			assert_int_equal(status, report.count == 0 ? MT_OK : MT_INVALID);
 		}
 		cut = mt_config_parse(mt_bytes_of(good, i), "f", NULL, 0, &settings, &report);

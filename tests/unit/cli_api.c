@@ -1,5 +1,5 @@
-/* The verbs' way to the broker: paths, and what its answers become. The broker is an admin server of the test's
- * own. */
+/* The verbs' way to the broker: paths, and what its answers become. The broker is an admin server
+ * of the test's own. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -28,11 +28,13 @@ struct world {
 static struct world world;
 static struct mt_options options;
 
-static void handle(void *context, const struct mt_admin_request *request, struct mt_admin_answer *answer)
+static void handle(void *context, const struct mt_admin_request *request,
+		   struct mt_admin_answer *answer)
 {
 	(void)context;
 	snprintf(world.path, sizeof(world.path), "%s", request->path);
-	snprintf(world.body, sizeof(world.body), "%.*s", (int)request->body.len, (const char *)request->body.data);
+	snprintf(world.body, sizeof(world.body), "%.*s", (int)request->body.len,
+		 (const char *)request->body.data);
 	answer->http_status = world.http_status;
 	answer->body = world.text ? strdup(world.text) : NULL;
 }
@@ -44,9 +46,9 @@ static int setup(void **state)
 	memset(&world, 0, sizeof(world));
 	world.folder = folder_make();
 	snprintf(world.socket_path, sizeof(world.socket_path), "%s/admin.sock", world.folder);
-	assert_int_equal(
-		mt_admin_server_open(world.socket_path, handle, NULL, &world.server, fault, sizeof(fault)),
-		MT_OK);
+	assert_int_equal(mt_admin_server_open(world.socket_path, handle, NULL, &world.server, fault,
+					      sizeof(fault)),
+			 MT_OK);
 	CLI_LINE(&options, "status", "--state", world.folder);
 	/* A proxy of the environment must not see the request. */
 	setenv("http_proxy", "http://127.0.0.1:9", 1);
@@ -77,18 +79,8 @@ static int ask(int http_status, const char *text)
 static void test_exit_codes_follow_the_answer(void **state)
 {
 	static const int pairs[][2] = {
-		{200, 0},
-		{400, 2},
-		{413, 2},
-		{401, 4},
-		{403, 4},
-		{404, 1},
-		{405, 1},
-		{409, 1},
-		{500, 1},
-		{503, 3},
-		{302, 1},
-		{201, 1},
+		{200, 0}, {400, 2}, {413, 2}, {401, 4}, {403, 4}, {404, 1},
+		{405, 1}, {409, 1}, {500, 1}, {503, 3}, {302, 1}, {201, 1},
 	};
 	(void)state;
 	for (size_t i = 0; i < MT_COUNT_OF(pairs); i++)
@@ -113,7 +105,9 @@ static void test_body_and_path_arrive_whole(void **state)
 	world.http_status = 200;
 	world.text = "{\"n\":1}";
 	assert_int_equal(mt_cli_api_path(path, "users/%s/roles/%s", "../a b?#%", "\xc3\xa4"), 0);
-	assert_int_equal(mt_cli_api_request(&options, "PUT", path, json_pack("{s:s}", "k", "v"), &answer), 0);
+	assert_int_equal(
+		mt_cli_api_request(&options, "PUT", path, json_pack("{s:s}", "k", "v"), &answer),
+		0);
 	assert_string_equal(world.path, "/api/users/..%2Fa%20b%3F%23%25/roles/%C3%A4");
 	assert_string_equal(world.body, "{\"k\":\"v\"}");
 	assert_int_equal(json_integer_value(json_object_get(answer, "n")), 1);

@@ -29,7 +29,8 @@ static enum mt_status parse(const char *const *words)
 static void test_values_in_every_form(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE("pub", "-t", "a/b", "-q1", "--message=hello=x", "--id", "me", "-r"), MT_OK);
+	assert_int_equal(PARSE("pub", "-t", "a/b", "-q1", "--message=hello=x", "--id", "me", "-r"),
+			 MT_OK);
 	assert_int_equal(options.verb->id, MT_VERB_pub);
 	assert_string_equal(mt_options_value(&options, "topic"), "a/b");
 	assert_string_equal(mt_options_value(&options, "qos"), "1");
@@ -75,7 +76,8 @@ static void test_single_option_given_twice_is_refused(void **state)
 	(void)state;
 	assert_int_equal(PARSE("pub", "-t", "a", "--topic", "b"), MT_INVALID);
 	assert_non_null(strstr(fault, "twice"));
-	assert_int_equal(PARSE("user", "add", "u", "--client-id", "a", "--client-id", "b"), MT_INVALID);
+	assert_int_equal(PARSE("user", "add", "u", "--client-id", "a", "--client-id", "b"),
+			 MT_INVALID);
 }
 
 static void test_three_arguments(void **state)
@@ -83,7 +85,9 @@ static void test_three_arguments(void **state)
 	uint32_t pos = 0;
 	const struct mt_option_use *found;
 	(void)state;
-	assert_int_equal(PARSE("pub", "-D", "publish", "user-property", "-v", "-D", "connect", "x", "y"), MT_OK);
+	assert_int_equal(
+		PARSE("pub", "-D", "publish", "user-property", "-v", "-D", "connect", "x", "y"),
+		MT_OK);
 	found = mt_options_next(&options, "property", &pos);
 	assert_string_equal(found->arguments[0], "publish");
 	assert_string_equal(found->arguments[2], "-v");
@@ -196,26 +200,37 @@ static void test_too_many_options_are_refused(void **state)
 	(void)state;
 	for (uint32_t i = 2; i < MT_OPTIONS_MAX + 3; i++)
 		argv[i] = "-v";
-	assert_int_equal(mt_options_parse(&options, MT_OPTIONS_MAX + 2, argv, fault, sizeof(fault)), MT_OK);
-	assert_int_equal(mt_options_parse(&options, MT_OPTIONS_MAX + 3, argv, fault, sizeof(fault)), MT_INVALID);
+	assert_int_equal(mt_options_parse(&options, MT_OPTIONS_MAX + 2, argv, fault, sizeof(fault)),
+			 MT_OK);
+	assert_int_equal(mt_options_parse(&options, MT_OPTIONS_MAX + 3, argv, fault, sizeof(fault)),
+			 MT_INVALID);
 }
 
 static void test_number_range(void **state)
 {
 	uint64_t value = 99;
 	(void)state;
-	assert_int_equal(PARSE("pub", "-q", "2", "-k", "0x10", "-p", "", "-x", "99999999999999999999"), MT_OK);
-	assert_int_equal(mt_options_number(&options, "qos", 0, 2, 0, &value, fault, sizeof(fault)), MT_OK);
+	assert_int_equal(
+		PARSE("pub", "-q", "2", "-k", "0x10", "-p", "", "-x", "99999999999999999999"),
+		MT_OK);
+	assert_int_equal(mt_options_number(&options, "qos", 0, 2, 0, &value, fault, sizeof(fault)),
+			 MT_OK);
 	assert_int_equal(value, 2);
-	assert_int_equal(mt_options_number(&options, "qos", 0, 1, 0, &value, fault, sizeof(fault)), MT_INVALID);
-	assert_int_equal(mt_options_number(&options, "keepalive", 0, 100, 0, &value, fault, sizeof(fault)),
+	assert_int_equal(mt_options_number(&options, "qos", 0, 1, 0, &value, fault, sizeof(fault)),
 			 MT_INVALID);
-	assert_int_equal(mt_options_number(&options, "port", 0, 100, 0, &value, fault, sizeof(fault)), MT_INVALID);
-	assert_int_equal(mt_options_number(&options, "session-expiry-interval", 0, UINT64_MAX, 0, &value, fault,
-					   sizeof(fault)),
+	assert_int_equal(
+		mt_options_number(&options, "keepalive", 0, 100, 0, &value, fault, sizeof(fault)),
+		MT_INVALID);
+	assert_int_equal(
+		mt_options_number(&options, "port", 0, 100, 0, &value, fault, sizeof(fault)),
+		MT_INVALID);
+	assert_int_equal(mt_options_number(&options, "session-expiry-interval", 0, UINT64_MAX, 0,
+					   &value, fault, sizeof(fault)),
 			 MT_INVALID);
 	assert_int_equal(value, 2);
-	assert_int_equal(mt_options_number(&options, "will-qos", 0, 2, 1, &value, fault, sizeof(fault)), MT_OK);
+	assert_int_equal(
+		mt_options_number(&options, "will-qos", 0, 2, 1, &value, fault, sizeof(fault)),
+		MT_OK);
 	assert_int_equal(value, 1);
 }
 
@@ -238,15 +253,18 @@ static void test_table_is_consistent(void **state)
 	const struct mt_option *table = mt_options_table(&count);
 	(void)state;
 	for (uint32_t v = 0; v < verb_count; v++) {
-		for (const char *at = verbs[v].groups; *at; at += strcspn(at, " "), at += strspn(at, " "))
+		for (const char *at = verbs[v].groups; *at;
+		     at += strcspn(at, " "), at += strspn(at, " "))
 			assert_true(has_group(at, strcspn(at, " ")));
 		for (uint32_t i = 0; i < count; i++) {
 			for (uint32_t k = i + 1; k < count; k++) {
-				if (!mt_verb_takes(&verbs[v], &table[i]) || !mt_verb_takes(&verbs[v], &table[k]))
+				if (!mt_verb_takes(&verbs[v], &table[i]) ||
+				    !mt_verb_takes(&verbs[v], &table[k]))
 					continue;
 				assert_string_not_equal(table[i].name, table[k].name);
 				if (*table[i].short_name)
-					assert_string_not_equal(table[i].short_name, table[k].short_name);
+					assert_string_not_equal(table[i].short_name,
+								table[k].short_name);
 			}
 		}
 	}

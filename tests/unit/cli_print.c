@@ -58,10 +58,12 @@ static void test_escapes_and_letters(void **state)
 
 static void test_table_is_aligned_by_characters(void **state)
 {
-	json_t *rows = json_loads("[[\"\xc3\xa4\xc3\xa4\",\"1\"],[\"abcdef\",\"2\"],[\"\\u001b\",\"3\"]]", 0, NULL);
+	json_t *rows = json_loads(
+		"[[\"\xc3\xa4\xc3\xa4\",\"1\"],[\"abcdef\",\"2\"],[\"\\u001b\",\"3\"]]", 0, NULL);
 	(void)state;
 	mt_cli_print_table(out, "NAME N", rows);
-	assert_string_equal(printed(), "NAME    N\n\xc3\xa4\xc3\xa4      1\nabcdef  2\n\\x1b    3\n");
+	assert_string_equal(printed(),
+			    "NAME    N\n\xc3\xa4\xc3\xa4      1\nabcdef  2\n\\x1b    3\n");
 	json_decref(rows);
 }
 
@@ -76,7 +78,8 @@ static void test_table_without_rows(void **state)
 
 static void test_object_with_nested_parts(void **state)
 {
-	json_t *object = json_loads("{\"a\":1,\"b\":true,\"c\":{\"d\":\"x\\ny\"},\"e\":[\"f\",2]}", 0, NULL);
+	json_t *object =
+		json_loads("{\"a\":1,\"b\":true,\"c\":{\"d\":\"x\\ny\"},\"e\":[\"f\",2]}", 0, NULL);
 	(void)state;
 	mt_cli_print_object(out, object);
 	assert_string_equal(printed(), "a: 1\nb: yes\nc:\n  d: x\\x0ay\ne:\n  - f\n  - 2\n");
@@ -88,10 +91,8 @@ static void test_object_with_nested_parts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_no_control_character_gets_through),
-		TEST(test_escapes_and_letters),
-		TEST(test_table_is_aligned_by_characters),
-		TEST(test_table_without_rows),
+		TEST(test_no_control_character_gets_through), TEST(test_escapes_and_letters),
+		TEST(test_table_is_aligned_by_characters),    TEST(test_table_without_rows),
 		TEST(test_object_with_nested_parts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

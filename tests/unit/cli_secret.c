@@ -1,4 +1,5 @@
-/* Passwords: where they may come from, and what is taken from there. The terminal is a pseudo-terminal. */
+/* Passwords: where they may come from, and what is taken from there. The terminal is a
+ * pseudo-terminal. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -111,7 +112,8 @@ static void test_finish_wipes(void **state)
 	assert_memory_equal(&secret, &empty, sizeof(secret));
 }
 
-/* Reads from the terminal until `wanted` was written there (NULL: to its end); all of it goes to `seen`. */
+/* Reads from the terminal until `wanted` was written there (NULL: to its end); all of it goes to
+ * `seen`. */
 static void await(int terminal, const char *wanted, char *seen, size_t cap)
 {
 	size_t len = strlen(seen);
@@ -125,7 +127,8 @@ static void await(int terminal, const char *wanted, char *seen, size_t cap)
 }
 
 /* A person who answers both prompts: exit code of the verb, and what the terminal showed. */
-static int ask_person(const char *first, const char *second, const char *expected, char *seen, size_t cap)
+static int ask_person(const char *first, const char *second, const char *expected, char *seen,
+		      size_t cap)
 {
 	int terminal;
 	int status = 0;
@@ -153,9 +156,12 @@ static void test_prompt_asks_twice_without_echo(void **state)
 {
 	char seen[4096];
 	(void)state;
-	assert_int_equal(ask_person("correct horse\n", "correct horse\n", "correct horse", seen, sizeof(seen)), 0);
+	assert_int_equal(ask_person("correct horse\n", "correct horse\n", "correct horse", seen,
+				    sizeof(seen)),
+			 0);
 	assert_null(strstr(seen, "horse"));
-	assert_int_equal(ask_person("correct horse\n", "correct house\n", "", seen, sizeof(seen)), 1);
+	assert_int_equal(ask_person("correct horse\n", "correct house\n", "", seen, sizeof(seen)),
+			 1);
 	assert_non_null(strstr(seen, "differ"));
 	assert_int_equal(ask_person("\n", "\n", "", seen, sizeof(seen)), 2);
 }

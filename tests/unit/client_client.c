@@ -22,7 +22,8 @@ static void connect_says_what_was_asked(void **state)
 	settings.connect.will_topic = mt_bytes_str("w");
 	settings.connect.will_payload = mt_bytes_str("x");
 	world = begin(&settings);
-	expect_sent(world, "10 1a 0004 4d515454 04 ce 001e 0001 63 0001 77 0001 78 0001 75 0002 7077");
+	expect_sent(world,
+		    "10 1a 0004 4d515454 04 ce 001e 0001 63 0001 77 0001 78 0001 75 0002 7077");
 	end(world);
 }
 
@@ -243,7 +244,8 @@ static void server_that_does_not_read_is_left(void **state)
 	end(world);
 }
 
-/* Every allocation of a whole conversation fails once; the machine says so or goes on, and leaks nothing. */
+/* Every allocation of a whole conversation fails once; the machine says so or goes on, and leaks
+ * nothing. */
 static void each_allocation_may_fail(void **state)
 {
 	(void)state;

@@ -14,10 +14,8 @@ static void first_packet_must_be_connack(void **state)
 		const char *packet;
 		const char *statement;
 	} cases[] = {
-		{"d0 00", "MQTT-3.2.0-1"},
-		{"30 05 0001 74 00 70", "MQTT-3.2.0-1"},
-		{"e0 00", "MQTT-3.2.0-1"},
-		{"f0 00", "MQTT-4.12.0-6"},
+		{"d0 00", "MQTT-3.2.0-1"},	    {"30 05 0001 74 00 70", "MQTT-3.2.0-1"},
+		{"e0 00", "MQTT-3.2.0-1"},	    {"f0 00", "MQTT-4.12.0-6"},
 		{"20 03 01 00 00", "MQTT-3.2.2-2"},
 	};
 	(void)state;
@@ -113,7 +111,8 @@ static void receive_maximum_binds_the_server(void **state)
 	settings.limits.receive_max = 2;
 	world = begin(&settings);
 	skip_sent(world);
-	give(world, "20 03 00 00 00 34 07 0001 74 0001 00 70 34 07 0001 74 0002 00 70 34 07 0001 74 0003 00 70");
+	give(world, "20 03 00 00 00 34 07 0001 74 0001 00 70 34 07 0001 74 0002 00 70 34 07 0001 "
+		    "74 0003 00 70");
 	expect_event(world, MT_CLIENT_CONNECTED);
 	expect_event(world, MT_CLIENT_MESSAGE);
 	expect_event(world, MT_CLIENT_MESSAGE);
@@ -127,8 +126,9 @@ static void aliases_of_the_server_work(void **state)
 	struct world *world = begin_open(MT_VERSION_5);
 	(void)state;
 	SPEC(MQTT5, "3.3.2-12");
-	give(world, "30 08 0001 61 03 23 0001 70 30 07 0000 03 23 0001 71 30 08 0001 62 03 23 0001 72"
-		    "30 07 0000 03 23 0001 73");
+	give(world,
+	     "30 08 0001 61 03 23 0001 70 30 07 0000 03 23 0001 71 30 08 0001 62 03 23 0001 72"
+	     "30 07 0000 03 23 0001 73");
 	for (int i = 0; i < 4; i++) {
 		expect_event(world, MT_CLIENT_MESSAGE);
 		assert_int_equal(world->event.message.topic.len, 1);
@@ -171,8 +171,8 @@ static void too_large_is_refused_by_its_header(void **state)
 
 static void pieces_are_put_together(void **state)
 {
-	static const char stream[] =
-		"20 03 00 00 00 34 07 0001 74 0007 00 70 32 07 0001 74 0005 00 70 30 05 0001 74 00 71";
+	static const char stream[] = "20 03 00 00 00 34 07 0001 74 0007 00 70 32 07 0001 74 0005 "
+				     "00 70 30 05 0001 74 00 71";
 	uint8_t bytes[128];
 	struct mt_bytes view = hex(stream, bytes);
 	(void)state;
@@ -197,7 +197,8 @@ static void pieces_are_put_together(void **state)
 	}
 }
 
-/* Feeds a packet as it may have been damaged; whatever comes, the machine stays within its memory and ends cleanly. */
+/* Feeds a packet as it may have been damaged; whatever comes, the machine stays within its memory
+ * and ends cleanly. */
 static void feed_damaged(struct mt_bytes packet, bool is_first)
 {
 	struct mt_client_settings settings = settings_of(MT_VERSION_5);
@@ -215,7 +216,8 @@ static void feed_damaged(struct mt_bytes packet, bool is_first)
 		give(world, "20 03 00 00 00");
 		expect_event(world, MT_CLIENT_CONNECTED);
 		expect_none(world);
-		assert_int_equal(mt_client_subscribe(world->client, &filter, 1, NULL, &id, &why), MT_OK);
+		assert_int_equal(mt_client_subscribe(world->client, &filter, 1, NULL, &id, &why),
+				 MT_OK);
 		assert_int_equal(publish(world, 1, false, &id), MT_OK);
 		assert_int_equal(publish(world, 2, false, &id), MT_OK);
 	}

@@ -142,7 +142,8 @@ static void resends_after_reconnect(void **state)
 	give(world, "20 02 01 00");
 	expect_event(world, MT_CLIENT_CONNECTED);
 	assert_true(world->event.is_session_present);
-	expect_sent(world, "62 02 0002 3a 06 0001 74 0001 70 3c 06 0001 74 0003 70 32 06 0001 74 0004 70");
+	expect_sent(world,
+		    "62 02 0002 3a 06 0001 74 0001 70 3c 06 0001 74 0003 70 32 06 0001 74 0004 70");
 	end(world);
 }
 
@@ -169,9 +170,11 @@ static void limits_of_the_server_are_kept(void **state)
 	struct mt_client_settings settings = settings_of(MT_VERSION_5);
 	struct world *world = begin(&settings);
 	struct mt_violation why;
-	struct mt_publish large = {.topic = mt_bytes_str("t"), .payload = mt_bytes_str("0123456789012345678901")};
+	struct mt_publish large = {.topic = mt_bytes_str("t"),
+				   .payload = mt_bytes_str("0123456789012345678901")};
 	struct mt_client_filter filter = {.filter = mt_bytes_str("a/#")};
-	struct mt_props props = {.present = MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER), .subscription_id = 1};
+	struct mt_props props = {.present = MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER),
+				 .subscription_id = 1};
 	uint16_t id;
 	(void)state;
 	SPEC(MQTT5, "3.2.2-11");
@@ -192,7 +195,8 @@ static void limits_of_the_server_are_kept(void **state)
 	filter.filter = mt_bytes_str("$share/g/a");
 	assert_int_equal(mt_client_subscribe(world->client, &filter, 1, NULL, &id, &why), MT_LIMIT);
 	filter.filter = mt_bytes_str("a");
-	assert_int_equal(mt_client_subscribe(world->client, &filter, 1, &props, &id, &why), MT_LIMIT);
+	assert_int_equal(mt_client_subscribe(world->client, &filter, 1, &props, &id, &why),
+			 MT_LIMIT);
 	filter.filter = mt_bytes_str("aaaaaaaaaaaaaaaaaaaaaaaa");
 	assert_int_equal(mt_client_subscribe(world->client, &filter, 1, NULL, &id, &why), MT_LIMIT);
 	assert_int_equal(publish(world, 1, false, &id), MT_OK);
@@ -214,7 +218,8 @@ static void illegal_publishes_are_refused(void **state)
 		{.topic = mt_bytes_str("t"),
 		 .props = {.present = MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER), .subscription_id = 1}},
 		{.topic = mt_bytes_str("t"),
-		 .props = {.present = MT_PROP_BIT(RESPONSE_TOPIC), .response_topic = mt_bytes_str("a/#")}},
+		 .props = {.present = MT_PROP_BIT(RESPONSE_TOPIC),
+			   .response_topic = mt_bytes_str("a/#")}},
 	};
 	uint16_t id;
 	(void)state;
@@ -225,7 +230,8 @@ static void illegal_publishes_are_refused(void **state)
 		for (uint8_t qos = 0; qos < 2; qos++) {
 			if (cases[i].qos < 3)
 				cases[i].qos = qos;
-			assert_int_equal(mt_client_publish(world->client, &cases[i], &id, &why), MT_INVALID);
+			assert_int_equal(mt_client_publish(world->client, &cases[i], &id, &why),
+					 MT_INVALID);
 		}
 	expect_sent(world, "");
 	assert_int_equal(mt_client_pending(world->client), 0);

@@ -16,8 +16,9 @@ static void subscribes_and_unsubscribes(void **state)
 		{mt_bytes_str("a"), {.qos = 2, .is_no_local = true}},
 		{mt_bytes_str("b"), {.retain_handling = 2, .is_retain_as_published = true}},
 	};
-	struct mt_props props = {
-		.present = MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER), .subscription_id = 9, .subscription_id_count = 1};
+	struct mt_props props = {.present = MT_PROP_BIT(SUBSCRIPTION_IDENTIFIER),
+				 .subscription_id = 9,
+				 .subscription_id_count = 1};
 	uint16_t id;
 	(void)state;
 	SPEC(MQTT5, "3.8.4-2");
@@ -35,8 +36,10 @@ static void subscribes_and_unsubscribes(void **state)
 	expect_event(world, MT_CLIENT_UNSUBSCRIBED);
 	expect_none(world);
 	filters[0].filter = mt_bytes_str("a/#/b");
-	assert_int_equal(mt_client_subscribe(world->client, filters, 1, NULL, &id, &why), MT_INVALID);
-	assert_int_equal(mt_client_subscribe(world->client, filters, 0, NULL, &id, &why), MT_INVALID);
+	assert_int_equal(mt_client_subscribe(world->client, filters, 1, NULL, &id, &why),
+			 MT_INVALID);
+	assert_int_equal(mt_client_subscribe(world->client, filters, 0, NULL, &id, &why),
+			 MT_INVALID);
 	end(world);
 }
 
@@ -60,7 +63,8 @@ static void answers_must_fit(void **state)
 		struct mt_client_filter filter = {.filter = mt_bytes_str("a")};
 		struct mt_violation why;
 		uint16_t id;
-		assert_int_equal(mt_client_subscribe(world->client, &filter, 1, NULL, &id, &why), MT_OK);
+		assert_int_equal(mt_client_subscribe(world->client, &filter, 1, NULL, &id, &why),
+				 MT_OK);
 		skip_sent(world);
 		give(world, cases[i].answer);
 		expect_violation(world, cases[i].statement);
@@ -79,14 +83,16 @@ static void requests_are_bounded(void **state)
 	settings.limits.requests = 2;
 	settings.limits.queue_messages = 2;
 	world = begin(&settings);
-	assert_int_equal(mt_client_subscribe(world->client, &filter, 1, NULL, &id, &why), MT_CLOSED);
+	assert_int_equal(mt_client_subscribe(world->client, &filter, 1, NULL, &id, &why),
+			 MT_CLOSED);
 	assert_int_equal(publish(world, 0, false, &id), MT_CLOSED);
 	skip_sent(world);
 	give(world, "20 03 00 00 00");
 	expect_event(world, MT_CLIENT_CONNECTED);
 	expect_none(world);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(mt_client_subscribe(world->client, &filter, 1, NULL, &id, &why), MT_OK);
+		assert_int_equal(mt_client_subscribe(world->client, &filter, 1, NULL, &id, &why),
+				 MT_OK);
 		assert_int_equal(publish(world, 1, false, &id), MT_OK);
 	}
 	assert_int_equal(mt_client_subscribe(world->client, &filter, 1, NULL, &id, &why), MT_AGAIN);

@@ -1,4 +1,5 @@
-/* For the tests of the client machine: a machine, and a server that is made of hand-written packets. */
+/* For the tests of the client machine: a machine, and a server that is made of hand-written
+ * packets. */
 #pragma once
 
 #include "client/client.h"

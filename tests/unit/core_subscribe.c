@@ -1,4 +1,5 @@
-/* SUBSCRIBE and UNSUBSCRIBE in the core, and how administrators and policies end what was granted. */
+/* SUBSCRIBE and UNSUBSCRIBE in the core, and how administrators and policies end what was granted.
+ */
 #include "core_world.h"
 #include "spec.h"
 
@@ -7,7 +8,8 @@ static const struct mt_rule own_rule = {.id = 1,
 					.qos_mask = 7,
 					.filter = {(const uint8_t *)"own/#", 5}};
 
-static uint8_t subscribe_retain(struct world *world, struct world_conn *conn, uint8_t retain_handling)
+static uint8_t subscribe_retain(struct world *world, struct world_conn *conn,
+				uint8_t retain_handling)
 {
 	struct mt_sub_options options = {.qos = 1, .retain_handling = retain_handling};
 	return world_subscribe_with(world, conn, "r", &options, 0);
@@ -76,16 +78,16 @@ static void retain_as_published_keeps_the_flag(void **state)
 	world_close(&world);
 }
 
-static void send_filters(struct world *world, struct world_conn *conn, uint8_t type, const char *const *filters,
-			 uint32_t count)
+static void send_filters(struct world *world, struct world_conn *conn, uint8_t type,
+			 const char *const *filters, uint32_t count)
 {
 	uint8_t list[1024], data[1100];
 	struct mt_buf items = mt_buf_of(list, sizeof(list)), buf = mt_buf_of(data, sizeof(data));
 	struct mt_subscribe subscribe = {.type = type, .packet_id = 12, .filter_count = count};
 	const struct mt_sub_options options = {.qos = 0};
 	for (uint32_t i = 0; i < count; i++)
-		mt_subscribe_put(&items, mt_bytes_str(filters[i]), type == MT_PACKET_SUBSCRIBE ? &options : NULL,
-				 conn->version);
+		mt_subscribe_put(&items, mt_bytes_str(filters[i]),
+				 type == MT_PACKET_SUBSCRIBE ? &options : NULL, conn->version);
 	subscribe.list = mt_buf_view(&items);
 	assert_int_equal(mt_subscribe_encode(&subscribe, conn->version, &buf), MT_OK);
 	world_send(world, conn, mt_buf_view(&buf));
@@ -105,7 +107,8 @@ static struct mt_suback take_suback(struct world_conn *conn, uint8_t type)
 static void unsubscribe_says_what_there_was(void **state)
 {
 	static const char *const filters[] = {"a", "never", "$share/g/a", "b/#"};
-	static const uint8_t reasons[] = {0, MT_REASON_NO_SUBSCRIPTION_EXISTED, 0, MT_REASON_NO_SUBSCRIPTION_EXISTED};
+	static const uint8_t reasons[] = {0, MT_REASON_NO_SUBSCRIPTION_EXISTED, 0,
+					  MT_REASON_NO_SUBSCRIPTION_EXISTED};
 	struct world world;
 	struct world_conn *a;
 	struct mt_suback suback;
@@ -177,7 +180,9 @@ static struct world_conn *login_with(struct world *world, const struct mt_connec
 
 static struct world_conn *login(struct world *world, enum mt_version version)
 {
-	return login_with(world, &(struct mt_connect){.version = version, .is_clean = true, .client_id = mt_bytes_str("dev")});
+	return login_with(world, &(struct mt_connect){.version = version,
+						      .is_clean = true,
+						      .client_id = mt_bytes_str("dev")});
 }
 
 static void denied_publish_of_the_older_version(void **state)
@@ -197,7 +202,8 @@ static void denied_publish_of_the_older_version(void **state)
 			world_publish(&world, a, "foreign", "m", qos, true, qos ? 3 : 0);
 			assert_int_equal(a->is_closed, is_closing);
 			if (qos > 0 && !is_closing)
-				world_take_ack(a, qos == 1 ? MT_PACKET_PUBACK : MT_PACKET_PUBREC, 3);
+				world_take_ack(a, qos == 1 ? MT_PACKET_PUBACK : MT_PACKET_PUBREC,
+					       3);
 			assert_true(world_is_quiet(a));
 			assert_true(world_is_quiet(b));
 			assert_int_equal(mt_core_counts(world.core).publishes_denied, 1);
@@ -215,7 +221,12 @@ static void change_policy(struct world *world, const struct mt_rule *rules, size
 
 static void will_is_decided_when_it_fires(void **state)
 {
-	struct mt_connect connect = {.version = MT_VERSION_5, .is_clean = true, .client_id = mt_bytes_str("dev"), .has_will = true, .will_topic = mt_bytes_str("own/will"), .will_payload = mt_bytes_str("gone")};
+	struct mt_connect connect = {.version = MT_VERSION_5,
+				     .is_clean = true,
+				     .client_id = mt_bytes_str("dev"),
+				     .has_will = true,
+				     .will_topic = mt_bytes_str("own/will"),
+				     .will_payload = mt_bytes_str("gone")};
 	(void)state;
 	for (int is_revoked = 0; is_revoked < 2; is_revoked++) {
 		struct mt_core_settings settings = world_settings();
@@ -239,7 +250,12 @@ static void will_is_decided_when_it_fires(void **state)
 static void kick_ends_who_is_meant(void **state)
 {
 	struct mt_core_settings settings = world_settings();
-	struct mt_connect connect = {.version = MT_VERSION_5, .is_clean = true, .client_id = mt_bytes_str("dev"), .has_will = true, .will_topic = mt_bytes_str("own/will"), .will_payload = mt_bytes_str("gone")};
+	struct mt_connect connect = {.version = MT_VERSION_5,
+				     .is_clean = true,
+				     .client_id = mt_bytes_str("dev"),
+				     .has_will = true,
+				     .will_topic = mt_bytes_str("own/will"),
+				     .will_payload = mt_bytes_str("gone")};
 	struct world world;
 	struct world_conn *ann, *nobody, *other;
 	(void)state;
@@ -248,14 +264,17 @@ static void kick_ends_who_is_meant(void **state)
 	nobody = world_client(&world, MT_VERSION_5, "dev", true);
 	other = world_client(&world, MT_VERSION_5, "other", true);
 	world_subscribe(&world, other, "own/will", 0);
-	assert_int_equal(mt_core_kick(world.core, world.now, mt_bytes_str("bob"), mt_bytes_str("dev")), 0);
-	assert_int_equal(mt_core_kick(world.core, world.now, mt_bytes_str("ann"), mt_bytes_str("dev")), 1);
+	assert_int_equal(
+		mt_core_kick(world.core, world.now, mt_bytes_str("bob"), mt_bytes_str("dev")), 0);
+	assert_int_equal(
+		mt_core_kick(world.core, world.now, mt_bytes_str("ann"), mt_bytes_str("dev")), 1);
 	world_serve(&world);
 	assert_int_equal(world_take_disconnect(ann), MT_REASON_ADMINISTRATIVE_ACTION);
 	assert_true(ann->is_closed);
 	world_expect(other, "own/will", "gone");
 	assert_false(nobody->is_closed);
-	assert_int_equal(mt_core_kick(world.core, world.now, mt_bytes_str(""), mt_bytes_str("dev")), 1);
+	assert_int_equal(mt_core_kick(world.core, world.now, mt_bytes_str(""), mt_bytes_str("dev")),
+			 1);
 	world_serve(&world);
 	assert_true(nobody->is_closed);
 	assert_false(other->is_closed);
@@ -264,7 +283,12 @@ static void kick_ends_who_is_meant(void **state)
 
 static void shut_down_says_so_and_keeps_wills(void **state)
 {
-	struct mt_connect connect = {.version = MT_VERSION_5, .is_clean = true, .client_id = mt_bytes_str("w"), .has_will = true, .will_topic = mt_bytes_str("t"), .will_qos = 1};
+	struct mt_connect connect = {.version = MT_VERSION_5,
+				     .is_clean = true,
+				     .client_id = mt_bytes_str("w"),
+				     .has_will = true,
+				     .will_topic = mt_bytes_str("t"),
+				     .will_qos = 1};
 	struct world world;
 	struct world_conn *five, *three, *silent;
 	(void)state;
@@ -320,15 +344,19 @@ static void anonymous_sessions_are_kept_only_where_wanted(void **state)
 {
 	(void)state;
 	for (int has_sessions = 0; has_sessions < 2; has_sessions++) {
-		struct mt_conn_facts facts = {.listener = "test", .anonymous_role = "open", .has_anonymous_sessions = has_sessions};
+		struct mt_conn_facts facts = {.listener = "test",
+					      .anonymous_role = "open",
+					      .has_anonymous_sessions = has_sessions};
 		struct world world;
 		world_open(&world);
 		for (int round = 0; round < 2; round++) {
 			struct world_conn *a = &world.conns[world.conn_count++];
 			a->out = malloc(WORLD_OUT_BYTES);
 			assert_non_null(a->out);
-			assert_int_equal(mt_core_open(world.core, world.now, &facts, &a->conn), MT_OK);
-			assert_int_equal(world_connect(&world, a, MT_VERSION_5, "same", false).is_session_present,
+			assert_int_equal(mt_core_open(world.core, world.now, &facts, &a->conn),
+					 MT_OK);
+			assert_int_equal(world_connect(&world, a, MT_VERSION_5, "same", false)
+						 .is_session_present,
 					 round && has_sessions);
 			world_cut(&world, a);
 			assert_int_equal(mt_core_counts(world.core).sessions, has_sessions);
@@ -342,7 +370,10 @@ static void anonymous_sessions_are_kept_only_where_wanted(void **state)
 static void sys_reaches_only_who_may(void **state)
 {
 	struct mt_core_settings settings = world_settings();
-	struct mt_rule all = {.id = 1, .operation = MT_OPERATION_BOTH, .qos_mask = 7, .filter = mt_bytes_str("#")};
+	struct mt_rule all = {.id = 1,
+			      .operation = MT_OPERATION_BOTH,
+			      .qos_mask = 7,
+			      .filter = mt_bytes_str("#")};
 	struct world world;
 	struct world_conn *open, *ann;
 	(void)state;
@@ -354,7 +385,8 @@ static void sys_reaches_only_who_may(void **state)
 	ann = login(&world, MT_VERSION_5);
 	assert_int_equal(world_subscribe(&world, open, "$SYS/broker/version", 0), 0);
 	world_expect(open, "$SYS/broker/version", "test");
-	assert_int_equal(world_subscribe(&world, ann, "$SYS/broker/version", 0), MT_REASON_NOT_AUTHORIZED);
+	assert_int_equal(world_subscribe(&world, ann, "$SYS/broker/version", 0),
+			 MT_REASON_NOT_AUTHORIZED);
 	assert_int_equal(world_subscribe(&world, ann, "#", 0), 0);
 	world_subscribe(&world, open, "$SYS/broker/clients/connected", 0);
 	world_expect(open, "$SYS/broker/clients/connected", "0");
@@ -363,7 +395,8 @@ static void sys_reaches_only_who_may(void **state)
 	assert_true(world_is_quiet(ann));
 	/* nobody writes there */
 	world_publish(&world, open, "$SYS/broker/version", "forged", 1, true, 4);
-	assert_int_equal(world_take_ack(open, MT_PACKET_PUBACK, 4).reason, MT_REASON_NOT_AUTHORIZED);
+	assert_int_equal(world_take_ack(open, MT_PACKET_PUBACK, 4).reason,
+			 MT_REASON_NOT_AUTHORIZED);
 	world_close(&world);
 }
 
@@ -399,7 +432,8 @@ static void every_client_is_named_once(void **state)
 			assert_true(mt_core_client_subscription(world.core, cursor, s, &sub));
 			assert_int_equal(sub.qos, strcmp(sub.filter, "x/#") == 0 ? 2 : 1);
 		}
-		assert_false(mt_core_client_subscription(world.core, cursor, info.subscription_count, &sub));
+		assert_false(mt_core_client_subscription(world.core, cursor,
+							 info.subscription_count, &sub));
 	}
 	assert_int_equal(seen, 7);
 	world_close(&world);

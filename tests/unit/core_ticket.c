@@ -1,4 +1,5 @@
-/* Tickets of the store: what is undone when a message could not be made durable, and repeated messages meanwhile. */
+/* Tickets of the store: what is undone when a message could not be made durable, and repeated
+ * messages meanwhile. */
 #include "core_world.h"
 #include "spec.h"
 
@@ -11,7 +12,12 @@ static void settle(struct world *world, uint32_t ticket, enum mt_status status)
 /* A repeated QoS 2 PUBLISH that waits for the store is answered, and blocks nothing behind it. */
 static void repeated_message_waits_once(void **state)
 {
-	struct mt_publish again = {.qos = 2, .is_dup = true, .packet_id = 5, .topic = mt_bytes_str("r"), .is_retain = true, .payload = mt_bytes_str("m")};
+	struct mt_publish again = {.qos = 2,
+				   .is_dup = true,
+				   .packet_id = 5,
+				   .topic = mt_bytes_str("r"),
+				   .is_retain = true,
+				   .payload = mt_bytes_str("m")};
 	struct world world;
 	struct world_conn *a;
 	(void)state;
@@ -26,13 +32,15 @@ static void repeated_message_waits_once(void **state)
 	assert_true(world_is_quiet(a));
 	assert_int_equal(world.ticket_count, 1);
 	settle(&world, 0, MT_OK);
-	assert_int_equal(world_take_ack(a, MT_PACKET_PUBREC, 5).reason, MT_REASON_NO_MATCHING_SUBSCRIBERS);
+	assert_int_equal(world_take_ack(a, MT_PACKET_PUBREC, 5).reason,
+			 MT_REASON_NO_MATCHING_SUBSCRIBERS);
 	world_take_ack(a, MT_PACKET_PUBACK, 6);
 	assert_true(world_is_quiet(a));
 	world_close(&world);
 }
 
-/* The retained messages of one topic in a row, each stored or not: the last that was acknowledged stays. */
+/* The retained messages of one topic in a row, each stored or not: the last that was acknowledged
+ * stays. */
 static void last_stored_retained_message_stays(void **state)
 {
 	static const char *const payloads[] = {"one", "two", "", "four"};

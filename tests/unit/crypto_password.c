@@ -1,4 +1,5 @@
-/* Password hashes and tokens: vectors of an independent Argon2, one hash per case, every damaged hash. */
+/* Password hashes and tokens: vectors of an independent Argon2, one hash per case, every damaged
+ * hash. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -18,7 +19,9 @@ static void hash_equals_an_independent_implementation(void **state)
 	uint8_t ones[16];
 	(void)state;
 	memset(ones, 0xff, sizeof(ones));
-	assert_int_equal(mt_password_hash(mt_bytes_str("correct horse battery staple"), counting, out), MT_OK);
+	assert_int_equal(
+		mt_password_hash(mt_bytes_str("correct horse battery staple"), counting, out),
+		MT_OK);
 	assert_string_equal(out, "$argon2id$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw"
 				 "$gYJZtjEAJqjg26xdLmknq8/bB7MiWPrE9hsYuA+SkIU");
 	assert_int_equal(mt_password_hash(mt_bytes_of(NULL, 0), ones, out), MT_OK);
@@ -54,12 +57,18 @@ static void lengths_are_limited(void **state)
 	uint8_t *data = calloc(1, MT_PASSWORD_BYTES_MAX + 1);
 	(void)state;
 	assert_non_null(data);
-	assert_int_equal(mt_password_hash(mt_bytes_of(data, MT_PASSWORD_BYTES_MAX + 1), counting, out), MT_LIMIT);
-	assert_int_equal(mt_password_hash(mt_bytes_of(data, MT_PASSWORD_BYTES_MAX), counting, out), MT_OK);
-	assert_int_equal(mt_password_verify(mt_bytes_of(data, MT_PASSWORD_BYTES_MAX), mt_bytes_str(out)), MT_OK);
+	assert_int_equal(
+		mt_password_hash(mt_bytes_of(data, MT_PASSWORD_BYTES_MAX + 1), counting, out),
+		MT_LIMIT);
+	assert_int_equal(mt_password_hash(mt_bytes_of(data, MT_PASSWORD_BYTES_MAX), counting, out),
+			 MT_OK);
+	assert_int_equal(
+		mt_password_verify(mt_bytes_of(data, MT_PASSWORD_BYTES_MAX), mt_bytes_str(out)),
+		MT_OK);
 	/* A longer one is not the one it begins with. */
-	assert_int_equal(mt_password_verify(mt_bytes_of(data, MT_PASSWORD_BYTES_MAX + 1), mt_bytes_str(out)),
-			 MT_DENIED);
+	assert_int_equal(
+		mt_password_verify(mt_bytes_of(data, MT_PASSWORD_BYTES_MAX + 1), mt_bytes_str(out)),
+		MT_DENIED);
 	free(data);
 }
 
@@ -80,21 +89,25 @@ static void every_verification_costs_one_hash(void **state)
 		{mt_bytes_str("other"), mt_bytes_str(good), MT_DENIED},
 		{secret, mt_bytes_of(NULL, 0), MT_DENIED},
 		{secret, mt_bytes_str("plain"), MT_DENIED},
-		{secret, mt_bytes_str("$argon2id$v=19$m=1048576,t=9,p=1$AAECAwQFBgcICQoLDA0ODw"
-				      "$gYJZtjEAJqjg26xdLmknq8/bB7MiWPrE9hsYuA+SkIU"),
+		{secret,
+		 mt_bytes_str("$argon2id$v=19$m=1048576,t=9,p=1$AAECAwQFBgcICQoLDA0ODw"
+			      "$gYJZtjEAJqjg26xdLmknq8/bB7MiWPrE9hsYuA+SkIU"),
 		 MT_DENIED},
 		{secret, mt_bytes_of(good, strlen(good) + 1), MT_DENIED},
 		{mt_bytes_of(long_password, sizeof(long_password)), mt_bytes_str(good), MT_DENIED},
-		{mt_bytes_of(long_password, sizeof(long_password)), mt_bytes_of(NULL, 0), MT_DENIED},
+		{mt_bytes_of(long_password, sizeof(long_password)), mt_bytes_of(NULL, 0),
+		 MT_DENIED},
 	};
 	for (size_t i = 0; i < MT_COUNT_OF(cases); i++) {
 		before = mt_password_hash_count();
-		assert_int_equal(mt_password_verify(cases[i].password, cases[i].hash), cases[i].expected);
+		assert_int_equal(mt_password_verify(cases[i].password, cases[i].hash),
+				 cases[i].expected);
 		assert_int_equal(mt_password_hash_count(), before + 1);
 	}
 }
 
-/* Every truncation, and one wrong byte at each place: never a match, never a crash, never a missing hash. */
+/* Every truncation, and one wrong byte at each place: never a match, never a crash, never a missing
+ * hash. */
 static void damaged_hashes_never_match(void **state)
 {
 	char good[MT_PASSWORD_HASH_BYTES], bad[MT_PASSWORD_HASH_BYTES];
@@ -120,10 +133,12 @@ static void the_dummy_has_no_password(void **state)
 {
 	(void)state;
 	assert_int_equal(mt_password_verify(mt_bytes_str(""), mt_bytes_str("")), MT_DENIED);
-	assert_int_equal(mt_password_verify(mt_bytes_str(""),
-					    mt_bytes_str("$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA"
-							 "$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")),
-			 MT_DENIED);
+	assert_int_equal(
+		mt_password_verify(
+			mt_bytes_str(""),
+			mt_bytes_str("$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA"
+				     "$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")),
+		MT_DENIED);
 }
 
 /* RFC 4648 section 10: "foobar" is MZXW6YTBOI======. */

@@ -125,12 +125,14 @@ static void assigned_ids_are_plain_and_differ(void **state)
 	SPEC(MQTT5, "3.1.3-6");
 	for (size_t i = 0; i < MT_COUNT_OF(samples); i++)
 		for (size_t j = 0; j < MT_COUNT_OF(samples); j++) {
-			struct mt_bytes id = mt_client_id_assign(samples[i], samples[j], ids[count]);
+			struct mt_bytes id =
+				mt_client_id_assign(samples[i], samples[j], ids[count]);
 			assert_int_equal(id.len, 30);
 			assert_ptr_equal(id.data, ids[count]);
 			assert_true(mt_bytes_starts(id, mt_bytes_str("mortise-")));
 			for (size_t at = 8; at < id.len; at++)
-				assert_non_null(strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+				assert_non_null(strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
+						       "HIJKLMNOPQRSTUVWXYZ",
 						       id.data[at]));
 			for (size_t other = 0; other < count; other++)
 				assert_memory_not_equal(ids[other], ids[count], 30);

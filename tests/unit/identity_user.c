@@ -19,7 +19,7 @@ static void names_are_text(void **state)
 	assert_true(is_good("th-17"));
 	assert_true(is_good("Zo\xc3\xab B\xc3\xa9"));
 	assert_true(is_good("\xf0\x9f\x94\x92"));
-	assert_true(is_good("a/b")); /* %u refuses it, if a rule uses that */
+	assert_true(is_good("a/b"));	  /* %u refuses it, if a rule uses that */
 	assert_true(is_good("\xc2\xa0")); /* the first character behind C1 */
 	assert_false(is_good("a\xff"));
 	assert_false(is_good("\xc3"));

@@ -82,7 +82,8 @@ static void localhost_is_this_machine(void **state)
 
 		while (status != MT_OK &&
 		       mt_dial_start(names[i], port, &attempt, &fd, &reason) == MT_OK) {
-			assert_int_equal(poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1), 1);
+			assert_int_equal(poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1),
+					 1);
 			status = mt_dial_finish(fd, &reason);
 			close(fd);
 		}

@@ -23,13 +23,16 @@ struct world {
 static int begin(void **state)
 {
 	static struct world world;
-	world = (struct world){.next_id = 1, .builder = mt_policy_builder_create(1, (struct mt_seed){{5, 6}})};
+	world = (struct world){.next_id = 1,
+			       .builder = mt_policy_builder_create(1, (struct mt_seed){{5, 6}})};
 	world.subject = (struct mt_subject){.user_id = USER,
 					    .client_id = mt_bytes_str("dev-1"),
 					    .user = mt_bytes_str("bob"),
 					    .cn = mt_bytes_str("cert-1")};
 	*state = &world;
-	return mt_policy_builder_role(world.builder, mt_bytes_str("role"), &world.role) == MT_OK ? 0 : -1;
+	return mt_policy_builder_role(world.builder, mt_bytes_str("role"), &world.role) == MT_OK
+		       ? 0
+		       : -1;
 }
 
 static int end(void **state)
@@ -42,7 +45,8 @@ static int end(void **state)
 
 static struct mt_rule rule_of(const char *filter, uint8_t operation)
 {
-	return (struct mt_rule){.operation = operation, .qos_mask = 7, .filter = mt_bytes_str(filter)};
+	return (struct mt_rule){
+		.operation = operation, .qos_mask = 7, .filter = mt_bytes_str(filter)};
 }
 
 /* Returns the rule's id: 1, 2, ... */
@@ -78,9 +82,11 @@ static struct mt_policy *policy_of(struct world *world)
 	return world->policy;
 }
 
-static struct mt_verdict publish(struct world *world, const char *topic, uint8_t qos, bool is_retain)
+static struct mt_verdict publish(struct world *world, const char *topic, uint8_t qos,
+				 bool is_retain)
 {
-	return mt_decide_publish(policy_of(world), &world->subject, mt_bytes_str(topic), qos, is_retain, 50);
+	return mt_decide_publish(policy_of(world), &world->subject, mt_bytes_str(topic), qos,
+				 is_retain, 50);
 }
 
 static bool may_publish(struct world *world, const char *topic)
@@ -88,7 +94,8 @@ static bool may_publish(struct world *world, const char *topic)
 	return publish(world, topic, 0, false).is_allowed;
 }
 
-static struct mt_grant subscribe(struct world *world, const char *filter, const char *group, uint8_t qos)
+static struct mt_grant subscribe(struct world *world, const char *filter, const char *group,
+				 uint8_t qos)
 {
 	return mt_decide_subscribe(policy_of(world), &world->subject, mt_bytes_str(filter),
 				   mt_bytes_str(group), qos, 50);
@@ -101,17 +108,19 @@ static bool may_subscribe(struct world *world, const char *filter)
 
 static struct mt_verdict deliver(struct world *world, const char *topic, const char *group)
 {
-	return mt_decide_deliver(policy_of(world), &world->subject, mt_bytes_str(topic), mt_bytes_str(group), 50);
+	return mt_decide_deliver(policy_of(world), &world->subject, mt_bytes_str(topic),
+				 mt_bytes_str(group), 50);
 }
 
 /* ---- who ---- */
 
 static void without_identity_nothing_is_allowed(void **state)
 {
-	static const struct mt_subject strangers[] = {{.user_id = 99},
-						      {.user_id = USER + 1},
-						      {.user_id = 0},
-						      {.anonymous_role = {(const uint8_t *)"none", 4}}};
+	static const struct mt_subject strangers[] = {
+		{.user_id = 99},
+		{.user_id = USER + 1},
+		{.user_id = 0},
+		{.anonymous_role = {(const uint8_t *)"none", 4}}};
 	struct world *world = *state;
 	allow(world, "#");
 	for (size_t i = 0; i < MT_COUNT_OF(strangers); i++) {
@@ -140,7 +149,8 @@ static void anonymous_peers_have_the_role_of_the_listener(void **state)
 {
 	struct world *world = *state;
 	allow(world, "a");
-	world->subject = (struct mt_subject){.anonymous_role = mt_bytes_str("role"), .user = mt_bytes_str("bob")};
+	world->subject = (struct mt_subject){.anonymous_role = mt_bytes_str("role"),
+					     .user = mt_bytes_str("bob")};
 	assert_true(mt_policy_admits(policy_of(world), &world->subject));
 	assert_true(may_publish(world, "a"));
 	assert_false(may_publish(world, "b"));
@@ -169,7 +179,9 @@ static void roles_add_up_and_any_deny_wins(void **state)
 	struct mt_user user = {.id = 70, .name = mt_bytes_str("ann"), .is_enabled = true};
 	struct mt_bytes roles[] = {mt_bytes_str("role"), mt_bytes_str("second")};
 	allow(world, "a/#");
-	assert_int_equal(mt_policy_builder_role(world->builder, mt_bytes_str("second"), &world->role), MT_OK);
+	assert_int_equal(
+		mt_policy_builder_role(world->builder, mt_bytes_str("second"), &world->role),
+		MT_OK);
 	allow(world, "b/#");
 	deny(world, "a/secret");
 	assert_int_equal(mt_policy_builder_user(world->builder, &user, roles, 2), MT_OK);
@@ -278,7 +290,8 @@ static void rules_may_be_for_a_network_alone(void **state)
 	assert_true(mt_network_parse(mt_bytes_str("10.7.0.0/16"), &rule.network));
 	add(world, rule);
 	assert_false(may_publish(world, "a"));
-	world->subject.address = (struct mt_address){{[10] = 0xff, [11] = 0xff, [12] = 10, [13] = 7}};
+	world->subject.address =
+		(struct mt_address){{[10] = 0xff, [11] = 0xff, [12] = 10, [13] = 7}};
 	assert_true(may_publish(world, "a"));
 	world->subject.address.byte[13] = 8;
 	assert_false(may_publish(world, "a"));
@@ -386,7 +399,8 @@ static void shared_subscriptions_need_rules_with_share(void **state)
 	assert_true(deliver(world, "b", "workers").is_allowed);
 	assert_false(subscribe(world, "b", "others", 0).is_allowed);
 	assert_false(subscribe(world, "b", "worker", 0).is_allowed);
-	assert_true(subscribe(world, "b", "", 0).is_allowed); /* share adds the group to the plain filter */
+	assert_true(subscribe(world, "b", "", 0)
+			    .is_allowed); /* share adds the group to the plain filter */
 	assert_true(subscribe(world, "c", "others", 0).is_allowed);
 }
 

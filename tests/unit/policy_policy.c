@@ -36,8 +36,10 @@ static uint32_t add_role(struct mt_policy_builder *builder, const char *name)
 
 static struct mt_rule allow(const char *filter)
 {
-	return (struct mt_rule){
-		.id = 9, .operation = MT_OPERATION_BOTH, .qos_mask = 7, .filter = mt_bytes_str(filter)};
+	return (struct mt_rule){.id = 9,
+				.operation = MT_OPERATION_BOTH,
+				.qos_mask = 7,
+				.filter = mt_bytes_str(filter)};
 }
 
 static struct mt_user user(uint64_t id, const char *name)
@@ -45,7 +47,8 @@ static struct mt_user user(uint64_t id, const char *name)
 	return (struct mt_user){.id = id, .name = mt_bytes_str(name), .is_enabled = true};
 }
 
-static enum mt_status add_user(struct mt_policy_builder *builder, uint64_t id, const char *name, const char *role)
+static enum mt_status add_user(struct mt_policy_builder *builder, uint64_t id, const char *name,
+			       const char *role)
 {
 	struct mt_user record = user(id, name);
 	struct mt_bytes role_name = mt_bytes_str(role);
@@ -119,7 +122,8 @@ static void users_are_checked(void **state)
 	assert_int_equal(add_user(builder, 3, "an\n", "open"), MT_INVALID);
 	assert_int_equal(add_user(builder, 3, "ann", "nothing"), MT_NOT_FOUND);
 	assert_int_equal(add_user(builder, 3, "ann", NULL), MT_OK);
-	assert_int_equal(mt_policy_builder_user(builder, &record, many, MT_COUNT_OF(many)), MT_INVALID);
+	assert_int_equal(mt_policy_builder_user(builder, &record, many, MT_COUNT_OF(many)),
+			 MT_INVALID);
 	assert_int_equal(mt_policy_builder_user(builder, &record, many, MT_USER_ROLES_MAX), MT_OK);
 	mt_policy_builder_destroy(&builder);
 }
@@ -152,8 +156,8 @@ static void users_are_found_by_name_and_id(void **state)
 /* The snapshot owns all it needs: what it was built from is overwritten before it is asked. */
 static void everything_is_copied(void **state)
 {
-	char filter[] = "a/b", share[] = "group", name[] = "bob", hash[] = "$argon2id$", token[32] = "token",
-	     ids[] = "bob-*";
+	char filter[] = "a/b", share[] = "group", name[] = "bob", hash[] = "$argon2id$",
+	     token[32] = "token", ids[] = "bob-*";
 	char role_name[] = "role";
 	struct mt_policy_builder *builder = begin();
 	struct mt_user record = user(1, name);
@@ -181,8 +185,11 @@ static void everything_is_copied(void **state)
 	assert_int_equal(found->role_count, 1);
 	assert_int_equal(found->roles[0], role);
 	assert_true(mt_policy_role(policy, mt_bytes_str("role"), &role));
-	assert_true(mt_decide_publish(policy, &subject, mt_bytes_str("a/b"), 0, false, 0).is_allowed);
-	assert_true(mt_decide_subscribe(policy, &subject, mt_bytes_str("a/b"), mt_bytes_str("group"), 0, 0).is_allowed);
+	assert_true(
+		mt_decide_publish(policy, &subject, mt_bytes_str("a/b"), 0, false, 0).is_allowed);
+	assert_true(mt_decide_subscribe(policy, &subject, mt_bytes_str("a/b"),
+					mt_bytes_str("group"), 0, 0)
+			    .is_allowed);
 	mt_policy_unref(&policy);
 }
 

@@ -11,8 +11,10 @@
 
 static struct mt_rule good(void)
 {
-	return (struct mt_rule){
-		.id = 1, .operation = MT_OPERATION_BOTH, .qos_mask = 7, .filter = mt_bytes_str("a/%c/#")};
+	return (struct mt_rule){.id = 1,
+				.operation = MT_OPERATION_BOTH,
+				.qos_mask = 7,
+				.filter = mt_bytes_str("a/%c/#")};
 }
 
 static bool is_filter(const char *filter)
@@ -211,7 +213,8 @@ static void exactly_the_prefix_counts(void **state)
 
 static void every_prefix_and_change_is_safe(void **state)
 {
-	static const char *const samples[] = {"10.70.0.1/16", "fe80::12:ab/64", "1:2:3:4:5:6:7:8/128"};
+	static const char *const samples[] = {"10.70.0.1/16", "fe80::12:ab/64",
+					      "1:2:3:4:5:6:7:8/128"};
 	(void)state;
 	for (size_t i = 0; i < MT_COUNT_OF(samples); i++)
 		for (size_t len = 0; len <= strlen(samples[i]); len++) {

@@ -23,9 +23,14 @@ static void leave_in_order_and_only_when_ready(void **state)
 	mt_mem_init(&mem, SIZE_MAX);
 	mt_acks_init(&acks, &mem);
 	assert_false(mt_acks_pop(&acks, &got));
-	assert_int_equal(mt_acks_push(&acks, (struct mt_held_ack){.ticket = 8, .packet_id = 1, .reason = 0x10}), MT_OK);
-	assert_int_equal(mt_acks_push(&acks, (struct mt_held_ack){.packet_id = 2, .reason = 0x97}), MT_OK);
-	assert_int_equal(mt_acks_push(&acks, (struct mt_held_ack){.ticket = 9, .packet_id = 3}), MT_OK);
+	assert_int_equal(
+		mt_acks_push(&acks,
+			     (struct mt_held_ack){.ticket = 8, .packet_id = 1, .reason = 0x10}),
+		MT_OK);
+	assert_int_equal(mt_acks_push(&acks, (struct mt_held_ack){.packet_id = 2, .reason = 0x97}),
+			 MT_OK);
+	assert_int_equal(mt_acks_push(&acks, (struct mt_held_ack){.ticket = 9, .packet_id = 3}),
+			 MT_OK);
 	assert_false(mt_acks_pop(&acks, &got));
 	assert_true(mt_acks_has(&acks, 0, 3));
 	assert_false(mt_acks_has(&acks, 1, 3));
@@ -101,14 +106,19 @@ static void keeps_its_content_without_memory(void **state)
 		mt_acks_init(&acks, &mem);
 		/* the ring wraps around before it grows */
 		for (int i = 0; i < 5 && fail_in > 1; i++) {
-			assert_int_equal(mt_acks_push(&acks, (struct mt_held_ack){.packet_id = 1}), MT_OK);
+			assert_int_equal(mt_acks_push(&acks, (struct mt_held_ack){.packet_id = 1}),
+					 MT_OK);
 			assert_true(mt_acks_pop(&acks, &got));
 		}
 		mem.fail_in = fail_in > 1 ? fail_in - 1 : 1;
-		while (mt_acks_push(&acks, (struct mt_held_ack){.packet_id = (uint16_t)(pushed + 1)}) == MT_OK)
+		while (mt_acks_push(&acks, (struct mt_held_ack){
+						   .packet_id = (uint16_t)(pushed + 1)}) == MT_OK)
 			pushed++;
 		assert_int_equal(acks.count, pushed);
-		assert_int_equal(mt_acks_push(&acks, (struct mt_held_ack){.packet_id = (uint16_t)(pushed + 1)}), MT_OK);
+		assert_int_equal(
+			mt_acks_push(&acks,
+				     (struct mt_held_ack){.packet_id = (uint16_t)(pushed + 1)}),
+			MT_OK);
 		for (uint16_t id = 1; id <= pushed + 1; id++) {
 			assert_true(mt_acks_pop(&acks, &got));
 			assert_int_equal(got.packet_id, id);

@@ -63,7 +63,8 @@ static void holes_are_closed(void **state)
 			assert_true(mt_flow_in_remove(&flow, gone));
 			assert_false(mt_flow_in_has(&flow, gone));
 			for (uint16_t l = (uint16_t)(k + 1); l < 5; l++)
-				assert_true(mt_flow_in_has(&flow, (uint16_t)(((start + l) % 5 + 1) * 4096 + 7)));
+				assert_true(mt_flow_in_has(
+					&flow, (uint16_t)(((start + l) % 5 + 1) * 4096 + 7)));
 		}
 		mt_flow_in_finish(&flow);
 		assert_int_equal(mem.used_bytes, 0);

@@ -20,7 +20,9 @@ struct twin {
 
 static struct mt_msg *message(const char *payload)
 {
-	struct mt_msg_facts facts = {.topic = mt_bytes_str("t"), .payload = mt_bytes_str(payload), .expires_ns = MT_TIME_NEVER};
+	struct mt_msg_facts facts = {.topic = mt_bytes_str("t"),
+				     .payload = mt_bytes_str(payload),
+				     .expires_ns = MT_TIME_NEVER};
 	struct mt_msg *msg = mt_msg_create(&facts);
 	assert_non_null(msg);
 	return msg;
@@ -33,7 +35,8 @@ static void compare(const struct mt_flow_out *flow, const struct twin *twin)
 	assert_int_equal(flow->inflight_count, twin->inflight);
 	assert_int_equal(mt_flow_out_count(flow), twin->count);
 	for (size_t i = 0; i < twin->count; i++)
-		bytes += sizeof(struct mt_delivery) + (twin->items[i]->msg ? mt_msg_bytes(twin->items[i]->msg) : 0);
+		bytes += sizeof(struct mt_delivery) +
+			 (twin->items[i]->msg ? mt_msg_bytes(twin->items[i]->msg) : 0);
 	assert_int_equal(flow->bytes, bytes);
 	for (size_t i = 0; i < twin->inflight; i++, at = mt_flow_out_next_inflight(flow, at)) {
 		assert_ptr_equal(at, twin->items[i]);
@@ -66,7 +69,8 @@ static void act(struct mt_flow_out *flow, struct twin *twin, struct mt_msg *msg,
 	case 1:
 		if (twin->count == TWIN_MAX)
 			return;
-		twin->items[twin->count] = mt_flow_out_push(flow, msg, NULL, roll & 64 ? 1 : 2, false, 1);
+		twin->items[twin->count] =
+			mt_flow_out_push(flow, msg, NULL, roll & 64 ? 1 : 2, false, 1);
 		assert_non_null(twin->items[twin->count++]);
 		return;
 	case 2:
@@ -76,7 +80,8 @@ static void act(struct mt_flow_out *flow, struct twin *twin, struct mt_msg *msg,
 		twin->inflight++;
 		return;
 	case 3:
-		if (at < twin->inflight && twin->items[at]->state == MT_DELIVERY_SENT && twin->items[at]->qos == 2)
+		if (at < twin->inflight && twin->items[at]->state == MT_DELIVERY_SENT &&
+		    twin->items[at]->qos == 2)
 			mt_flow_out_release(flow, twin->items[at]);
 		return;
 	default:
@@ -113,7 +118,8 @@ static void equals_the_naive_twin(void **state)
 	}
 }
 
-/* A delivery that is never acknowledged keeps its id while all others are given out again and again. */
+/* A delivery that is never acknowledged keeps its id while all others are given out again and
+ * again. */
 static void ids_go_round_without_meeting(void **state)
 {
 	struct mt_msg *msg = message("m");
@@ -202,7 +208,8 @@ static void keeps_its_content_without_memory(void **state)
 		mt_flow_out_init(&flow, &mem, 40);
 		mem.fail_in = fail_in;
 		for (int i = 0; i < 40; i++) {
-			struct mt_delivery *delivery = mt_flow_out_push(&flow, msg, NULL, 1, false, 1);
+			struct mt_delivery *delivery =
+				mt_flow_out_push(&flow, msg, NULL, 1, false, 1);
 			pushed += delivery != NULL;
 			delivery = mt_flow_out_peek(&flow);
 			if (delivery && mt_flow_out_start(&flow, delivery) == MT_OK)

@@ -13,12 +13,17 @@
 #define CLIENTS 8u
 #define SESSIONS_MAX 16u
 
-static const char *const clients[CLIENTS] = {"", "a", "b", "aa", "a\0b", "device-1", "device-2", "device-10"};
+static const char *const clients[CLIENTS] = {"",     "a",	 "b",	     "aa",
+					     "a\0b", "device-1", "device-2", "device-10"};
 
 static struct mt_session_identity identity(uint64_t owner, struct mt_bytes client_id)
 {
 	return (struct mt_session_identity){.owner = owner,
-					    .subject = {.user_id = owner, .client_id = client_id, .user = mt_bytes_str("user"), .cn = mt_bytes_str("cn"), .anonymous_role = mt_bytes_str("role")}};
+					    .subject = {.user_id = owner,
+							.client_id = client_id,
+							.user = mt_bytes_str("user"),
+							.cn = mt_bytes_str("cn"),
+							.anonymous_role = mt_bytes_str("role")}};
 }
 
 static struct mt_msg *message(void)
@@ -52,7 +57,8 @@ static void subjects_are_copied(void **state)
 	who.subject.user = mt_bytes_str("a longer name than before");
 	assert_int_equal(mt_session_refresh(&sessions, session, &who.subject), MT_OK);
 	memset(id, 'y', sizeof(id));
-	assert_true(mt_bytes_equal(session->subject.user, mt_bytes_str("a longer name than before")));
+	assert_true(
+		mt_bytes_equal(session->subject.user, mt_bytes_str("a longer name than before")));
 	assert_ptr_equal(mt_sessions_find(&sessions, 3, mt_bytes_str("client")), session);
 	assert_null(mt_sessions_find(&sessions, 4, mt_bytes_str("client")));
 	mt_sessions_finish(&sessions);
@@ -69,12 +75,14 @@ static void equals_the_naive_twin(void **state)
 	(void)state;
 	mt_mem_init(&mem, SIZE_MAX);
 	mt_rng_init(&rng, 3);
-	assert_int_equal(mt_sessions_init(&sessions, &mem, (struct mt_seed){{1, 2}}, SESSIONS_MAX), MT_OK);
+	assert_int_equal(mt_sessions_init(&sessions, &mem, (struct mt_seed){{1, 2}}, SESSIONS_MAX),
+			 MT_OK);
 	for (int i = 0; i < 20000; i++) {
 		uint64_t owner = mt_rng_below(&rng, OWNERS), client = mt_rng_below(&rng, CLIENTS);
 		struct mt_session **slot = &twin[owner][client];
 		/* one id holds a NUL, so that no function may stop there */
-		struct mt_bytes id = client == 4 ? mt_bytes_of(clients[4], 3) : mt_bytes_str(clients[client]);
+		struct mt_bytes id =
+			client == 4 ? mt_bytes_of(clients[4], 3) : mt_bytes_str(clients[client]);
 		struct mt_session_identity who = identity(owner, id);
 		assert_ptr_equal(mt_sessions_find(&sessions, owner, id), *slot);
 		if (!*slot) {
@@ -116,7 +124,9 @@ static void the_end_gives_back_queues_and_will(void **state)
 		else {
 			mt_sessions_finish(&sessions);
 			assert_int_equal(mem.used_bytes, 0);
-			assert_int_equal(mt_sessions_init(&sessions, &mem, (struct mt_seed){{1, 2}}, 4), MT_OK);
+			assert_int_equal(
+				mt_sessions_init(&sessions, &mem, (struct mt_seed){{1, 2}}, 4),
+				MT_OK);
 		}
 		assert_int_equal(msg->ref_count, 1);
 	}
@@ -159,9 +169,11 @@ static bool run_with_failure(uint64_t fail_in)
 			struct mt_session *session = mt_sessions_create(&sessions, &who, 1);
 			struct mt_subject changed = who.subject;
 			changed.user = mt_bytes_str("renamed");
-			assert_ptr_equal(mt_sessions_find(&sessions, 1, who.subject.client_id), session);
+			assert_ptr_equal(mt_sessions_find(&sessions, 1, who.subject.client_id),
+					 session);
 			if (session && mt_session_refresh(&sessions, session, &changed) != MT_OK)
-				assert_true(mt_bytes_equal(session->subject.user, mt_bytes_str("user")));
+				assert_true(mt_bytes_equal(session->subject.user,
+							   mt_bytes_str("user")));
 		}
 	mt_sessions_finish(&sessions);
 	assert_int_equal(mem.used_bytes, 0);

@@ -12,9 +12,22 @@
 
 #define SESSIONS 5u
 
-static const char *const filters[] = {"#", "+", "a", "a/b", "a/+", "a/#",
-				      "+/b", "/", "a/b/c", "+/+/c", "$SYS/#", "$share/g/a/b",
-				      "$share/g/#", "$share/h/a/b", "$share/h/+/b", "$share/g/$SYS/#"};
+static const char *const filters[] = {"#",
+				      "+",
+				      "a",
+				      "a/b",
+				      "a/+",
+				      "a/#",
+				      "+/b",
+				      "/",
+				      "a/b/c",
+				      "+/+/c",
+				      "$SYS/#",
+				      "$share/g/a/b",
+				      "$share/g/#",
+				      "$share/h/a/b",
+				      "$share/h/+/b",
+				      "$share/g/$SYS/#"};
 static const char *const topics[] = {"a", "a/b", "a/b/c", "/", "b", "x/b", "$SYS/x", "a/b/c/d"};
 
 #define FILTERS MT_COUNT_OF(filters)
@@ -68,7 +81,8 @@ static void compare_match(struct world *world, const char *topic)
 	}
 	for (size_t s = 0; s < SESSIONS; s++)
 		for (size_t f = 0; f < FILTERS; f++)
-			assert_int_equal(is_seen[s][f], world->twin[s][f] && is_matched(filters[f], topic));
+			assert_int_equal(is_seen[s][f],
+					 world->twin[s][f] && is_matched(filters[f], topic));
 }
 
 static void compare_groups(struct world *world)
@@ -85,7 +99,8 @@ static void compare_groups(struct world *world)
 			members++;
 		}
 		if (members > 0)
-			assert_int_equal(group != NULL, filters[f][0] == '$' && filters[f][1] == 's');
+			assert_int_equal(group != NULL,
+					 filters[f][0] == '$' && filters[f][1] == 's');
 		if (group)
 			assert_int_equal(group->member_count, members);
 		groups += group != NULL;
@@ -100,7 +115,8 @@ static void act(struct world *world, uint64_t roll)
 	struct mt_sub **slot = &world->twin[s][f];
 	uint64_t generation = world->table.generation;
 	bool had = *slot != NULL, is_new;
-	assert_ptr_equal(mt_subscriptions_find(&world->table, session, mt_bytes_str(filters[f])), *slot);
+	assert_ptr_equal(mt_subscriptions_find(&world->table, session, mt_bytes_str(filters[f])),
+			 *slot);
 	if ((roll >> 16) % 40 == 0) {
 		mt_subscriptions_remove_all(&world->table, session);
 		for (size_t i = 0; i < FILTERS; i++) {
@@ -111,7 +127,8 @@ static void act(struct world *world, uint64_t roll)
 	}
 	if (roll & 0x80000000 || !had) {
 		struct mt_sub *sub;
-		assert_int_equal(mt_subscriptions_set(&world->table, session, mt_bytes_str(filters[f]), &sub, &is_new),
+		assert_int_equal(mt_subscriptions_set(&world->table, session,
+						      mt_bytes_str(filters[f]), &sub, &is_new),
 				 MT_OK);
 		assert_int_equal(is_new, !had);
 		assert_true(!had || sub == *slot);
@@ -132,7 +149,8 @@ static void equals_the_naive_twin(void **state)
 	(void)state;
 	open_world(&world);
 	mt_rng_init(&rng, 11);
-	assert_int_equal(mt_subscriptions_init(&world.table, &world.mem, (struct mt_seed){{1, 2}}), MT_OK);
+	assert_int_equal(mt_subscriptions_init(&world.table, &world.mem, (struct mt_seed){{1, 2}}),
+			 MT_OK);
 	for (int i = 0; i < 5000; i++) {
 		uint32_t sum = 0;
 		act(&world, mt_rng_next(&rng));
@@ -153,16 +171,18 @@ static void filters_are_shown_with_and_without_the_group(void **state)
 	bool is_new;
 	(void)state;
 	open_world(&world);
-	assert_int_equal(mt_subscriptions_init(&world.table, &world.mem, (struct mt_seed){{1, 2}}), MT_OK);
-	assert_int_equal(mt_subscriptions_set(&world.table, &world.sessions[0], mt_bytes_str("$share/team/a/#"), &sub,
-					      &is_new),
+	assert_int_equal(mt_subscriptions_init(&world.table, &world.mem, (struct mt_seed){{1, 2}}),
+			 MT_OK);
+	assert_int_equal(mt_subscriptions_set(&world.table, &world.sessions[0],
+					      mt_bytes_str("$share/team/a/#"), &sub, &is_new),
 			 MT_OK);
 	assert_true(mt_bytes_equal(mt_sub_filter(sub), mt_bytes_str("$share/team/a/#")));
 	assert_true(mt_bytes_equal(mt_sub_plain_filter(sub), mt_bytes_str("a/#")));
 	assert_true(mt_bytes_equal(sub->group->name, mt_bytes_str("team")));
 	/* the plain filter is another subscription */
 	assert_null(mt_subscriptions_find(&world.table, &world.sessions[0], mt_bytes_str("a/#")));
-	assert_null(mt_subscriptions_find(&world.table, &world.sessions[1], mt_bytes_str("$share/team/a/#")));
+	assert_null(mt_subscriptions_find(&world.table, &world.sessions[1],
+					  mt_bytes_str("$share/team/a/#")));
 	assert_null(mt_subscriptions_find(&world.table, &world.sessions[0], mt_bytes_of(NULL, 0)));
 	close_world(&world);
 }
@@ -183,10 +203,12 @@ static bool run_with_failure(uint64_t fail_in)
 			struct mt_bytes filter = mt_bytes_str(filters[f]);
 			struct mt_sub *sub;
 			bool is_new;
-			if (mt_subscriptions_set(&world.table, &world.sessions[s], filter, &sub, &is_new) == MT_OK)
+			if (mt_subscriptions_set(&world.table, &world.sessions[s], filter, &sub,
+						 &is_new) == MT_OK)
 				world.twin[s][f] = sub;
 			else
-				assert_null(mt_subscriptions_find(&world.table, &world.sessions[s], filter));
+				assert_null(mt_subscriptions_find(&world.table, &world.sessions[s],
+								  filter));
 		}
 	world.mem.fail_in = 0;
 	for (size_t t = 0; t < MT_COUNT_OF(topics); t++)

@@ -1,5 +1,5 @@
-/* The admin API: what each request changes, that the core has it when the answer comes, and that what is
- * refused changes nothing. */
+/* The admin API: what each request changes, that the core has it when the answer comes, and that
+ * what is refused changes nothing. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -55,8 +55,11 @@ static const char *find_query(const struct mt_admin_request *request, const char
 /* One request; its status. The answer stays in the world. */
 static int ask(const char *method, const char *path, const char *body)
 {
-	struct mt_admin_request request = {
-		.method = method, .path = path, .body = mt_bytes_str(body), .peer_uid = 4711, .query = find_query};
+	struct mt_admin_request request = {.method = method,
+					   .path = path,
+					   .body = mt_bytes_str(body),
+					   .peer_uid = 4711,
+					   .query = find_query};
 	struct mt_admin_answer answer = {0};
 	json_decref(world.answer);
 	mt_api_handle(world.api, &request, &answer);
@@ -92,14 +95,18 @@ static struct mt_policy *policy_now(void)
 	return policy;
 }
 
-static bool may_publish(const char *user, const char *client_id, const char *topic, uint8_t qos, bool is_retain)
+static bool may_publish(const char *user, const char *client_id, const char *topic, uint8_t qos,
+			bool is_retain)
 {
 	struct mt_policy *policy = policy_now();
 	const struct mt_user *found = mt_policy_user_by_name(policy, mt_bytes_str(user));
-	struct mt_subject subject = {.client_id = mt_bytes_str(client_id), .user = mt_bytes_str(user)};
+	struct mt_subject subject = {.client_id = mt_bytes_str(client_id),
+				     .user = mt_bytes_str(user)};
 	bool is_allowed;
 	subject.user_id = found ? found->id : 0;
-	is_allowed = mt_decide_publish(policy, &subject, mt_bytes_str(topic), qos, is_retain, 1800000000).is_allowed;
+	is_allowed =
+		mt_decide_publish(policy, &subject, mt_bytes_str(topic), qos, is_retain, 1800000000)
+			.is_allowed;
 	mt_policy_unref(&policy);
 	return is_allowed;
 }
@@ -110,7 +117,8 @@ static bool policy_user(const char *name, struct mt_user *out)
 	const struct mt_user *found = mt_policy_user_by_name(policy, mt_bytes_str(name));
 	if (found) {
 		*out = *found;
-		out->name = out->password_hash = out->token_hash = out->client_id_rule = mt_bytes_of(NULL, 0);
+		out->name = out->password_hash = out->token_hash = out->client_id_rule =
+			mt_bytes_of(NULL, 0);
 	}
 	mt_policy_unref(&policy);
 	return found != NULL;
@@ -128,8 +136,10 @@ static void test_added_user_can_log_in_when_the_answer_comes(void **state)
 	user = mt_policy_user_by_name(policy, mt_bytes_str("th-17"));
 	assert_non_null(user);
 	assert_true(user->is_enabled);
-	assert_int_equal(mt_password_verify(mt_bytes_str("correct horse"), user->password_hash), MT_OK);
-	assert_int_equal(mt_password_verify(mt_bytes_str("correct hors"), user->password_hash), MT_DENIED);
+	assert_int_equal(mt_password_verify(mt_bytes_str("correct horse"), user->password_hash),
+			 MT_OK);
+	assert_int_equal(mt_password_verify(mt_bytes_str("correct hors"), user->password_hash),
+			 MT_DENIED);
 	assert_true(mt_bytes_equal(user->client_id_rule, mt_bytes_str("th-*")));
 	mt_policy_unref(&policy);
 	assert_true(may_publish("th-17", "th-1", "any/topic", 2, true));
@@ -169,7 +179,8 @@ static void test_passwords_that_could_not_work_are_refused(void **state)
 	char longest[MT_PASSWORD_BYTES_MAX + 2];
 	(void)state;
 	assert_int_equal(ask("POST", "/api/users", "{\"name\":\"a\",\"password\":\"\"}"), 400);
-	assert_int_equal(ask("POST", "/api/users", "{\"name\":\"a\",\"password\":\"mt1.abc\"}"), 400);
+	assert_int_equal(ask("POST", "/api/users", "{\"name\":\"a\",\"password\":\"mt1.abc\"}"),
+			 400);
 	memset(longest, 'x', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
 	snprintf(body, sizeof(body), "{\"name\":\"a\",\"password\":\"%s\"}", longest);
@@ -242,8 +253,9 @@ static void test_rules_decide_at_once(void **state)
 	assert_good("POST", "/api/roles", "{\"name\":\"therm\"}");
 	assert_good("POST", "/api/users", "{\"name\":\"a\",\"roles\":[\"therm\"]}");
 	assert_false(may_publish("a", "c1", "site/c1/t", 0, false));
-	assert_good("POST", "/api/roles/therm/rules",
-		    "{\"allow\":\"publish\",\"topic\":\"site/%c/#\",\"qos\":[0,1],\"retain\":false}");
+	assert_good(
+		"POST", "/api/roles/therm/rules",
+		"{\"allow\":\"publish\",\"topic\":\"site/%c/#\",\"qos\":[0,1],\"retain\":false}");
 	assert_true(may_publish("a", "c1", "site/c1/t", 1, false));
 	assert_false(may_publish("a", "c1", "site/c1/t", 2, false));
 	assert_false(may_publish("a", "c1", "site/c1/t", 1, true));
@@ -265,10 +277,11 @@ static void test_rules_decide_at_once(void **state)
 static void test_rule_comes_back_as_it_was_given(void **state)
 {
 	json_t *rule;
-	json_t *expected = json_loads(
-		"{\"deny\":\"subscribe\",\"topic\":\"a/#\",\"qos\":[2],\"retain\":true,\"share\":\"any\","
-		"\"from\":\"10.7.0.0/16\",\"until\":\"2399-02-28T23:59:59Z\"}",
-		0, NULL);
+	json_t *expected =
+		json_loads("{\"deny\":\"subscribe\",\"topic\":\"a/"
+			   "#\",\"qos\":[2],\"retain\":true,\"share\":\"any\","
+			   "\"from\":\"10.7.0.0/16\",\"until\":\"2399-02-28T23:59:59Z\"}",
+			   0, NULL);
 	char *text = json_dumps(expected, 0);
 	(void)state;
 	assert_good("POST", "/api/roles", "{\"name\":\"r\"}");
@@ -317,8 +330,10 @@ static void test_faulty_rules_change_nothing(void **state)
 			fail_msg("%s: %d", bodies[i], world.http_status);
 		assert_true(strlen(error_text()) > 0);
 	}
-	assert_int_equal(ask("POST", "/api/roles/none/rules", "{\"allow\":\"both\",\"topic\":\"a\"}"), 404);
-	assert_int_equal(ask("POST", "/api/roles/admin/rules", "{\"allow\":\"both\",\"topic\":\"a\"}"), 409);
+	assert_int_equal(
+		ask("POST", "/api/roles/none/rules", "{\"allow\":\"both\",\"topic\":\"a\"}"), 404);
+	assert_int_equal(
+		ask("POST", "/api/roles/admin/rules", "{\"allow\":\"both\",\"topic\":\"a\"}"), 409);
 	assert_int_equal(mt_state_revision(world.broker.state), 1);
 	assert_int_equal(world.broker.adopted_count, 1);
 }
@@ -347,7 +362,8 @@ static void test_half_a_change_is_none(void **state)
 {
 	struct mt_user user;
 	(void)state;
-	assert_int_equal(ask("POST", "/api/users", "{\"name\":\"a\",\"roles\":[\"open\",\"none\"]}"), 404);
+	assert_int_equal(
+		ask("POST", "/api/users", "{\"name\":\"a\",\"roles\":[\"open\",\"none\"]}"), 404);
 	assert_false(policy_user("a", &user));
 	assert_int_equal(ask("GET", "/api/users/a", NULL), 404);
 	assert_int_equal(mt_state_revision(world.broker.state), 0);
@@ -356,7 +372,8 @@ static void test_half_a_change_is_none(void **state)
 	assert_null(strstr(error_text(), "constraint"));
 }
 
-/* What no policy can hold (here: more roles than a user may have) is undone although the database took it. */
+/* What no policy can hold (here: more roles than a user may have) is undone although the database
+ * took it. */
 static void test_change_that_makes_no_policy_is_undone(void **state)
 {
 	char body[128];
@@ -378,7 +395,8 @@ static void test_change_that_makes_no_policy_is_undone(void **state)
 		assert_int_equal(mt_state_revision(world.broker.state), revision);
 	}
 	assert_good("GET", "/api/users/a", NULL);
-	assert_int_equal(json_array_size(json_object_get(world.answer, "roles")), MT_USER_ROLES_MAX);
+	assert_int_equal(json_array_size(json_object_get(world.answer, "roles")),
+			 MT_USER_ROLES_MAX);
 }
 
 static void test_names_travel_percent_encoded(void **state)
@@ -387,7 +405,8 @@ static void test_names_travel_percent_encoded(void **state)
 	(void)state;
 	assert_good("POST", "/api/users", "{\"name\":\"a/b %\\u00e4\"}");
 	assert_good("GET", "/api/users/a%2Fb%20%25%c3%A4", NULL);
-	assert_string_equal(json_string_value(json_object_get(world.answer, "name")), "a/b %\xc3\xa4");
+	assert_string_equal(json_string_value(json_object_get(world.answer, "name")),
+			    "a/b %\xc3\xa4");
 	assert_good("DELETE", "/api/users/a%2Fb%20%25%C3%A4", NULL);
 	assert_false(policy_user("a/b %\xc3\xa4", &user));
 }
@@ -450,7 +469,8 @@ static void test_bodies_that_are_refused(void **state)
 			fail_msg("%s: %d", bodies[i] ? bodies[i] : "(none)", world.http_status);
 	}
 	assert_int_equal(ask("POST", "/api/users", "{\"name\":\"a\",\"admin\":true}"), 400);
-	assert_non_null(strstr(error_text(), "admin: there is no such key; expected name, password (optional)"));
+	assert_non_null(strstr(error_text(),
+			       "admin: there is no such key; expected name, password (optional)"));
 	assert_int_equal(ask("DELETE", "/api/users/a", "{\"x\":1}"), 400);
 	assert_int_equal(mt_state_revision(world.broker.state), 0);
 }
@@ -481,7 +501,8 @@ static void test_list_and_show_hold_no_hashes(void **state)
 	char *text;
 	json_t *user;
 	(void)state;
-	assert_good("POST", "/api/users", "{\"name\":\"a\",\"password\":\"secret\",\"roles\":[\"open\"]}");
+	assert_good("POST", "/api/users",
+		    "{\"name\":\"a\",\"password\":\"secret\",\"roles\":[\"open\"]}");
 	assert_good("GET", "/api/users", NULL);
 	text = json_dumps(world.answer, 0);
 	assert_null(strstr(text, "argon2"));
@@ -490,7 +511,8 @@ static void test_list_and_show_hold_no_hashes(void **state)
 	user = json_array_get(json_object_get(world.answer, "users"), 0);
 	assert_true(json_is_true(json_object_get(user, "password")));
 	assert_true(json_is_false(json_object_get(user, "token")));
-	assert_string_equal(json_string_value(json_array_get(json_object_get(user, "roles"), 0)), "open");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(user, "roles"), 0)),
+			    "open");
 }
 
 struct connecting {
@@ -502,7 +524,8 @@ struct connecting {
 static void connect_clients(struct mt_broker *broker, void *argument)
 {
 	struct connecting *wanted = argument;
-	const struct mt_conn_facts facts = {.listener = "test", .anonymous_role = "open", .is_secret_safe = true};
+	const struct mt_conn_facts facts = {
+		.listener = "test", .anonymous_role = "open", .is_secret_safe = true};
 	for (uint32_t i = 0; i < wanted->count; i++) {
 		uint8_t packet[64] = {0x10, 0, 0, 4, 'M', 'Q', 'T', 'T', 5, 2, 0, 60, 0};
 		uint8_t subscribe[] = {0x82, 9, 0, 1, 0, 0, 3, 'a', '/', 'b', 1};
@@ -515,8 +538,10 @@ static void connect_clients(struct mt_broker *broker, void *argument)
 		packet[1] = (uint8_t)(13 + len);
 		if (mt_core_open(broker->core, mt_broker_now(broker), &facts, &conn) != MT_OK)
 			return;
-		mt_core_input(broker->core, mt_broker_now(broker), conn, mt_bytes_of(packet, 15 + len));
-		mt_core_input(broker->core, mt_broker_now(broker), conn, mt_bytes_of(subscribe, sizeof(subscribe)));
+		mt_core_input(broker->core, mt_broker_now(broker), conn,
+			      mt_bytes_of(packet, 15 + len));
+		mt_core_input(broker->core, mt_broker_now(broker), conn,
+			      mt_bytes_of(subscribe, sizeof(subscribe)));
 		wanted->done++;
 	}
 }

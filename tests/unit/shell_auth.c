@@ -1,4 +1,5 @@
-/* The password pool: one answer and one cost for every refusal, a bounded queue, every ticket answered once. */
+/* The password pool: one answer and one cost for every refusal, a bounded queue, every ticket
+ * answered once. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -11,16 +12,12 @@
 #include <poll.h>
 #include <stdlib.h>
 
-enum { ALICE = 11,
-       BOB,
-       CAROL,
-       DAVE,
-       ERIN };
+enum { ALICE = 11, BOB, CAROL, DAVE, ERIN };
 
 static char token[MT_TOKEN_TEXT_BYTES];
 
-static void add_user(struct mt_policy_builder *builder, uint64_t id, const char *name, bool is_enabled,
-		     const char *password_hash, struct mt_bytes token_hash)
+static void add_user(struct mt_policy_builder *builder, uint64_t id, const char *name,
+		     bool is_enabled, const char *password_hash, struct mt_bytes token_hash)
 {
 	const struct mt_user user = {
 		.id = id,
@@ -32,7 +29,8 @@ static void add_user(struct mt_policy_builder *builder, uint64_t id, const char 
 	assert_int_equal(mt_policy_builder_user(builder, &user, NULL, 0), MT_OK);
 }
 
-/* alice and bob (disabled) have the password `secret`, carol and dave (disabled) the token, erin nothing. */
+/* alice and bob (disabled) have the password `secret`, carol and dave (disabled) the token, erin
+ * nothing. */
 static struct mt_policy *make_policy(void)
 {
 	static const uint8_t salt[16] = "salt";
@@ -53,7 +51,8 @@ static struct mt_policy *make_policy(void)
 	return policy;
 }
 
-static struct mt_auth_job *make_job(struct mt_policy *policy, uint64_t ticket, const char *user, const char *secret)
+static struct mt_auth_job *make_job(struct mt_policy *policy, uint64_t ticket, const char *user,
+				    const char *secret)
 {
 	struct mt_auth_job *job = mt_auth_job_create();
 	assert_non_null(job);
@@ -143,7 +142,8 @@ static void every_ticket_is_answered_once(void **state)
 	(void)state;
 	assert_int_equal(mt_auth_open(4, COUNT, &auth), MT_OK);
 	for (uint64_t i = 0; i < COUNT; i++) {
-		struct mt_auth_job *job = make_job(policy, i, "carol", i % 2 == 0 ? token : "mt1.x");
+		struct mt_auth_job *job =
+			make_job(policy, i, "carol", i % 2 == 0 ? token : "mt1.x");
 		assert_int_equal(mt_auth_submit(auth, job), MT_OK);
 	}
 	for (size_t i = 0; i < COUNT; i++) {
@@ -202,7 +202,8 @@ static void closing_drops_what_is_not_answered(void **state)
 	assert_int_equal(mt_auth_open(2, 100, &auth), MT_OK);
 	before = mt_password_hash_count();
 	for (uint64_t i = 0; i < 100; i++)
-		assert_int_equal(mt_auth_submit(auth, make_job(policy, i, "alice", "secret")), MT_OK);
+		assert_int_equal(mt_auth_submit(auth, make_job(policy, i, "alice", "secret")),
+				 MT_OK);
 	mt_auth_close(&auth);
 	assert_null(auth);
 	assert_true(mt_password_hash_count() - before <= 100);

@@ -1,7 +1,9 @@
 /*
- * libmortise against a scripted server on loopback, and over TLS against Mosquitto where it is installed.
+ * libmortise against a scripted server on loopback, and over TLS against Mosquitto where it is
+ * installed.
  *
- *   test -> mortise_client_* -> 127.0.0.1 -> a thread that plays a script: accept, expect bytes, send bytes, close
+ *   test -> mortise_client_* -> 127.0.0.1 -> a thread that plays a script: accept, expect bytes,
+ * send bytes, close
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,11 +27,7 @@
 #define WAIT_MS 10000
 #define MOSQUITTO "/usr/sbin/mosquitto"
 
-enum act { ACCEPT,
-	   EXPECT,
-	   SEND,
-	   CLOSE,
-	   DONE };
+enum act { ACCEPT, EXPECT, SEND, CLOSE, DONE };
 
 struct step {
 	enum act act;
@@ -118,7 +116,8 @@ static void serve(struct server *server, const struct step *steps)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	socklen_t len = sizeof(address);
-	*server = (struct server){.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .steps = steps};
+	*server = (struct server){.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+				  .steps = steps};
 	assert_true(server->listen_fd >= 0);
 	assert_int_equal(bind(server->listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(server->listen_fd, 4), 0);
@@ -161,7 +160,8 @@ static void publishes_and_receives(void **state)
 		{DONE, ""},
 	};
 	struct mortise_subscription wanted = {.filter = "a", .qos = 1};
-	struct mortise_message message = {.topic = "b", .payload = "x", .payload_bytes = 1, .qos = 1};
+	struct mortise_message message = {
+		.topic = "b", .payload = "x", .payload_bytes = 1, .qos = 1};
 	struct server server;
 	mortise_client *client;
 	uint8_t reason = 0x80;
@@ -171,7 +171,8 @@ static void publishes_and_receives(void **state)
 	assert_int_equal(mortise_client_connect(client, WAIT_MS), MORTISE_OK);
 	assert_true(mortise_client_is_connected(client));
 	assert_string_equal(mortise_client_id(client), "c");
-	assert_int_equal(mortise_client_subscribe(client, &wanted, 1, NULL, 0, &reason, WAIT_MS), MORTISE_OK);
+	assert_int_equal(mortise_client_subscribe(client, &wanted, 1, NULL, 0, &reason, WAIT_MS),
+			 MORTISE_OK);
 	assert_int_equal(reason, 1);
 	assert_int_equal(mortise_client_publish(client, &message, WAIT_MS), MORTISE_OK);
 	for (int i = 1; i <= 3; i++) { /* two of them waited in the inbox */
@@ -199,7 +200,8 @@ static void posted_lines_need_no_round_trips(void **state)
 		{EXPECT, "e0 00"},
 		{DONE, ""},
 	};
-	struct mortise_message message = {.topic = "b", .payload = "x", .payload_bytes = 1, .qos = 1};
+	struct mortise_message message = {
+		.topic = "b", .payload = "x", .payload_bytes = 1, .qos = 1};
 	struct server server;
 	mortise_client *client;
 	(void)state;
@@ -216,7 +218,8 @@ static void posted_lines_need_no_round_trips(void **state)
 
 static void refusals_are_told(void **state)
 {
-	static const struct step steps[] = {{ACCEPT, ""}, {EXPECT, CONNECT}, {SEND, "20 02 00 05"}, {DONE, ""}};
+	static const struct step steps[] = {
+		{ACCEPT, ""}, {EXPECT, CONNECT}, {SEND, "20 02 00 05"}, {DONE, ""}};
 	struct server server;
 	mortise_client *client;
 	(void)state;
@@ -232,8 +235,11 @@ static void refusals_are_told(void **state)
 
 static void hostile_server_is_left(void **state)
 {
-	static const struct step steps[] = {
-		{ACCEPT, ""}, {EXPECT, CONNECT}, {SEND, CONNACK "90 03 0007 00"}, {EXPECT, ""}, {DONE, ""}};
+	static const struct step steps[] = {{ACCEPT, ""},
+					    {EXPECT, CONNECT},
+					    {SEND, CONNACK "90 03 0007 00"},
+					    {EXPECT, ""},
+					    {DONE, ""}};
 	struct mortise_message message;
 	struct server server;
 	mortise_client *client;
@@ -250,7 +256,8 @@ static void hostile_server_is_left(void **state)
 
 static void silence_times_out(void **state)
 {
-	static const struct step steps[] = {{ACCEPT, ""}, {EXPECT, CONNECT}, {EXPECT, "00"}, {DONE, ""}};
+	static const struct step steps[] = {
+		{ACCEPT, ""}, {EXPECT, CONNECT}, {EXPECT, "00"}, {DONE, ""}};
 	struct server server;
 	mortise_client *client;
 	(void)state;
@@ -260,7 +267,8 @@ static void silence_times_out(void **state)
 	assert_false(mortise_client_is_connected(client));
 	assert_int_equal(mortise_client_fd(client), -1);
 	pthread_join(server.thread, NULL);
-	assert_int_equal(server.failed_at, 3); /* the connection was closed, nothing more was said */
+	assert_int_equal(server.failed_at,
+			 3); /* the connection was closed, nothing more was said */
 	close(server.listen_fd);
 	mortise_client_destroy(&client);
 }
@@ -279,11 +287,14 @@ static void nobody_answers(void **state)
 	mortise_client_destroy(&client);
 }
 
-/* The event loop's face: lets the client work until an event of that type comes; others are passed over. */
-static void run_until(mortise_client *client, enum mortise_event_type type, struct mortise_event *out)
+/* The event loop's face: lets the client work until an event of that type comes; others are passed
+ * over. */
+static void run_until(mortise_client *client, enum mortise_event_type type,
+		      struct mortise_event *out)
 {
 	for (int turns = 0; turns < 1000; turns++) {
-		struct pollfd wait = {.fd = mortise_client_fd(client), .events = mortise_client_events(client)};
+		struct pollfd wait = {.fd = mortise_client_fd(client),
+				      .events = mortise_client_events(client)};
 		while (mortise_client_next(client, out) == MORTISE_OK)
 			if (out->type == type)
 				return;
@@ -313,7 +324,8 @@ static void comes_back_and_subscribes_again(void **state)
 		{DONE, ""},
 	};
 	struct mortise_subscription wanted[] = {{.filter = "a", .qos = 1}, {.filter = "b"}};
-	struct mortise_message message = {.topic = "b", .payload = "x", .payload_bytes = 1, .qos = 1};
+	struct mortise_message message = {
+		.topic = "b", .payload = "x", .payload_bytes = 1, .qos = 1};
 	struct mortise_event event;
 	struct server server;
 	mortise_client *client;
@@ -324,7 +336,8 @@ static void comes_back_and_subscribes_again(void **state)
 	assert_int_equal(mortise_client_set_reconnect(client, 1, 20, 7), MORTISE_OK);
 	assert_int_equal(mortise_client_start(client), MORTISE_OK);
 	run_until(client, MORTISE_EVENT_CONNECTED, &event);
-	assert_int_equal(mortise_client_post_subscribe(client, wanted, 2, NULL, 0, &id), MORTISE_OK);
+	assert_int_equal(mortise_client_post_subscribe(client, wanted, 2, NULL, 0, &id),
+			 MORTISE_OK);
 	run_until(client, MORTISE_EVENT_SUBSCRIBED, &event);
 	assert_int_equal(event.id, id);
 	assert_int_equal(event.reason_count, 2);
@@ -349,7 +362,9 @@ static void waits_grow_and_differ(void **state)
 	(void)state;
 	for (int c = 0; c < 2; c++) {
 		clients[c] = mortise_client_create("127.0.0.1", 1);
-		assert_int_equal(mortise_client_set_reconnect(clients[c], 1000, 8000, 11 + (uint64_t)c), MORTISE_OK);
+		assert_int_equal(
+			mortise_client_set_reconnect(clients[c], 1000, 8000, 11 + (uint64_t)c),
+			MORTISE_OK);
 		assert_int_equal(mortise_client_start(clients[c]), MORTISE_OK);
 		for (int i = 0; i < 6; i++) {
 			int base = i < 3 ? 1000 << i : 8000;
@@ -367,9 +382,13 @@ static void waits_grow_and_differ(void **state)
 
 static void options_are_checked(void **state)
 {
-	static const struct step steps[] = {{ACCEPT, ""}, {EXPECT, CONNECT}, {SEND, CONNACK}, {DONE, ""}};
-	struct mortise_property user = {
-		.id = MORTISE_USER_PROPERTY, .text = "n", .text_bytes = 1, .value = "v", .value_bytes = 1};
+	static const struct step steps[] = {
+		{ACCEPT, ""}, {EXPECT, CONNECT}, {SEND, CONNACK}, {DONE, ""}};
+	struct mortise_property user = {.id = MORTISE_USER_PROPERTY,
+					.text = "n",
+					.text_bytes = 1,
+					.value = "v",
+					.value_bytes = 1};
 	struct mortise_message message = {.topic = "t", .properties = &user, .property_count = 1};
 	struct server server;
 	mortise_client *client;
@@ -380,7 +399,8 @@ static void options_are_checked(void **state)
 	assert_int_equal(mortise_client_set_version(client, 3), MORTISE_INVALID);
 	assert_int_equal(mortise_client_set_tls(client, NULL, "cert", NULL), MORTISE_INVALID);
 	assert_int_equal(mortise_client_set_reconnect(client, 5, 4, 0), MORTISE_INVALID);
-	assert_int_equal(mortise_client_set_will(client, &message), MORTISE_INVALID); /* 3.1.1 has no properties */
+	assert_int_equal(mortise_client_set_will(client, &message),
+			 MORTISE_INVALID); /* 3.1.1 has no properties */
 	assert_int_equal(mortise_client_publish(client, &message, 0), MORTISE_INVALID);
 	assert_int_equal(mortise_client_connect(client, WAIT_MS), MORTISE_OK);
 	assert_int_equal(mortise_client_set_client_id(client, "d"), MORTISE_INVALID);
@@ -393,7 +413,8 @@ static void options_are_checked(void **state)
 	mortise_client_destroy(&client);
 }
 
-/* Some address of this machine that is not loopback, by the route to a documentation address; false: there is none. */
+/* Some address of this machine that is not loopback, by the route to a documentation address;
+ * false: there is none. */
 static bool own_address(char out[INET_ADDRSTRLEN])
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(9)};
@@ -478,7 +499,8 @@ static void profiles_read_as_they_are_written(void **state)
 	assert_int_equal(client->options.port, 8883);
 	assert_true(client->options.is_tls);
 	assert_int_equal(client->options.core.connect.user.len, strlen(profile.user));
-	assert_memory_equal(client->options.core.connect.user.data, profile.user, strlen(profile.user));
+	assert_memory_equal(client->options.core.connect.user.data, profile.user,
+			    strlen(profile.user));
 	assert_int_equal(client->options.secret_bytes, strlen(profile.password));
 	assert_memory_equal(client->options.secret, profile.password, strlen(profile.password));
 	assert_memory_equal(client->options.core.connect.client_id.data, "true", 4);
@@ -555,8 +577,7 @@ static pid_t start_mosquitto(const struct world *world, uint16_t port, const cha
 	snprintf(text, sizeof(text),
 		 "user root\nlistener %u 127.0.0.1\nallow_anonymous true\n"
 		 "cafile %s\ncertfile %s\nkeyfile %s\n%s\n",
-		 port,
-		 world->ca_path, world->chain_path, world->key_path, more);
+		 port, world->ca_path, world->chain_path, world->key_path, more);
 	write_text(path, text, 0600);
 	pid = fork();
 	assert_true(pid >= 0);
@@ -590,11 +611,13 @@ static void exchange_large(mortise_client *client)
 	enum { BYTES = 300000 };
 	char *payload = malloc(BYTES);
 	struct mortise_subscription wanted = {.filter = "large/#", .qos = 2};
-	struct mortise_message message = {.topic = "large/1", .payload = payload, .payload_bytes = BYTES, .qos = 2};
+	struct mortise_message message = {
+		.topic = "large/1", .payload = payload, .payload_bytes = BYTES, .qos = 2};
 	assert_non_null(payload);
 	for (size_t i = 0; i < BYTES; i++)
 		payload[i] = (char)(i * 7);
-	assert_int_equal(mortise_client_subscribe(client, &wanted, 1, NULL, 0, NULL, WAIT_MS), MORTISE_OK);
+	assert_int_equal(mortise_client_subscribe(client, &wanted, 1, NULL, 0, NULL, WAIT_MS),
+			 MORTISE_OK);
 	assert_int_equal(mortise_client_publish(client, &message, WAIT_MS), MORTISE_OK);
 	assert_int_equal(mortise_client_receive(client, &message, WAIT_MS), MORTISE_OK);
 	assert_int_equal(message.payload_bytes, BYTES);
@@ -624,7 +647,8 @@ static void tls_is_verified(void **state)
 	client = tls_client(port, "127.0.0.1", world.other_ca_path);
 	assert_int_equal(mortise_client_connect(client, WAIT_MS), MORTISE_TLS);
 	mortise_client_destroy(&client);
-	client = tls_client(port, "127.0.0.2", world.ca_path); /* not in the certificate, if it answers at all */
+	client = tls_client(port, "127.0.0.2",
+			    world.ca_path); /* not in the certificate, if it answers at all */
 	assert_int_not_equal(mortise_client_connect(client, WAIT_MS), MORTISE_OK);
 	mortise_client_destroy(&client);
 	client = tls_client(port, "127.0.0.1", "/nonexistent/ca.pem");
@@ -635,7 +659,8 @@ static void tls_is_verified(void **state)
 	world_close(&world);
 }
 
-/* The alert comes after our side of the handshake is done, with more of ours on its way into a closed connection. */
+/* The alert comes after our side of the handshake is done, with more of ours on its way into a
+ * closed connection. */
 static void alert_after_the_handshake_is_heard(void **state)
 {
 	struct world world;

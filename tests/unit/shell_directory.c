@@ -25,7 +25,9 @@ static int setup(void **context)
 	place.folder = folder_make();
 	snprintf(path, sizeof(path), "%s/mortise.db", place.folder);
 	*context = &place;
-	return mt_state_open(path, true, &place.state, place.fault, sizeof(place.fault)) == MT_OK ? 0 : 1;
+	return mt_state_open(path, true, &place.state, place.fault, sizeof(place.fault)) == MT_OK
+		       ? 0
+		       : 1;
 }
 
 static int teardown(void **context)
@@ -56,7 +58,8 @@ static void commit(struct place *place)
 
 static uint64_t add_user(struct place *place, const char *name)
 {
-	struct mt_state_user user = {.name = name, .is_enabled = true, .password_hash = "", .client_id_rule = ""};
+	struct mt_state_user user = {
+		.name = name, .is_enabled = true, .password_hash = "", .client_id_rule = ""};
 	uint64_t id = 0;
 	assert_int_equal(mt_state_user_add(place->state, &user, &id), MT_OK);
 	return id;
@@ -71,21 +74,25 @@ static uint32_t add_rule(struct place *place, const char *role, const struct mt_
 
 static struct mt_state_rule allow(const char *filter)
 {
-	return (struct mt_state_rule){.operation = 3, .qos_mask = 7, .filter = filter, .share = "", .network = ""};
+	return (struct mt_state_rule){
+		.operation = 3, .qos_mask = 7, .filter = filter, .share = "", .network = ""};
 }
 
 static struct mt_subject subject_of(uint64_t id, const char *name)
 {
-	struct mt_subject subject = {.user_id = id, .user = mt_bytes_str(name), .client_id = mt_bytes_str("c")};
+	struct mt_subject subject = {
+		.user_id = id, .user = mt_bytes_str(name), .client_id = mt_bytes_str("c")};
 	static const uint8_t address[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 7, 1, 1};
 	memcpy(subject.address.byte, address, sizeof(address));
 	return subject;
 }
 
-static bool may_publish(const struct place *place, uint64_t id, const char *name, const char *topic, uint8_t qos)
+static bool may_publish(const struct place *place, uint64_t id, const char *name, const char *topic,
+			uint8_t qos)
 {
 	struct mt_subject subject = subject_of(id, name);
-	return mt_decide_publish(place->policy, &subject, mt_bytes_str(topic), qos, false, 1000).is_allowed;
+	return mt_decide_publish(place->policy, &subject, mt_bytes_str(topic), qos, false, 1000)
+		.is_allowed;
 }
 
 static void empty_database_is_an_empty_policy(void **context)
@@ -101,7 +108,8 @@ static void users_arrive_with_every_field(void **context)
 {
 	struct place *place = *context;
 	uint8_t token[32];
-	struct mt_state_user row = {.name = "th-17", .password_hash = "$hash", .client_id_rule = "%u-*"};
+	struct mt_state_user row = {
+		.name = "th-17", .password_hash = "$hash", .client_id_rule = "%u-*"};
 	const struct mt_user *user;
 	memset(token, 7, sizeof(token));
 	row.token_hash = mt_bytes_of(token, sizeof(token));
@@ -122,7 +130,8 @@ static void users_arrive_with_every_field(void **context)
 static void rules_arrive_with_every_axis(void **context)
 {
 	struct place *place = *context;
-	struct mt_state_rule rule = allow("a/#"), deny = allow("a/secret"), near = allow("near"), far = allow("far");
+	struct mt_state_rule rule = allow("a/#"), deny = allow("a/secret"), near = allow("near"),
+			     far = allow("far");
 	struct mt_state_rule brief = allow("brief");
 	uint64_t id;
 	rule.qos_mask = 3;
@@ -244,7 +253,8 @@ static void roles_of_a_user_are_limited(void **context)
 	}
 	commit(place);
 	assert_int_equal(load(place), MT_OK);
-	assert_int_equal(mt_policy_user_by_name(place->policy, mt_bytes_str("u"))->role_count, MT_USER_ROLES_MAX);
+	assert_int_equal(mt_policy_user_by_name(place->policy, mt_bytes_str("u"))->role_count,
+			 MT_USER_ROLES_MAX);
 	mt_policy_unref(&place->policy);
 	begin(place);
 	assert_int_equal(mt_state_grant(place->state, "u", "open"), MT_OK);

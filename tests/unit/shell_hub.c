@@ -94,7 +94,8 @@ static void test_close_answers_those_who_wait_and_those_who_come(void **state)
 		assert_int_equal(mt_hub_open(&world.hub), MT_OK);
 		assert_int_equal(pthread_create(&world.loop_thread, NULL, run_loop, &world), 0);
 		for (int i = 0; i < CALLERS; i++)
-			assert_int_equal(pthread_create(&callers[i], NULL, call_until_closed, &world), 0);
+			assert_int_equal(
+				pthread_create(&callers[i], NULL, call_until_closed, &world), 0);
 		world.is_over = true;
 		assert_int_equal(pthread_join(world.loop_thread, NULL), 0);
 		for (int i = 0; i < CALLERS; i++) {

@@ -122,8 +122,8 @@ static void long_values_are_refused(void **state)
 	assert_fault(text, "line 2: ", "255");
 	assert_non_null(big);
 	memset(big, ' ', MT_PROFILE_FILE_BYTES_MAX + 1);
-	assert_int_equal(mt_profile_parse(mt_bytes_of(big, MT_PROFILE_FILE_BYTES_MAX + 1), &profile, fault,
-					  sizeof(fault)),
+	assert_int_equal(mt_profile_parse(mt_bytes_of(big, MT_PROFILE_FILE_BYTES_MAX + 1), &profile,
+					  fault, sizeof(fault)),
 			 MT_INVALID);
 	assert_non_null(strstr(fault, "too long"));
 	free(big);
@@ -136,7 +136,8 @@ static void sweep_of_the_sample(void **state)
 	char text[sizeof(sample)];
 	(void)state;
 	for (size_t i = 0; i < sizeof(sample); i++) {
-		if (mt_profile_parse(mt_bytes_of(sample, i), &profile, fault, sizeof(fault)) == MT_OK)
+		if (mt_profile_parse(mt_bytes_of(sample, i), &profile, fault, sizeof(fault)) ==
+		    MT_OK)
 			mt_profile_finish(&profile);
 		for (int change = 1; change < 256; change += 50) {
 			memcpy(text, sample, sizeof(sample));

@@ -1,4 +1,5 @@
-/* The first start: everything is made once, half of something is told, and a start cut short is repeated. */
+/* The first start: everything is made once, half of something is told, and a start cut short is
+ * repeated. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -22,7 +23,8 @@ struct place {
 
 static void listen_at(struct place *place, const char *name, const char *address, bool is_tls)
 {
-	struct mt_listener_settings *listener = &place->settings.listeners[place->settings.listener_count++];
+	struct mt_listener_settings *listener =
+		&place->settings.listeners[place->settings.listener_count++];
 	snprintf(listener->name, sizeof(listener->name), "%s", name);
 	snprintf(listener->address, sizeof(listener->address), "%s", address);
 	listener->is_tls = is_tls;
@@ -33,7 +35,8 @@ static int setup(void **context)
 	static struct place place;
 	memset(&place, 0, sizeof(place));
 	place.folder = folder_make();
-	snprintf(place.settings.state_path, sizeof(place.settings.state_path), "%s/state", place.folder);
+	snprintf(place.settings.state_path, sizeof(place.settings.state_path), "%s/state",
+		 place.folder);
 	*context = &place;
 	return 0;
 }
@@ -60,8 +63,10 @@ static enum mt_status start(struct place *place)
 	place->fault[0] = '\0';
 	MT_TRY(mt_provision_claim(place->settings.state_path, place->fault, sizeof(place->fault)));
 	mt_state_close(&place->state);
-	MT_TRY(mt_state_open(at(place, "mortise.db"), true, &place->state, place->fault, sizeof(place->fault)));
-	return mt_provision(&place->settings, place->state, &place->is_first, place->fault, sizeof(place->fault));
+	MT_TRY(mt_state_open(at(place, "mortise.db"), true, &place->state, place->fault,
+			     sizeof(place->fault)));
+	return mt_provision(&place->settings, place->state, &place->is_first, place->fault,
+			    sizeof(place->fault));
 }
 
 static void assert_mode(const struct place *place, const char *name, mode_t mode)
@@ -74,8 +79,8 @@ static void assert_mode(const struct place *place, const char *name, mode_t mode
 static struct mt_profile admin_profile(struct place *place)
 {
 	struct mt_profile profile;
-	assert_int_equal(mt_profile_read(at(place, "profiles/admin.mortise"), &profile, place->fault,
-					 sizeof(place->fault)),
+	assert_int_equal(mt_profile_read(at(place, "profiles/admin.mortise"), &profile,
+					 place->fault, sizeof(place->fault)),
 			 MT_OK);
 	return profile;
 }
@@ -94,7 +99,8 @@ static void assert_admin(struct place *place)
 	struct mt_profile profile = admin_profile(place);
 	assert_string_equal(profile.user, "admin");
 	assert_int_equal(mt_state_user_find(place->state, "admin", take_hash, hash), MT_OK);
-	assert_int_equal(mt_password_verify(mt_bytes_str(profile.password), mt_bytes_str(hash)), MT_OK);
+	assert_int_equal(mt_password_verify(mt_bytes_str(profile.password), mt_bytes_str(hash)),
+			 MT_OK);
 	mt_profile_finish(&profile);
 }
 
@@ -108,7 +114,8 @@ static bool join_roles(void *context, const struct mt_state_user *user)
 {
 	struct place *place = context;
 	place->fault[0] = '\0';
-	assert_int_equal(mt_state_user_roles(place->state, user->id, join_names, place->fault), MT_OK);
+	assert_int_equal(mt_state_user_roles(place->state, user->id, join_names, place->fault),
+			 MT_OK);
 	return true;
 }
 
@@ -169,8 +176,9 @@ static void two_first_starts_share_no_secret(void **context)
 	mt_profile_finish(&second);
 }
 
-static const char *const made[] = {"tls/ca.pem", "tls/ca.key", "tls/issuer.pem", "tls/issuer.key", "tls/server.pem",
-				   "tls/server.key", "profiles/admin.mortise"};
+static const char *const made[] = {
+	"tls/ca.pem",	  "tls/ca.key",	    "tls/issuer.pem",	     "tls/issuer.key",
+	"tls/server.pem", "tls/server.key", "profiles/admin.mortise"};
 
 static void second_start_touches_nothing(void **context)
 {
@@ -244,22 +252,26 @@ static void profile_without_row_is_used(void **context)
 static void useless_profile_is_told(void **context)
 {
 	struct place *place = *context;
-	static const char *const contents[] = {"address: a:1\nuser: admin\n", "address: a:1\nuser: eve\npassword: x\n",
-					       "nonsense", ""};
+	static const char *const contents[] = {"address: a:1\nuser: admin\n",
+					       "address: a:1\nuser: eve\npassword: x\n", "nonsense",
+					       ""};
 	listen_at(place, "plain", "127.0.0.1:1883", false);
 	assert_int_equal(mkdir(place->settings.state_path, 0700), 0);
 	assert_int_equal(mkdir(at(place, "profiles"), 0700), 0);
 	for (size_t i = 0; i < MT_COUNT_OF(contents); i++) {
-		file_put(at(place, "profiles/admin.mortise"), contents[i], strlen(contents[i]), 0600);
+		file_put(at(place, "profiles/admin.mortise"), contents[i], strlen(contents[i]),
+			 0600);
 		assert_int_equal(start(place), MT_INVALID);
 		assert_non_null(strstr(place->fault, "admin.mortise"));
 		assert_int_equal(mt_state_revision(place->state), 0);
 	}
-	file_put(at(place, "profiles/admin.mortise"), "address: a:1\nuser: admin\npassword: x\n", 37, 0644);
+	file_put(at(place, "profiles/admin.mortise"), "address: a:1\nuser: admin\npassword: x\n",
+		 37, 0644);
 	assert_int_equal(start(place), MT_DENIED);
 }
 
-/* Somebody removed the administrator, perhaps for a stolen profile: a restart must not bring it back. */
+/* Somebody removed the administrator, perhaps for a stolen profile: a restart must not bring it
+ * back. */
 static void removed_administrator_stays_removed(void **context)
 {
 	struct place *place = *context;
@@ -363,7 +375,8 @@ static void server_certificate_is_made_anew_with_the_issuer(void **context)
 static void missing_ca_is_told_when_it_is_needed(void **context)
 {
 	struct place *place = *context;
-	static const char *const needing[] = {"tls/server.pem", "tls/server.key", "tls/issuer.pem", "tls/issuer.key"};
+	static const char *const needing[] = {"tls/server.pem", "tls/server.key", "tls/issuer.pem",
+					      "tls/issuer.key"};
 	listen_at(place, "tls", "[::]:8883", true);
 	assert_int_equal(start(place), MT_OK);
 	assert_int_equal(unlink(at(place, "tls/ca.key")), 0);
@@ -416,7 +429,8 @@ static void folders_of_others_are_refused(void **context)
 static void missing_parent_is_told(void **context)
 {
 	struct place *place = *context;
-	snprintf(place->settings.state_path, sizeof(place->settings.state_path), "%s/none/state", place->folder);
+	snprintf(place->settings.state_path, sizeof(place->settings.state_path), "%s/none/state",
+		 place->folder);
 	assert_int_equal(start(place), MT_NOT_FOUND);
 	assert_non_null(strstr(place->fault, "folder above"));
 }

@@ -20,9 +20,12 @@ static void answers_in_the_order_of_the_appends(void **state)
 	mt_rng_init(&rng, 1);
 	assert_false(mt_store_answer(store, &ticket, &status));
 	while (next_out < 5000) {
-		/* appends outnumber answers, until both run dry: the ring grows while it is wrapped around */
+		/* appends outnumber answers, until both run dry: the ring grows while it is wrapped
+		 * around */
 		if (next_in < 5000 && mt_rng_below(&rng, 5) < 3) {
-			assert_int_equal(mt_store_append(store, next_in * 7, mt_bytes_str("t"), mt_bytes_str("p")), MT_OK);
+			assert_int_equal(mt_store_append(store, next_in * 7, mt_bytes_str("t"),
+							 mt_bytes_str("p")),
+					 MT_OK);
 			next_in++;
 			continue;
 		}
@@ -43,7 +46,8 @@ static void closes_with_tickets_unanswered(void **state)
 	struct mt_store *store = mt_store_open_memory();
 	(void)state;
 	assert_non_null(store);
-	assert_int_equal(mt_store_append(store, 1, mt_bytes_of(NULL, 0), mt_bytes_of(NULL, 0)), MT_OK);
+	assert_int_equal(mt_store_append(store, 1, mt_bytes_of(NULL, 0), mt_bytes_of(NULL, 0)),
+			 MT_OK);
 	mt_store_close(&store);
 	mt_store_close(&store);
 }

@@ -1,4 +1,5 @@
-/* The state database: changes are revisions or nothing, and a damaged, foreign or newer file is never opened. */
+/* The state database: changes are revisions or nothing, and a damaged, foreign or newer file is
+ * never opened. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -41,7 +42,8 @@ static int teardown(void **context)
 static enum mt_status open_state(struct place *place, bool create)
 {
 	place->fault[0] = '\0';
-	return mt_state_open(place->path, create, &place->state, place->fault, sizeof(place->fault));
+	return mt_state_open(place->path, create, &place->state, place->fault,
+			     sizeof(place->fault));
 }
 
 static void begin(struct mt_state *state)
@@ -56,7 +58,8 @@ static void commit(struct mt_state *state)
 
 static struct mt_state_user user_named(const char *name)
 {
-	return (struct mt_state_user){.name = name, .is_enabled = true, .password_hash = "", .client_id_rule = ""};
+	return (struct mt_state_user){
+		.name = name, .is_enabled = true, .password_hash = "", .client_id_rule = ""};
 }
 
 static uint64_t add_user(struct mt_state *state, const char *name)
@@ -72,7 +75,8 @@ static void fill(struct mt_state *state)
 {
 	char name[32], filter[64];
 	uint32_t id;
-	struct mt_state_rule rule = {.operation = 3, .qos_mask = 7, .filter = filter, .share = "", .network = ""};
+	struct mt_state_rule rule = {
+		.operation = 3, .qos_mask = 7, .filter = filter, .share = "", .network = ""};
 	begin(state);
 	for (unsigned i = 0; i < 150; i++) {
 		snprintf(name, sizeof(name), "r%u", i);
@@ -241,11 +245,15 @@ static void revisions_hold_author_deed_and_time(void **context)
 	sqlite3 *db;
 	sqlite3_stmt *row;
 	assert_int_equal(open_state(place, true), MT_OK);
-	assert_int_equal(mt_state_begin(place->state, "anna", "user b'); DROP TABLE users; --", 1234), MT_OK);
+	assert_int_equal(
+		mt_state_begin(place->state, "anna", "user b'); DROP TABLE users; --", 1234),
+		MT_OK);
 	commit(place->state);
 	mt_state_close(&place->state);
 	assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT revision, author, what, time_s FROM revisions", -1, &row, NULL),
+	assert_int_equal(sqlite3_prepare_v2(db,
+					    "SELECT revision, author, what, time_s FROM revisions",
+					    -1, &row, NULL),
 			 SQLITE_OK);
 	assert_int_equal(sqlite3_step(row), SQLITE_ROW);
 	assert_int_equal(sqlite3_column_int(row, 0), 1);
@@ -293,16 +301,19 @@ static void users_keep_every_field(void **context)
 	struct place *place = *context;
 	uint8_t token[32];
 	uint64_t id, seen_id = 0;
-	struct mt_state_user user = {.name = "th-17", .password_hash = "$argon2id$x", .client_id_rule = "%u-*"};
+	struct mt_state_user user = {
+		.name = "th-17", .password_hash = "$argon2id$x", .client_id_rule = "%u-*"};
 	memset(token, 0x5a, sizeof(token));
 	user.token_hash = mt_bytes_of(token, 32);
 	assert_int_equal(open_state(place, true), MT_OK);
 	begin(place->state);
 	assert_int_equal(mt_state_user_add(place->state, &user, &id), MT_OK);
 	commit(place->state);
-	assert_int_equal(mt_state_user_find(place->state, "th-17", check_full_user, &seen_id), MT_OK);
+	assert_int_equal(mt_state_user_find(place->state, "th-17", check_full_user, &seen_id),
+			 MT_OK);
 	assert_int_equal(seen_id, id);
-	assert_int_equal(mt_state_user_find(place->state, "TH-17", check_full_user, &seen_id), MT_NOT_FOUND);
+	assert_int_equal(mt_state_user_find(place->state, "TH-17", check_full_user, &seen_id),
+			 MT_NOT_FOUND);
 }
 
 static bool check_cleared_user(void *context, const struct mt_state_user *user)
@@ -334,7 +345,8 @@ static void misshapen_rows_are_refused(void **context)
 {
 	struct place *place = *context;
 	struct mt_state_user user = user_named("");
-	struct mt_state_rule rule = {.operation = 3, .qos_mask = 7, .filter = "a", .share = "", .network = ""};
+	struct mt_state_rule rule = {
+		.operation = 3, .qos_mask = 7, .filter = "a", .share = "", .network = ""};
 	char long_name[300];
 	uint64_t id;
 	uint32_t rule_id;
@@ -389,7 +401,8 @@ static void grants_need_user_and_role(void **context)
 static void built_in_roles_have_no_row(void **context)
 {
 	struct place *place = *context;
-	struct mt_state_rule rule = {.operation = 3, .qos_mask = 7, .filter = "a", .share = "", .network = ""};
+	struct mt_state_rule rule = {
+		.operation = 3, .qos_mask = 7, .filter = "a", .share = "", .network = ""};
 	uint32_t id;
 	assert_int_equal(open_state(place, true), MT_OK);
 	begin(place->state);
@@ -410,7 +423,8 @@ static bool count_rule(void *context, const struct mt_state_rule *rule)
 static void held_role_stays_and_a_free_one_takes_its_rules(void **context)
 {
 	struct place *place = *context;
-	struct mt_state_rule rule = {.operation = 3, .qos_mask = 7, .filter = "a", .share = "", .network = ""};
+	struct mt_state_rule rule = {
+		.operation = 3, .qos_mask = 7, .filter = "a", .share = "", .network = ""};
 	struct seen seen = {0};
 	unsigned rules = 0;
 	uint64_t id;
@@ -451,7 +465,14 @@ static bool check_rule(void *context, const struct mt_state_rule *rule)
 static void rules_keep_every_field(void **context)
 {
 	struct place *place = *context;
-	struct mt_state_rule rule = {.is_deny = true, .operation = 2, .qos_mask = 5, .retain = 2, .until_s = 1798761600123, .filter = "site/%c/+/#", .share = "any", .network = "10.7.0.0/16"};
+	struct mt_state_rule rule = {.is_deny = true,
+				     .operation = 2,
+				     .qos_mask = 5,
+				     .retain = 2,
+				     .until_s = 1798761600123,
+				     .filter = "site/%c/+/#",
+				     .share = "any",
+				     .network = "10.7.0.0/16"};
 	uint32_t id;
 	assert_int_equal(open_state(place, true), MT_OK);
 	begin(place->state);
@@ -577,7 +598,8 @@ static void every_lost_page_is_noticed(void **context)
 	free(sample);
 }
 
-/* No change of a byte may crash us, and one that is not noticed must leave a database that can be read. */
+/* No change of a byte may crash us, and one that is not noticed must leave a database that can be
+ * read. */
 static void changed_bytes_do_no_harm(void **context)
 {
 	struct place *place = *context;

@@ -249,7 +249,8 @@ static void share_prefix_comes_off(void **state)
 	assert_false(splits("$SHARE/g/a", "", ""));
 }
 
-/* Nothing is read outside the view: each prefix stands in a block of its own, where ASan sees a step too far. */
+/* Nothing is read outside the view: each prefix stands in a block of its own, where ASan sees a
+ * step too far. */
 static void every_prefix_is_safe(void **state)
 {
 	static const char sample[] = "$share/gr/+/b//#";

@@ -21,7 +21,8 @@ static int begin(void **state)
 {
 	static struct world world;
 	mt_mem_init(&world.mem, SIZE_MAX);
-	world.retained = mt_retained_create(&world.mem, seed, (struct mt_retained_limits){100, 10000});
+	world.retained =
+		mt_retained_create(&world.mem, seed, (struct mt_retained_limits){100, 10000});
 	*state = &world;
 	return world.retained ? 0 : -1;
 }
@@ -35,7 +36,8 @@ static int end(void **state)
 
 static struct mt_msg *message(const char *topic, const char *payload)
 {
-	struct mt_msg_facts facts = {.topic = mt_bytes_str(topic), .payload = mt_bytes_str(payload), .is_retain = true};
+	struct mt_msg_facts facts = {
+		.topic = mt_bytes_str(topic), .payload = mt_bytes_str(payload), .is_retain = true};
 	struct mt_msg *msg = mt_msg_create(&facts);
 	assert_non_null(msg);
 	return msg;
@@ -195,10 +197,12 @@ static void nothing_can_be_kept_with_no_room(void **state)
 	mt_msg_unref(&msg);
 }
 
-/* One run in which allocation number fail_in fails; what failed has changed nothing. Returns how many calls failed. */
+/* One run in which allocation number fail_in fails; what failed has changed nothing. Returns how
+ * many calls failed. */
 static uint32_t run(uint64_t fail_in)
 {
-	static const char *const topics[] = {"a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q", "a/b", "zz", "a/b"};
+	static const char *const topics[] = {"a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q", "a/b", "zz",
+					     "a/b"};
 	struct mt_mem mem;
 	struct mt_retained *retained;
 	struct mt_msg_list list = {.mem = &mem};

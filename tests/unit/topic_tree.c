@@ -138,7 +138,8 @@ static void inner_nodes_do_not_match(void **state)
 
 static void all_matching_filters_are_found(void **state)
 {
-	static const char *const good[] = {"a/b", "a/+", "+/b", "+/+", "#", "a/#", "+/#", "a/b/#", "a/+/#"};
+	static const char *const good[] = {"a/b", "a/+", "+/b",	  "+/+",  "#",
+					   "a/#", "+/#", "a/b/#", "a/+/#"};
 	static const char *const bad[] = {"a", "b/#", "a/b/+", "/a/b", "a/b/", "+", "$a/b"};
 	struct world *world = *state;
 	uint32_t nodes[MT_COUNT_OF(good)];
@@ -182,7 +183,8 @@ static void system_topics_need_their_name(void **state)
 static void search_finds_names_by_filter(void **state)
 {
 	struct world *world = *state;
-	uint32_t parent = insert(world, "a"), child = insert(world, "a/b"), system = insert(world, "$SYS/a");
+	uint32_t parent = insert(world, "a"), child = insert(world, "a/b"),
+		 system = insert(world, "$SYS/a");
 	insert(world, "a/b/c");
 	insert(world, "b/b");
 	SPEC(MQTT5, "4.7.2-1");
@@ -204,9 +206,13 @@ static void names_beyond_the_limit_are_refused(void **state)
 	char name[2 * MT_TOPIC_LEVELS_MAX + 2];
 	memset(name, '/', sizeof(name));
 	insert(world, "#");
-	assert_int_equal(mt_tree_match(world->tree, mt_bytes_of(name, MT_TOPIC_LEVELS_MAX - 1), &world->found), MT_OK);
+	assert_int_equal(mt_tree_match(world->tree, mt_bytes_of(name, MT_TOPIC_LEVELS_MAX - 1),
+				       &world->found),
+			 MT_OK);
 	assert_int_equal(world->found.count, 1);
-	assert_int_equal(mt_tree_match(world->tree, mt_bytes_of(name, MT_TOPIC_LEVELS_MAX), &world->found), MT_LIMIT);
+	assert_int_equal(
+		mt_tree_match(world->tree, mt_bytes_of(name, MT_TOPIC_LEVELS_MAX), &world->found),
+		MT_LIMIT);
 	assert_int_equal(world->found.count, 1);
 }
 
@@ -252,10 +258,12 @@ static void destroy_takes_null(void **state)
 	mt_tree_destroy(&none);
 }
 
-/* Fails each allocation of a run in turn: the failed insert has changed nothing, and the next try goes through. */
+/* Fails each allocation of a run in turn: the failed insert has changed nothing, and the next try
+ * goes through. */
 static void every_failed_allocation_is_survived(void **state)
 {
-	static const char *const filters[] = {"a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r", "+/x/#", "a/b/+/zz", "#", "a/b"};
+	static const char *const filters[] = {"a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r", "+/x/#",
+					      "a/b/+/zz", "#", "a/b"};
 	uint32_t failures = 0;
 	(void)state;
 	for (uint64_t fail_in = 1; fail_in < 60; fail_in++) {
@@ -272,14 +280,16 @@ static void every_failed_allocation_is_survived(void **state)
 		}
 		for (size_t i = 0; i < MT_COUNT_OF(filters); i++) {
 			uint32_t before = mt_tree_node_count(tree);
-			enum mt_status status = mt_tree_insert(tree, mt_bytes_str(filters[i]), &node);
+			enum mt_status status =
+				mt_tree_insert(tree, mt_bytes_str(filters[i]), &node);
 			if (status == MT_OK)
 				continue;
 			failures++;
 			assert_int_equal(status, MT_MEMORY);
 			assert_int_equal(mt_tree_node_count(tree), before);
 			assert_int_equal(mt_tree_find(tree, mt_bytes_str(filters[i])), 0);
-			assert_int_equal(mt_tree_insert(tree, mt_bytes_str(filters[i]), &node), MT_OK);
+			assert_int_equal(mt_tree_insert(tree, mt_bytes_str(filters[i]), &node),
+					 MT_OK);
 		}
 		for (size_t i = 0; i < MT_COUNT_OF(filters); i++)
 			mt_tree_release(tree, mt_tree_find(tree, mt_bytes_str(filters[i])));
