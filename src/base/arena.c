@@ -45,9 +45,11 @@ static struct mt_arena_block *add_block(struct mt_arena *arena, size_t need)
 void *mt_arena_take(struct mt_arena *arena, size_t bytes)
 {
 	struct mt_arena_block *block = arena->last;
-	size_t need = (bytes + 16) / 16 * 16;
+	size_t need;
 	void *at;
-	MT_CHECK(need > bytes);
+	if (bytes > PTRDIFF_MAX - 64) /* no object is that large; the sums below would wrap */
+		return NULL;
+	need = (bytes + 16) / 16 * 16;
 	if (!block || block->bytes - sizeof(*block) - block->pos < need)
 		block = add_block(arena, need);
 	if (!block)

@@ -44,18 +44,22 @@ static void put_quoted(struct mt_buf *out, struct mt_bytes text)
 	mt_buf_put_u8(out, '"');
 }
 
+/* All of the pair, or nothing when the line is full. */
 static void put_pair(struct mt_buf *out, bool is_json, const struct mt_log_field *field)
 {
+	size_t start = out->pos;
 	char number[24];
 	put_text(out, is_json ? ",\"" : " ");
 	put_text(out, field->key);
 	put_text(out, is_json ? "\":" : "=");
-	if (!field->is_number) {
+	if (field->is_number) {
+		snprintf(number, sizeof(number), "%lld", (long long)field->number);
+		put_text(out, number);
+	} else {
 		put_quoted(out, field->text);
-		return;
 	}
-	snprintf(number, sizeof(number), "%lld", (long long)field->number);
-	put_text(out, number);
+	if (out->is_overflown)
+		out->pos = start;
 }
 
 size_t mt_log_format(struct mt_log_settings settings, enum mt_log_level level, const char *subject,
@@ -71,12 +75,8 @@ size_t mt_log_format(struct mt_log_settings settings, enum mt_log_level level, c
 	put_text(&line, settings.is_json ? "\"" : "");
 	put_pair(&line, settings.is_json, &subject_field);
 	put_pair(&line, settings.is_json, &text_field);
-	for (size_t i = 0; i < field_count && !line.is_overflown; i++) {
-		struct mt_buf before = line;
+	for (size_t i = 0; i < field_count && !line.is_overflown; i++)
 		put_pair(&line, settings.is_json, &fields[i]);
-		if (line.is_overflown)
-			line.pos = before.pos;
-	}
 	if (settings.is_json)
 		out[line.pos++] = '}';
 	out[line.pos++] = '\n';

@@ -24,8 +24,11 @@ void *mt_mem_take(struct mt_mem *mem, size_t bytes)
 	if (!admits(mem, bytes))
 		return NULL;
 	at = malloc(bytes);
-	if (at)
-		mem->used_bytes += bytes;
+	if (!at) {
+		mem->refused_count++;
+		return NULL;
+	}
+	mem->used_bytes += bytes;
 	return at;
 }
 
@@ -43,8 +46,11 @@ void *mt_mem_resize(struct mt_mem *mem, void *old, size_t old_bytes, size_t byte
 	if (bytes > old_bytes && !admits(mem, bytes - old_bytes))
 		return NULL;
 	at = realloc(old, bytes);
-	if (at)
-		mem->used_bytes = mem->used_bytes - old_bytes + bytes;
+	if (!at) {
+		mem->refused_count++;
+		return NULL;
+	}
+	mem->used_bytes = mem->used_bytes - old_bytes + bytes;
 	return at;
 }
 

@@ -35,6 +35,8 @@ static inline bool mt_timer_is_armed(const struct mt_timer *timer)
 }
 /* The next timer due at now_ns, disarmed, or NULL. Call until NULL. */
 struct mt_timer *mt_wheel_expire(struct mt_wheel *wheel, mt_time now_ns);
-/* When to call expire next: at most one tick after the earliest timer, MT_TIME_NEVER when none is
- * armed. */
+/*
+ * When to call expire next: at most one tick after the earliest timer. It may be earlier, once for
+ * each slot that disarmed timers have left; MT_TIME_NEVER when no slot is marked.
+ */
 mt_time mt_wheel_deadline(const struct mt_wheel *wheel);
