@@ -122,7 +122,8 @@ static void read_truncated(const uint8_t *data, size_t len)
 
 static void every_truncation_reads_short(void **state)
 {
-	static const uint8_t data[] = {0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b};
+	static const uint8_t data[] = {0x81, 0x82, 0x83, 0x84, 0x85, 0x86,
+				       0x87, 0x88, 0x89, 0x8a, 0x8b};
 	(void)state;
 	for (size_t len = 0; len <= sizeof(data); len++)
 		read_truncated(data, len);

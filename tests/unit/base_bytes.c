@@ -15,8 +15,7 @@ static int compare_slowly(struct mt_bytes a, struct mt_bytes b)
 	for (size_t i = 0; i < a.len && i < b.len; i++)
 		if (a.data[i] != b.data[i])
 			return a.data[i] < b.data[i] ? -1 : 1;
-	return a.len == b.len ? 0 : a.len < b.len ? -1
-						  : 1;
+	return a.len == b.len ? 0 : a.len < b.len ? -1 : 1;
 }
 
 static struct mt_bytes random_bytes(struct mt_rng *rng, uint8_t *to)
@@ -43,7 +42,8 @@ static void comparisons_agree(void **state)
 		assert_int_equal(mt_bytes_equal(a, b), expected == 0);
 		assert_int_equal(mt_bytes_equal_secret(a, b), expected == 0);
 		assert_int_equal(mt_bytes_starts(a, b),
-				 a.len >= b.len && compare_slowly(mt_bytes_of(a.data, b.len), b) == 0);
+				 a.len >= b.len &&
+					 compare_slowly(mt_bytes_of(a.data, b.len), b) == 0);
 	}
 }
 

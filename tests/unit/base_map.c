@@ -1,4 +1,4 @@
-/* Hash map against an array of flags: random operations, clusters taken apart, failing allocation. */
+/* Hash map against an array of flags: random operations, clusters, failing allocation. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -38,7 +38,8 @@ static void compare(const struct mt_map *map, struct item *items)
 	size_t pos = 0, count = 0, seen = 0;
 	const struct item *item;
 	for (size_t i = 0; i < ITEM_COUNT; i++) {
-		assert_ptr_equal(mt_map_find(map, key_of(&items[i])), items[i].is_in ? &items[i] : NULL);
+		assert_ptr_equal(mt_map_find(map, key_of(&items[i])),
+				 items[i].is_in ? &items[i] : NULL);
 		count += items[i].is_in;
 	}
 	assert_int_equal(map->count, count);

@@ -1,4 +1,4 @@
-/* Timer wheel against an array that is searched whole: random arming, disarming, steps and jumps. */
+/* Timer wheel against an array that is searched whole: random arming, steps and jumps. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -58,7 +58,7 @@ static mt_time earliest(void)
 	return first;
 }
 
-/* The moment to which the shell would sleep must not let the earliest timer wait longer than a tick. */
+/* Sleeping until the deadline must not let the earliest timer wait longer than a tick. */
 static void check_deadline(void)
 {
 	mt_time first = earliest();
@@ -148,8 +148,10 @@ static void random_operations_agree(void **state)
 /* One timer alone, for every level and the borders between them, woken by the deadline only. */
 static void deadlines_alone_lead_to_the_timer(void **state)
 {
-	static const uint64_t away[] = {0, 1, 2, 62, 63, 64, 65, 127, 128, 4094, 4095, 4096, 4097, 262143, 262144,
-					262145, 16777214, 16777215, 16777216, 16777217, 50331648};
+	static const uint64_t away[] = {0,	  1,	    2,	     62,     63,       64,
+					65,	  127,	    128,     4094,   4095,     4096,
+					4097,	  262143,   262144,  262145, 16777214, 16777215,
+					16777216, 16777217, 50331648};
 	(void)state;
 	for (uint64_t start = 0; start < 70; start++)
 		for (size_t k = 0; k < MT_COUNT_OF(away); k++) {
