@@ -12,6 +12,11 @@ $(B)/bench/load: bench/load.c $(LOAD_OBJ)
 	$(call say,LD)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LOAD_OBJ) $(LDFLAGS)
 
+$(B)/bench/micro_%: bench/micro_%.c $(B)/liball.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all)
+
 bench: ## tables of CPU time, instructions and system calls per message (BASE=<commit> adds the change)
 	BASE=$(BASE) bench/run
 	bench/instructions

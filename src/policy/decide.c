@@ -213,15 +213,19 @@ struct mt_grant mt_decide_subscribe(const struct mt_policy *policy,
 	query.context = &denied;
 	if (!ask(policy, &roles, &query, true))
 		return (struct mt_grant){.why = MT_WHY_RULE, .rule_id = denied.rule_id};
-	query.relation = MT_TRIE_OVERLAPS;
-	query.visit = visit_overlapping_deny;
-	(void)ask(policy, &roles, &query, true); /* this visitor never stops it */
-	query.relation = MT_TRIE_CONTAINS;
 	query.visit = visit_containing_allow;
 	query.context = &allowed;
-	(void)ask(policy, &roles, &query, false);
+	(void)ask(policy, &roles, &query, false); /* this visitor never stops it, nor the next */
+	if (!allowed.is_found)
+		return (struct mt_grant){.why = MT_WHY_NO_RULE};
+	/* Last, because it costs the number of denies: who may nothing shall not make us pay that.
+	 */
+	query.relation = MT_TRIE_OVERLAPS;
+	query.visit = visit_overlapping_deny;
+	query.context = &denied;
+	(void)ask(policy, &roles, &query, true);
 	granted = highest(allowed.qos_mask & (uint8_t)~denied.qos_mask, qos);
-	if (!allowed.is_found || granted < 0)
+	if (granted < 0)
 		return (struct mt_grant){.why = MT_WHY_NO_RULE};
 	return (struct mt_grant){.is_allowed = true,
 				 .qos = (uint8_t)granted,

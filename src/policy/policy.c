@@ -7,6 +7,11 @@
 
 #define BUILT_IN_COUNT 2u /* `open` and `admin` bear the first ids */
 
+static struct mt_bytes role_name_key(const void *value)
+{
+	return ((const struct mt_role *)value)->name;
+}
+
 static struct mt_bytes user_name_key(const void *value)
 {
 	return ((const struct mt_user *)value)->name;
@@ -22,6 +27,7 @@ static void destroy(struct mt_policy *policy)
 {
 	mt_map_finish(&policy->users_by_name);
 	mt_map_finish(&policy->users_by_id);
+	mt_map_finish(&policy->roles_by_name);
 	mt_arena_finish(&policy->arena);
 	free(policy);
 }
@@ -37,6 +43,7 @@ static struct mt_policy *create(uint64_t revision, struct mt_seed seed)
 	mt_arena_init(&policy->arena, &policy->mem);
 	mt_map_init(&policy->users_by_name, &policy->mem, seed, user_name_key);
 	mt_map_init(&policy->users_by_id, &policy->mem, seed, user_id_key);
+	mt_map_init(&policy->roles_by_name, &policy->mem, seed, role_name_key);
 	return policy;
 }
 
@@ -61,8 +68,10 @@ static enum mt_status add_role(struct mt_policy_builder *builder, struct mt_byte
 		policy->roles = roles;
 		builder->role_cap = cap;
 	}
-	*id = policy->role_count;
+	role->id = policy->role_count;
+	MT_TRY(mt_map_put(&policy->roles_by_name, role));
 	policy->roles[policy->role_count++] = role;
+	*id = role->id;
 	return MT_OK;
 }
 
@@ -261,13 +270,11 @@ const struct mt_user *mt_policy_user_by_id(const struct mt_policy *policy, uint6
 
 bool mt_policy_role(const struct mt_policy *policy, struct mt_bytes name, uint32_t *out)
 {
-	for (uint32_t i = 0; i < policy->role_count; i++) {
-		if (!mt_bytes_equal(policy->roles[i]->name, name))
-			continue;
-		*out = i;
-		return true;
-	}
-	return false;
+	const struct mt_role *role = mt_map_find(&policy->roles_by_name, name);
+	if (!role)
+		return false;
+	*out = role->id;
+	return true;
 }
 
 int64_t mt_policy_next_change_s(const struct mt_policy *policy, int64_t now_s)

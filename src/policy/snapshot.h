@@ -12,6 +12,7 @@
 
 struct mt_role {
 	struct mt_bytes name;
+	uint32_t id;
 	struct mt_trie_node allows, denies; /* roots */
 	uint8_t variables;		    /* used by any of its rules */
 };
@@ -24,7 +25,7 @@ struct mt_policy {
 	struct mt_trie_table table;
 	struct mt_role **roles; /* by id; the built-in ones first */
 	uint32_t role_count;
-	struct mt_map users_by_name, users_by_id;
+	struct mt_map users_by_name, users_by_id, roles_by_name;
 	int64_t *changes; /* until_s of rules that have one */
 	uint32_t change_count;
 };
