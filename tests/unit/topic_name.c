@@ -216,37 +216,61 @@ static void overlap_is_a_common_name(void **state)
 	assert_false(overlaps("a/b/#", "a"));
 }
 
+static bool is_shared(const char *filter)
+{
+	struct mt_bytes group = text("untouched"), rest = text("untouched");
+	bool is_split = mt_topic_share_split(text(filter), &group, &rest);
+	if (!is_split) {
+		assert_true(mt_bytes_equal(group, text("untouched")));
+		assert_true(mt_bytes_equal(rest, text("untouched")));
+	}
+	return is_split;
+}
+
 static bool splits(const char *filter, const char *group, const char *rest)
 {
-	struct mt_bytes a = text("untouched"), b = text("untouched");
-	bool is_shared = mt_topic_share_split(text(filter), &a, &b);
-	if (!is_shared) {
-		assert_true(mt_bytes_equal(a, text("untouched")));
-		assert_true(mt_bytes_equal(b, text("untouched")));
-		return false;
-	}
-	return mt_bytes_equal(a, text(group)) && mt_bytes_equal(b, text(rest));
+	struct mt_bytes a, b;
+	return mt_topic_share_split(text(filter), &a, &b) && mt_bytes_equal(a, text(group)) &&
+	       mt_bytes_equal(b, text(rest));
 }
 
 static void share_prefix_comes_off(void **state)
 {
+	static const char *const bad[] = {
+		"$share",      "$share/",     "$share/g",    "$share/g/",
+		"$share//a",   "$share//",    "$share/+/a",  "$share/#/a",
+		"$share/g#/a", "$share/g+/a", "$shared/g/a", "/$share/g/a",
+		"$SHARE/g/a",  "$queue/a",    "share/g/a",   "$"};
 	(void)state;
 	SPEC(MQTT5, "4.8.2-1");
 	SPEC(MQTT5, "4.8.2-2");
 	assert_true(splits("$share/g/a/b", "g", "a/b"));
 	assert_true(splits("$share/g//", "g", "/"));
 	assert_true(splits("$share/g/#", "g", "#"));
+	assert_true(splits("$share/$SYS/a", "$SYS", "a"));
 	assert_true(splits("$share/g/$share/h/a", "g", "$share/h/a"));
-	assert_false(splits("$share", "", ""));
-	assert_false(splits("$share/", "", ""));
-	assert_false(splits("$share/g", "", ""));
-	assert_false(splits("$share/g/", "", ""));
-	assert_false(splits("$share//a", "", ""));
-	assert_false(splits("$share/+/a", "", ""));
-	assert_false(splits("$share/g#/a", "", ""));
-	assert_false(splits("$shared/g/a", "", ""));
-	assert_false(splits("/$share/g/a", "", ""));
-	assert_false(splits("$SHARE/g/a", "", ""));
+	for (size_t i = 0; i < MT_COUNT_OF(bad); i++)
+		if (is_shared(bad[i]))
+			fail_msg("'%s' is shared", bad[i]);
+}
+
+/* A view of nothing has no first byte to look at. */
+static void empty_views_have_no_bytes(void **state)
+{
+	struct mt_bytes none = mt_bytes_of(NULL, 0), a, b;
+	(void)state;
+	assert_false(mt_topic_name_is_valid(none));
+	assert_false(mt_topic_filter_is_valid(none));
+	assert_false(mt_topic_has_wildcard(none));
+	assert_int_equal(mt_topic_level_count(none), 1);
+	assert_false(mt_topic_share_split(none, &a, &b));
+	assert_true(mt_topic_contains(none, none));
+	assert_true(mt_topic_overlaps(none, none));
+	assert_true(mt_topic_contains(text("#"), none));
+	assert_false(mt_topic_contains(none, text("#")));
+	assert_true(mt_topic_matches(text("+"), none));
+	assert_false(mt_topic_matches(none, text("$")));
+	assert_false(mt_topic_overlaps(none, text("$")));
 }
 
 /* Nothing is read outside the view: each prefix stands in a block of its own, where ASan sees a
@@ -281,6 +305,7 @@ int main(void)
 		cmocka_unit_test(containment_is_set_inclusion),
 		cmocka_unit_test(overlap_is_a_common_name),
 		cmocka_unit_test(share_prefix_comes_off),
+		cmocka_unit_test(empty_views_have_no_bytes),
 		cmocka_unit_test(every_prefix_is_safe),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
