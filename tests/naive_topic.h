@@ -52,6 +52,69 @@ static inline bool naive_matches(const struct naive_topic *filter, const struct 
 	return naive_levels_match(filter, 0, name, 0);
 }
 
+/* A topic of at most NAIVE_LEVELS levels, taken apart. */
+static inline struct naive_topic naive_split(struct mt_bytes text)
+{
+	struct naive_topic topic = {.count = 0};
+	char level[NAIVE_BYTES] = "";
+	size_t bytes = 0;
+	for (size_t i = 0; i <= text.len; i++) {
+		if (i < text.len && text.data[i] != '/') {
+			MT_CHECK(bytes + 1 < sizeof(level));
+			level[bytes++] = (char)text.data[i];
+			continue;
+		}
+		level[bytes] = '\0';
+		naive_add(&topic, level);
+		bytes = 0;
+	}
+	return topic;
+}
+
+static inline bool naive_is_wild(const struct naive_topic *filter, int at)
+{
+	return at >= filter->count || strcmp(filter->level[at], "+") == 0 ||
+	       strcmp(filter->level[at], "#") == 0;
+}
+
+/*
+ * The witness of `levels` levels for a filter: its words, and where it has none those of `guide`,
+ * or a word that nobody ever names. What is true of this name is true of every name the filter
+ * matches.
+ */
+static inline struct naive_topic naive_witness(const struct naive_topic *filter,
+					       const struct naive_topic *guide, int levels)
+{
+	struct naive_topic name = {.count = 0};
+	for (int i = 0; i < levels; i++)
+		naive_add(&name, !naive_is_wild(filter, i)	     ? filter->level[i]
+				 : guide && !naive_is_wild(guide, i) ? guide->level[i]
+								     : "nobody");
+	return name;
+}
+
+/* Inclusion: no witness of `inner`, of whatever length, escapes `outer`. */
+static inline bool naive_contains(const struct naive_topic *outer, const struct naive_topic *inner)
+{
+	for (int levels = 1; levels <= NAIVE_LEVELS; levels++) {
+		struct naive_topic name = naive_witness(inner, NULL, levels);
+		if (naive_matches(inner, &name) && !naive_matches(outer, &name))
+			return false;
+	}
+	return true;
+}
+
+/* A common name, if there is any, is found among those that follow the words of both. */
+static inline bool naive_overlaps(const struct naive_topic *a, const struct naive_topic *b)
+{
+	for (int levels = 1; levels <= NAIVE_LEVELS; levels++) {
+		struct naive_topic name = naive_witness(a, b, levels);
+		if (naive_matches(a, &name) && naive_matches(b, &name))
+			return true;
+	}
+	return false;
+}
+
 /* One of the words, never the empty text as a whole. */
 static inline struct naive_topic naive_random_name(struct mt_rng *rng, const char *const *words,
 						   size_t word_count, uint64_t levels_max)

@@ -36,6 +36,7 @@ static bool is_plain_level(struct mt_bytes value)
 	return true;
 }
 
+/* A user name is one only with a record: who is anonymous may have claimed it. */
 static bool has_variables(const struct mt_policy *policy, const struct mt_subject *subject,
 			  const struct roles *roles)
 {
@@ -43,7 +44,8 @@ static bool has_variables(const struct mt_policy *policy, const struct mt_subjec
 	for (uint32_t i = 0; i < roles->count; i++)
 		variables |= policy->roles[roles->ids[i]]->variables;
 	return (!(variables & MT_VARIABLE_CLIENT_ID) || is_plain_level(subject->client_id)) &&
-	       (!(variables & MT_VARIABLE_USER) || is_plain_level(subject->user)) &&
+	       (!(variables & MT_VARIABLE_USER) ||
+		(subject->user_id != 0 && is_plain_level(subject->user))) &&
 	       (!(variables & MT_VARIABLE_CN) || is_plain_level(subject->cn));
 }
 

@@ -12,7 +12,7 @@ struct mt_subject {
 	struct mt_bytes
 		anonymous_role; /* for user_id 0: the role's name from the listener; empty: none */
 	struct mt_bytes client_id;
-	struct mt_bytes user; /* user name; empty when anonymous */
+	struct mt_bytes user; /* of the record; %u never takes it for user_id 0 */
 	struct mt_bytes cn;   /* CN of the client certificate; empty: none */
 	struct mt_address address;
 };

@@ -156,6 +156,48 @@ static void anonymous_peers_have_the_role_of_the_listener(void **state)
 	assert_false(may_publish(world, "b"));
 }
 
+/* What an anonymous peer says its name is proves nothing. */
+static void anonymous_peers_have_no_user_name(void **state)
+{
+	struct world *world = *state;
+	allow(world, "box/%u");
+	assert_true(may_publish(world, "box/bob"));
+	world->subject.user_id = 0;
+	world->subject.anonymous_role = mt_bytes_str("role");
+	assert_false(mt_policy_admits(policy_of(world), &world->subject));
+	assert_false(may_publish(world, "box/bob"));
+	assert_false(may_subscribe(world, "box/bob"));
+	assert_false(deliver(world, "box/bob", "").is_allowed);
+}
+
+static void a_policy_without_rules_denies_all(void **state)
+{
+	struct world *world = *state;
+	struct mt_user lone = {.id = 70, .name = mt_bytes_str("ann"), .is_enabled = true};
+	assert_int_equal(mt_policy_builder_user(world->builder, &lone, NULL, 0), MT_OK);
+	for (uint64_t id = USER; id <= 70; id += 70 - USER) { /* an empty role, and no role */
+		world->subject.user_id = id;
+		assert_true(mt_policy_admits(policy_of(world), &world->subject));
+		assert_int_equal(publish(world, "a", 0, false).why, MT_WHY_NO_RULE);
+		assert_false(may_publish(world, "a"));
+		assert_false(may_publish(world, "$SYS/a"));
+		assert_false(may_subscribe(world, "a"));
+		assert_false(may_subscribe(world, "#"));
+		assert_false(subscribe(world, "a", "group", 0).is_allowed);
+		assert_false(deliver(world, "a", "").is_allowed);
+	}
+}
+
+/* Denies alone permit nothing of what they leave. */
+static void denies_alone_allow_nothing(void **state)
+{
+	struct world *world = *state;
+	deny(world, "a");
+	assert_false(may_publish(world, "b"));
+	assert_false(may_subscribe(world, "b"));
+	assert_false(deliver(world, "b", "").is_allowed);
+}
+
 static void the_built_in_role_opens_all_but_system_topics(void **state)
 {
 	struct world *world = *state;
@@ -464,21 +506,97 @@ static void denies_with_variables_cross(void **state)
 	assert_false(subscribe(world, "box/dev-1", "", 0).is_allowed);
 }
 
-/* Otherwise a client id with a slash would step around a deny. */
-static void values_that_are_no_plain_level_are_not_admitted(void **state)
+/* Otherwise a client id with a slash would step around a deny, and one that is a wildcard would be
+ * everybody (CVE-2017-7650). */
+static void expect_only_plain_levels(struct world *world, struct mt_bytes *value)
 {
-	static const char *const bad[] = {"", "/", "a/b", "+", "a+", "#", "x#", "$SYS", "$"};
+	static const char *const bad[] = {"",	"/", "a/b", "a/", "/a",	  "+", "a+",
+					  "+a", "#", "x#",  "#x", "$SYS", "$", "$share"};
+	static const char *const good[] = {"a", " ", "a$", "%c", "%u", "%", "a b", "*", ".."};
+	for (size_t i = 0; i < MT_COUNT_OF(bad); i++) {
+		*value = mt_bytes_str(bad[i]);
+		assert_false(mt_policy_admits(policy_of(world), &world->subject));
+		assert_int_equal(publish(world, "x", 0, false).why, MT_WHY_NO_IDENTITY);
+		assert_int_equal(subscribe(world, "x", "", 0).why, MT_WHY_NO_IDENTITY);
+		assert_int_equal(deliver(world, "x", "").why, MT_WHY_NO_IDENTITY);
+	}
+	for (size_t i = 0; i < MT_COUNT_OF(good); i++) {
+		char topic[32];
+		*value = mt_bytes_str(good[i]);
+		snprintf(topic, sizeof(topic), "box/%s", good[i]);
+		assert_true(mt_policy_admits(policy_of(world), &world->subject));
+		assert_true(may_publish(world, "x"));
+		assert_false(may_publish(world, topic)); /* the deny takes it as it is */
+		assert_true(may_publish(world, "box/other"));
+	}
+}
+
+static void client_ids_must_be_plain_levels(void **state)
+{
 	struct world *world = *state;
 	allow(world, "#");
 	deny(world, "box/%c");
-	assert_true(mt_policy_admits(policy_of(world), &world->subject));
-	for (size_t i = 0; i < MT_COUNT_OF(bad); i++) {
-		world->subject.client_id = mt_bytes_str(bad[i]);
-		assert_false(mt_policy_admits(policy_of(world), &world->subject));
-		assert_int_equal(publish(world, "x", 0, false).why, MT_WHY_NO_IDENTITY);
-		assert_false(may_subscribe(world, "x"));
-		assert_false(deliver(world, "x", "").is_allowed);
-	}
+	expect_only_plain_levels(world, &world->subject.client_id);
+}
+
+static void user_names_must_be_plain_levels(void **state)
+{
+	struct world *world = *state;
+	allow(world, "#");
+	deny(world, "box/%u");
+	expect_only_plain_levels(world, &world->subject.user);
+}
+
+static void certificate_names_must_be_plain_levels(void **state)
+{
+	struct world *world = *state;
+	allow(world, "#");
+	deny(world, "box/%n");
+	expect_only_plain_levels(world, &world->subject.cn);
+}
+
+/* A rule that is over, or for elsewhere, still tells what the identity must be. */
+static void rules_not_in_force_count_for_admission(void **state)
+{
+	struct world *world = *state;
+	struct mt_rule rule = rule_of("old/%c", MT_OPERATION_PUBLISH);
+	rule.until_s = 1;
+	add(world, rule);
+	allow(world, "a");
+	assert_true(may_publish(world, "a"));
+	world->subject.client_id = mt_bytes_str("x/y");
+	assert_false(mt_policy_admits(policy_of(world), &world->subject));
+	assert_false(may_publish(world, "a"));
+}
+
+/* `$SYS` is reached by a variable neither whole nor in part. */
+static void variables_do_not_reach_system_topics(void **state)
+{
+	struct world *world = *state;
+	allow(world, "%c/#");
+	allow(world, "%c%u/#");
+	world->subject.client_id = mt_bytes_str("SYS");
+	assert_true(may_publish(world, "SYS/x"));
+	assert_false(may_publish(world, "$SYS/x"));
+	world->subject.client_id = mt_bytes_str("$SYS");
+	assert_false(mt_policy_admits(policy_of(world), &world->subject));
+	assert_false(may_publish(world, "$SYS/x"));
+	assert_false(may_subscribe(world, "$SYS/x"));
+}
+
+/* The prefix alone is no way around: as a plain filter it is one that no rule names. */
+static void a_share_prefix_is_no_way_around(void **state)
+{
+	struct world *world = *state;
+	allow(world, "#");
+	allow(world, "secret/+");
+	deny(world, "secret/#");
+	assert_false(may_subscribe(world, "$share/g/secret/a"));
+	assert_false(may_subscribe(world, "$share//secret/a"));
+	assert_false(may_subscribe(world, "$share/+/secret/a"));
+	assert_false(subscribe(world, "secret/a", "g", 0).is_allowed);
+	assert_false(subscribe(world, "a", "g", 0).is_allowed);
+	assert_false(subscribe(world, "a", "any", 0).is_allowed);
 }
 
 static void only_used_variables_matter(void **state)
@@ -523,6 +641,9 @@ int main(void)
 		TEST(without_identity_nothing_is_allowed),
 		TEST(the_id_counts_not_the_name),
 		TEST(anonymous_peers_have_the_role_of_the_listener),
+		TEST(anonymous_peers_have_no_user_name),
+		TEST(a_policy_without_rules_denies_all),
+		TEST(denies_alone_allow_nothing),
 		TEST(the_built_in_role_opens_all_but_system_topics),
 		TEST(roles_add_up_and_any_deny_wins),
 		TEST(nothing_matches_means_denied),
@@ -540,7 +661,12 @@ int main(void)
 		TEST(a_deny_with_share_is_for_that_group),
 		TEST(variables_take_the_subjects_values),
 		TEST(denies_with_variables_cross),
-		TEST(values_that_are_no_plain_level_are_not_admitted),
+		TEST(client_ids_must_be_plain_levels),
+		TEST(user_names_must_be_plain_levels),
+		TEST(certificate_names_must_be_plain_levels),
+		TEST(rules_not_in_force_count_for_admission),
+		TEST(variables_do_not_reach_system_topics),
+		TEST(a_share_prefix_is_no_way_around),
 		TEST(only_used_variables_matter),
 		TEST(many_rules_stay_apart),
 	};
