@@ -76,18 +76,21 @@ static bool take_char(struct mt_bytes text, size_t *pos, char c)
 	return true;
 }
 
+/* A decimal number of one way of writing: some read a leading zero as octal, and whose network
+ * would it be? */
+static bool take_decimal(struct mt_bytes text, size_t *pos, unsigned *out)
+{
+	size_t from = *pos;
+	return take_number(text, pos, 10, 3, out) && (text.data[from] != '0' || *pos - from == 1);
+}
+
 static bool take_v4(struct mt_bytes text, size_t *pos, uint8_t out[4])
 {
 	for (int i = 0; i < 4; i++) {
 		unsigned part;
-		size_t from;
 		if (i > 0 && !take_char(text, pos, '.'))
 			return false;
-		from = *pos;
-		if (!take_number(text, pos, 10, 3, &part) || part > 255)
-			return false;
-		/* Some read a leading zero as octal: whose network would it be? */
-		if (text.data[from] == '0' && *pos - from > 1)
+		if (!take_decimal(text, pos, &part) || part > 255)
 			return false;
 		out[i] = (uint8_t)part;
 	}
@@ -151,7 +154,7 @@ bool mt_network_parse(struct mt_bytes text, struct mt_network *out)
 	}
 	if (take_char(text, &pos, '/')) {
 		unsigned most = bits;
-		if (!take_number(text, &pos, 10, 3, &bits) || bits > most)
+		if (!take_decimal(text, &pos, &bits) || bits > most)
 			return false;
 	}
 	if (pos != text.len)

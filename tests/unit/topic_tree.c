@@ -216,6 +216,17 @@ static void names_beyond_the_limit_are_refused(void **state)
 	assert_int_equal(world->found.count, 1);
 }
 
+/* Nobody can publish to it; a view of nothing has no first byte to look at. */
+static void the_empty_name_is_one_empty_level(void **state)
+{
+	struct world *world = *state;
+	uint32_t any = insert(world, "+");
+	insert(world, "a");
+	assert_int_equal(mt_tree_match(world->tree, mt_bytes_of(NULL, 0), &world->found), MT_OK);
+	assert_int_equal(world->found.count, 1);
+	assert_true(has_found(world, any));
+}
+
 static void many_filters_stay_apart(void **state)
 {
 	struct world *world = *state;
@@ -327,6 +338,7 @@ int main(void)
 		TEST(system_topics_need_their_name),
 		TEST(search_finds_names_by_filter),
 		TEST(names_beyond_the_limit_are_refused),
+		TEST(the_empty_name_is_one_empty_level),
 		TEST(many_filters_stay_apart),
 		TEST(churn_keeps_no_memory),
 		TEST(results_that_do_not_fit_are_an_error),
