@@ -106,9 +106,13 @@ static ssize_t ask(int terminal, const char *prompt, char *out, size_t cap)
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
 	quiet.c_lflag |= ICANON | ECHONL;
 	quiet.c_cc[VEOL] = CONTROL_C;
-	if (write(terminal, prompt, strlen(prompt)) < 0 ||
-	    tcsetattr(terminal, TCSAFLUSH, &quiet) != 0)
+	/* The echo goes first: what is typed at the prompt must neither show nor be flushed away. */
+	if (tcsetattr(terminal, TCSAFLUSH, &quiet) != 0)
 		return -1;
+	if (write(terminal, prompt, strlen(prompt)) < 0) {
+		tcsetattr(terminal, TCSAFLUSH, &before);
+		return -1;
+	}
 	do
 		got = read(terminal, out, cap);
 	while (got < 0 && errno == EINTR);
