@@ -106,7 +106,7 @@ static ssize_t ask(int terminal, const char *prompt, char *out, size_t cap)
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
 	quiet.c_lflag |= ICANON | ECHONL;
 	quiet.c_cc[VEOL] = CONTROL_C;
-	/* The echo goes first: what is typed at the prompt must neither show nor be flushed away. */
+	/* Echo off first: an answer typed at the prompt must neither show nor be flushed. */
 	if (tcsetattr(terminal, TCSAFLUSH, &quiet) != 0)
 		return -1;
 	if (write(terminal, prompt, strlen(prompt)) < 0) {
