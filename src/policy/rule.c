@@ -21,13 +21,21 @@ static bool is_group(struct mt_bytes share)
 	       mt_topic_level_count(share) == 1;
 }
 
+/* With a group or without: "$share/#" would be a filter that no shared subscription falls under. */
+static bool is_share_prefixed(struct mt_bytes filter)
+{
+	struct mt_bytes level;
+	size_t pos = 0;
+	return mt_topic_next_level(filter, &pos, &level) &&
+	       mt_bytes_equal(level, mt_bytes_str("$share"));
+}
+
 const char *mt_rule_fault(const struct mt_rule *rule)
 {
-	struct mt_bytes group, rest;
 	if (!mt_topic_filter_is_valid(rule->filter))
 		return "topic: not a topic filter; '+' stands alone in a level, '#' alone in the "
 		       "last one";
-	if (mt_topic_share_split(rule->filter, &group, &rest))
+	if (is_share_prefixed(rule->filter))
 		return "topic: '$share/' does not belong here; give the plain filter and share: "
 		       "NAME or any";
 	if (rule->operation < MT_OPERATION_PUBLISH || rule->operation > MT_OPERATION_BOTH)

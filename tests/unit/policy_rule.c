@@ -54,7 +54,21 @@ static void filters_are_valid(void **state)
 	assert_false(is_filter("a+"));
 	assert_false(is_filter("%c+"));
 	assert_false(is_filter("%c#"));
-	assert_false(is_filter("$share/g/a"));
+}
+
+/* Groups are granted by share: alone; what looks like a grant of them and is none misleads. */
+static void share_prefixes_are_no_topics(void **state)
+{
+	static const char *const bad[] = {"$share",	"$share/",     "$share/g",  "$share/g/a",
+					  "$share/+/a", "$share/#",    "$share//a", "$share/+",
+					  "$share/g/",	"$share/%c/a", "$share/g#"};
+	(void)state;
+	for (size_t i = 0; i < MT_COUNT_OF(bad); i++)
+		if (is_filter(bad[i]))
+			fail_msg("'%s' is a topic of a rule", bad[i]);
+	assert_true(is_filter("$shared/a"));
+	assert_true(is_filter("$SHARE/a"));
+	assert_true(is_filter("a/$share/#"));
 }
 
 static void axes_are_in_range(void **state)
@@ -256,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(filters_may_hold_variables),
 		cmocka_unit_test(filters_are_valid),
+		cmocka_unit_test(share_prefixes_are_no_topics),
 		cmocka_unit_test(axes_are_in_range),
 		cmocka_unit_test(shares_are_group_names),
 		cmocka_unit_test(addresses_have_one_meaning),
