@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "base/rng.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #define NAIVE_LEVELS 8
 #define NAIVE_BYTES 64
@@ -18,11 +18,13 @@ struct naive_topic {
 
 static inline void naive_add(struct naive_topic *topic, const char *level)
 {
+	size_t at = strlen(topic->text), bytes = strlen(level) + 1;
 	MT_CHECK(topic->count < NAIVE_LEVELS);
-	snprintf(topic->level[topic->count], NAIVE_BYTES, "%s", level);
+	MT_CHECK(at + 1 + bytes <= NAIVE_BYTES);
+	memcpy(topic->level[topic->count], level, bytes);
 	if (topic->count++ > 0)
-		strncat(topic->text, "/", NAIVE_BYTES - strlen(topic->text) - 1);
-	strncat(topic->text, level, NAIVE_BYTES - strlen(topic->text) - 1);
+		topic->text[at++] = '/';
+	memcpy(topic->text + at, level, bytes);
 }
 
 static inline struct mt_bytes naive_view(const struct naive_topic *topic)
@@ -93,10 +95,17 @@ static inline struct naive_topic naive_witness(const struct naive_topic *filter,
 	return name;
 }
 
+/* Longer names than this tell no more: only a '#' matches beyond the longer filter. */
+static inline int naive_levels_of(const struct naive_topic *a, const struct naive_topic *b)
+{
+	int most = (a->count > b->count ? a->count : b->count) + 1;
+	return most < NAIVE_LEVELS ? most : NAIVE_LEVELS;
+}
+
 /* Inclusion: no witness of `inner`, of whatever length, escapes `outer`. */
 static inline bool naive_contains(const struct naive_topic *outer, const struct naive_topic *inner)
 {
-	for (int levels = 1; levels <= NAIVE_LEVELS; levels++) {
+	for (int levels = 1; levels <= naive_levels_of(outer, inner); levels++) {
 		struct naive_topic name = naive_witness(inner, NULL, levels);
 		if (naive_matches(inner, &name) && !naive_matches(outer, &name))
 			return false;
@@ -107,7 +116,7 @@ static inline bool naive_contains(const struct naive_topic *outer, const struct 
 /* A common name, if there is any, is found among those that follow the words of both. */
 static inline bool naive_overlaps(const struct naive_topic *a, const struct naive_topic *b)
 {
-	for (int levels = 1; levels <= NAIVE_LEVELS; levels++) {
+	for (int levels = 1; levels <= naive_levels_of(a, b); levels++) {
 		struct naive_topic name = naive_witness(a, b, levels);
 		if (naive_matches(a, &name) && naive_matches(b, &name))
 			return true;

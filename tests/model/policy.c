@@ -9,6 +9,7 @@
 #include "naive_topic.h"
 #include "policy/decide.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define ROLES 4
@@ -230,22 +231,26 @@ struct question {
 static bool speaks_of_publish(const struct naive_rule *rule, const struct asker *asker,
 			      const struct question *question)
 {
-	struct naive_topic filter = spell(rule, &asker->subject);
-	return is_live(rule, asker, MT_OPERATION_PUBLISH, question->now_s) &&
-	       (rule->rule.qos_mask >> question->qos & 1) &&
-	       (rule->rule.retain == MT_RETAIN_ANY ||
-		(rule->rule.retain == MT_RETAIN_YES) == question->is_retain) &&
-	       naive_matches(&filter, question->naive);
+	struct naive_topic filter;
+	if (!(is_live(rule, asker, MT_OPERATION_PUBLISH, question->now_s) &&
+	      (rule->rule.qos_mask >> question->qos & 1) &&
+	      (rule->rule.retain == MT_RETAIN_ANY ||
+	       (rule->rule.retain == MT_RETAIN_YES) == question->is_retain)))
+		return false;
+	filter = spell(rule, &asker->subject);
+	return naive_matches(&filter, question->naive);
 }
 
 static bool speaks_of_delivery(const struct naive_rule *rule, const struct asker *asker,
 			       const struct question *question)
 {
-	struct naive_topic filter = spell(rule, &asker->subject);
-	return is_live(rule, asker, MT_OPERATION_SUBSCRIBE, question->now_s) &&
-	       covers_group(&rule->rule, question->group) &&
-	       (!rule->rule.is_deny || rule->rule.qos_mask == 7) &&
-	       naive_matches(&filter, question->naive);
+	struct naive_topic filter;
+	if (!(is_live(rule, asker, MT_OPERATION_SUBSCRIBE, question->now_s) &&
+	      covers_group(&rule->rule, question->group) &&
+	      (!rule->rule.is_deny || rule->rule.qos_mask == 7)))
+		return false;
+	filter = spell(rule, &asker->subject);
+	return naive_matches(&filter, question->naive);
 }
 
 typedef bool speaks_fn(const struct naive_rule *rule, const struct asker *asker,
@@ -291,11 +296,13 @@ static struct sum add_up(const struct site *site, const struct asker *asker,
 	struct sum sum = {0};
 	for (size_t i = 0; i < site->rule_count; i++) {
 		const struct mt_rule *rule = &site->rules[i].rule;
-		struct naive_topic filter = spell(&site->rules[i], &asker->subject);
-		bool is_containing = naive_contains(&filter, question->naive);
+		struct naive_topic filter;
+		bool is_containing;
 		if (!is_live(&site->rules[i], asker, MT_OPERATION_SUBSCRIBE, question->now_s) ||
 		    !covers_group(rule, question->group))
 			continue;
+		filter = spell(&site->rules[i], &asker->subject);
+		is_containing = naive_contains(&filter, question->naive);
 		if (!rule->is_deny && is_containing)
 			sum.allowed |= rule->qos_mask;
 		sum.is_named |= is_containing && rule->id == grant.rule_id &&
