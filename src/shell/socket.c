@@ -9,13 +9,17 @@
 #include <unistd.h>
 
 #define GATHER_MAX 64u
+#define LAST_READS_MAX 128 /* at close; more than a receive buffer holds */
 
-/* Keeps what the socket did not take, behind what it had not taken before. */
+/* Keeps what the socket did not take, behind what it had not taken before. A peer that causes
+ * answers and never reads them fills this, so it has an end. */
 static enum mt_status keep(struct mt_socket *socket, struct mt_bytes cipher)
 {
 	size_t need = socket->left_bytes + cipher.len;
 	if (cipher.len == 0)
 		return MT_OK;
+	if (need > MT_SOCKET_LEFT_BYTES_MAX)
+		return MT_LIMIT;
 	if (need > socket->left_cap) {
 		uint8_t *left = realloc(socket->left, need);
 		if (!left)
@@ -28,18 +32,27 @@ static enum mt_status keep(struct mt_socket *socket, struct mt_bytes cipher)
 	return MT_OK;
 }
 
-static enum mt_socket_end write_raw(struct mt_socket *socket, struct mt_bytes bytes)
+/* Writes until all is out or the socket blocks; *bytes is what remains. */
+static enum mt_socket_end write_until_blocked(struct mt_socket *socket, struct mt_bytes *bytes)
 {
-	while (bytes.len > 0 && !socket->is_blocked) {
+	while (bytes->len > 0 && !socket->is_blocked) {
 		size_t taken;
-		enum mt_status status = mt_stream_write(socket->fd, &bytes, 1, &taken);
+		enum mt_status status = mt_stream_write(socket->fd, bytes, 1, &taken);
 		if (status == MT_AGAIN)
 			socket->is_blocked = true;
 		else if (status != MT_OK)
 			return MT_SOCKET_ENDS;
 		else
-			bytes = mt_bytes_from(bytes, taken);
+			*bytes = mt_bytes_from(*bytes, taken);
 	}
+	return MT_SOCKET_LIVES;
+}
+
+/* Records go out in the order they were made: none overtakes what is kept. */
+static enum mt_socket_end write_raw(struct mt_socket *socket, struct mt_bytes bytes)
+{
+	if (socket->left_bytes == 0 && write_until_blocked(socket, &bytes) == MT_SOCKET_ENDS)
+		return MT_SOCKET_ENDS;
 	return keep(socket, bytes) == MT_OK ? MT_SOCKET_LIVES : MT_SOCKET_ENDS;
 }
 
@@ -47,16 +60,8 @@ static enum mt_socket_end write_raw(struct mt_socket *socket, struct mt_bytes by
 static enum mt_socket_end write_left(struct mt_socket *socket)
 {
 	struct mt_bytes left = mt_bytes_of(socket->left, socket->left_bytes);
-	while (left.len > 0 && !socket->is_blocked) {
-		size_t taken;
-		enum mt_status status = mt_stream_write(socket->fd, &left, 1, &taken);
-		if (status == MT_AGAIN)
-			socket->is_blocked = true;
-		else if (status != MT_OK)
-			return MT_SOCKET_ENDS;
-		else
-			left = mt_bytes_from(left, taken);
-	}
+	if (write_until_blocked(socket, &left) == MT_SOCKET_ENDS)
+		return MT_SOCKET_ENDS;
 	if (left.len > 0) {
 		memmove(socket->left, left.data, left.len);
 	} else {
@@ -198,6 +203,18 @@ enum mt_socket_end mt_socket_flush(struct mt_socket *socket, struct mt_core *cor
 	return socket->tls ? flush_tls(socket, core, now, scratch) : flush_plain(socket, core, now);
 }
 
+/* What the peer sent and nobody reads would make the system answer close() with a reset. */
+static void discard_input(const struct mt_socket *socket, struct mt_scratch *scratch)
+{
+	enum mt_status status = MT_OK;
+	for (int i = 0; i < LAST_READS_MAX && status == MT_OK; i++) {
+		size_t len;
+		bool is_drained;
+		status = mt_stream_read(socket->fd, scratch->received, sizeof(scratch->received),
+					&len, &is_drained);
+	}
+}
+
 void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch)
 {
 	struct mt_socket *old = *socket;
@@ -210,11 +227,8 @@ void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch)
 		mt_tls_session_close(old->tls, &cipher);
 		end = write_raw(old, mt_buf_view(&cipher));
 	}
-	if (end == MT_SOCKET_LIVES && shutdown(old->fd, SHUT_WR) == 0) {
-		ssize_t got =
-			recv(old->fd, scratch->received, sizeof(scratch->received), MSG_DONTWAIT);
-		(void)got; /* whatever it was: nobody listens any more */
-	}
+	if (end == MT_SOCKET_LIVES && shutdown(old->fd, SHUT_WR) == 0)
+		discard_input(old, scratch);
 	close(old->fd);
 	mt_tls_session_destroy(&old->tls);
 	free(old->left);

@@ -25,7 +25,6 @@ struct mt_socket {
 	bool is_blocked;      /* the socket takes no bytes until EPOLLOUT */
 	bool is_hung_up;      /* the peer will send no more: read until the end shows */
 	bool is_queued_dirty, is_queued_closing, is_queued_pending;
-	bool is_open; /* TLS: the handshake is finished */
 };
 
 /* Scratch of the loop's thread: one set for all connections. */
@@ -35,6 +34,9 @@ struct mt_scratch {
 	uint8_t plain[MT_SCRATCH_BYTES];
 	uint8_t cipher[MT_SCRATCH_BYTES + MT_TLS_FLIGHT_BYTES_MAX];
 };
+
+/* Kept cipher bytes: a record of ours and answers to the peer's; with more the connection ends. */
+#define MT_SOCKET_LEFT_BYTES_MAX 65536u
 
 enum mt_socket_end { MT_SOCKET_LIVES, MT_SOCKET_ENDS };
 
@@ -48,6 +50,6 @@ MT_MUST_USE enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struc
 /* Sends what the core has, until all is out or the socket blocks. */
 MT_MUST_USE enum mt_socket_end mt_socket_flush(struct mt_socket *socket, struct mt_core *core,
 					       struct mt_now now, struct mt_scratch *scratch);
-/* Close_notify, half-close, a last look at what came in (so that our last words are not lost to a
+/* Close_notify, half-close, what came in thrown away (so that our last words are not lost to a
  * reset), close. Frees. */
 void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch);
