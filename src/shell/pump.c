@@ -179,15 +179,20 @@ static void serve_requests(struct mt_pump *pump)
 
 /* ---- events ---- */
 
+/* The requests are served after each read: a pause must hold before the next one. */
 static void receive(struct mt_pump *pump, struct mt_socket *socket)
 {
 	mt_conn conn = socket->conn;
-	enum mt_socket_end end =
-		mt_socket_receive(socket, pump->core, pump->now, &pump->scratch, READS_PER_TURN);
-	serve_requests(pump);
-	/* Serving may have ended it. */
-	if (socket_of(pump, conn) != socket)
-		return;
+	enum mt_socket_end end = MT_SOCKET_LIVES;
+	for (unsigned i = 0; i < READS_PER_TURN && end == MT_SOCKET_LIVES; i++) {
+		end = mt_socket_receive(socket, pump->core, pump->now, &pump->scratch, 1);
+		serve_requests(pump);
+		/* Serving may have ended it. */
+		if (socket_of(pump, conn) != socket)
+			return;
+		if (socket->is_queued_closing || socket->is_paused || !socket->is_read_pending)
+			break;
+	}
 	if (end == MT_SOCKET_ENDS)
 		queue_up(pump, &pump->closing, &socket->is_queued_closing, conn);
 	else if (socket->is_read_pending && !socket->is_paused)
@@ -204,6 +209,8 @@ static void serve_socket_event(struct mt_pump *pump, const struct mt_event *even
 	if (event->flags & MT_EVENT_WRITE && socket->is_blocked) {
 		socket->is_blocked = false;
 		queue_up(pump, &pump->dirty, &socket->is_queued_dirty, socket->conn);
+		if (socket_of(pump, event->token) != socket)
+			return; /* there was no memory for the list */
 	}
 	if (event->flags & (MT_EVENT_READ | MT_EVENT_HANGUP)) {
 		socket->is_read_pending = true;
@@ -233,12 +240,13 @@ void mt_pump_rest_listeners(struct mt_pump *pump)
 	pump->accept_due_ns = pump->now.mono_ns + ACCEPT_REST;
 }
 
-static enum mt_status wake_listeners(struct mt_pump *pump)
+static void wake_listeners(struct mt_pump *pump)
 {
 	if (pump->is_stopping || pump->now.mono_ns < pump->accept_due_ns)
-		return MT_OK;
+		return;
 	pump->accept_due_ns = MT_TIME_NEVER;
-	return add_listeners(pump);
+	if (add_listeners(pump) != MT_OK)
+		mt_pump_rest_listeners(pump);
 }
 
 static void stop(struct mt_pump *pump)
@@ -276,9 +284,11 @@ static void serve_auth(struct mt_pump *pump)
 
 static void serve_event(struct mt_pump *pump, const struct mt_event *event)
 {
-	if (event->token < pump->listener_count)
-		mt_pump_accept(pump, (uint32_t)event->token);
-	else if (event->token == TOKEN_HUB)
+	if (event->token < pump->listener_count) {
+		/* The signal to stop may stand before it in the same list. */
+		if (!pump->is_stopping)
+			mt_pump_accept(pump, (uint32_t)event->token);
+	} else if (event->token == TOKEN_HUB)
 		mt_hub_serve(pump->hub, pump->broker);
 	else if (event->token == TOKEN_AUTH)
 		serve_auth(pump);
@@ -384,7 +394,7 @@ enum mt_status mt_pump_turn(struct mt_pump *pump, bool *is_over)
 	for (int i = 0; i < count; i++)
 		serve_event(pump, &events[i]);
 	finish_turn(pump);
-	MT_TRY(wake_listeners(pump));
+	wake_listeners(pump);
 	*is_over = pump->is_stopping &&
 		   (pump->socket_count == 0 || pump->now.mono_ns >= pump->stop_due_ns);
 	return MT_OK;
@@ -404,19 +414,28 @@ int mt_pump_open_signals(void)
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-enum mt_status mt_pump_open(struct mt_pump *pump)
+static enum mt_status watch_all(struct mt_pump *pump)
 {
-	pump->now = mt_clock_now();
-	mt_mem_init(&pump->mem, SIZE_MAX);
-	mt_map_init(&pump->sources, &pump->mem, mt_random_seed(), source_key);
-	MT_TRY(mt_loop_open(&pump->loop));
 	if (pump->signal_fd < 0)
 		return MT_SYSTEM;
 	MT_TRY(mt_loop_add_level(&pump->loop, pump->signal_fd, TOKEN_SIGNAL));
 	MT_TRY(mt_loop_add_level(&pump->loop, pump->hub->box.event_fd, TOKEN_HUB));
 	MT_TRY(mt_loop_add_level(&pump->loop, mt_auth_fd(pump->auth), TOKEN_AUTH));
-	pump->accept_due_ns = MT_TIME_NEVER;
 	return add_listeners(pump);
+}
+
+enum mt_status mt_pump_open(struct mt_pump *pump)
+{
+	enum mt_status status;
+	pump->now = mt_clock_now();
+	pump->accept_due_ns = MT_TIME_NEVER;
+	MT_TRY(mt_loop_open(&pump->loop));
+	mt_mem_init(&pump->mem, SIZE_MAX);
+	mt_map_init(&pump->sources, &pump->mem, mt_random_seed(), source_key);
+	status = watch_all(pump);
+	if (status != MT_OK)
+		mt_pump_close(pump);
+	return status;
 }
 
 void mt_pump_close(struct mt_pump *pump)

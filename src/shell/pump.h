@@ -59,7 +59,8 @@ struct mt_pump {
 /* SIGTERM, SIGINT and SIGHUP as a descriptor, blocked for this thread and all it starts: call it
  * before any other thread. -1: failed. */
 int mt_pump_open_signals(void);
-/* signal_fd, listeners, core, auth, store and hub are set by the caller and stay its own. */
+/* signal_fd, listeners, core, auth, store and hub are set by the caller and stay its own. On
+ * failure nothing is left to close. */
 MT_MUST_USE enum mt_status mt_pump_open(struct mt_pump *pump);
 /* One turn; *is_over when everything has ended after a stop. */
 MT_MUST_USE enum mt_status mt_pump_turn(struct mt_pump *pump, bool *is_over);
