@@ -15,6 +15,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 
 #define PUMP_PASSWORD "correct horse"
 #define PUMP_LISTENERS 2u /* 0: anonymous clients; 1: TLS, when there is a context */
