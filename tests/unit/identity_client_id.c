@@ -72,6 +72,22 @@ static void a_star_is_any_run(void **state)
 	assert_true(keeps("**", "u", ""));
 }
 
+/* A rule that ends in '%', and each of its prefixes, in blocks of their own. */
+static void every_prefix_of_a_rule_is_safe(void **state)
+{
+	static const char sample[] = "a%u*b%";
+	(void)state;
+	for (size_t len = 1; len < sizeof(sample); len++) {
+		uint8_t *rule = malloc(len);
+		assert_non_null(rule);
+		memcpy(rule, sample, len);
+		assert_int_equal(mt_client_id_keeps(mt_bytes_of(rule, len), mt_bytes_str("u"),
+						    mt_bytes_str("auxxb%")),
+				 len == 4 || len == 6);
+		free(rule);
+	}
+}
+
 static bool twin(const char *rule, const char *user, const char *id)
 {
 	size_t bytes = strlen(user);
@@ -148,6 +164,7 @@ int main(void)
 		cmocka_unit_test(the_user_stands_for_percent_u),
 		cmocka_unit_test(user_names_are_not_patterns),
 		cmocka_unit_test(a_star_is_any_run),
+		cmocka_unit_test(every_prefix_of_a_rule_is_safe),
 		cmocka_unit_test(rules_equal_their_twin),
 		cmocka_unit_test(many_stars_stay_cheap),
 		cmocka_unit_test(assigned_ids_are_plain_and_differ),

@@ -8,6 +8,7 @@
 #include "policy/decide.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define USER 7u
 
@@ -613,6 +614,33 @@ static void only_used_variables_matter(void **state)
 
 /* ---- size ---- */
 
+/* Words longer than what is hashed at once; the topic stands in a block of its own. */
+static void long_words_stay_apart(void **state)
+{
+	struct world *world = *state;
+	char word[65] = "";
+	for (size_t len = 1; len < sizeof(word); len++) {
+		word[len - 1] = (char)('a' + len % 26);
+		allow(world, word);
+	}
+	for (size_t len = 1; len < sizeof(word); len++) {
+		char *topic = malloc(len);
+		assert_non_null(topic);
+		memcpy(topic, word, len);
+		for (size_t at = 0; at <= len; at++) { /* the last one is as it was */
+			if (at < len)
+				topic[at] ^= 0x40;
+			assert_int_equal(mt_decide_publish(policy_of(world), &world->subject,
+							   mt_bytes_of(topic, len), 0, false, 50)
+						 .is_allowed,
+					 at == len);
+			if (at < len)
+				topic[at] ^= 0x40;
+		}
+		free(topic);
+	}
+}
+
 static void many_rules_stay_apart(void **state)
 {
 	struct world *world = *state;
@@ -668,6 +696,7 @@ int main(void)
 		TEST(variables_do_not_reach_system_topics),
 		TEST(a_share_prefix_is_no_way_around),
 		TEST(only_used_variables_matter),
+		TEST(long_words_stay_apart),
 		TEST(many_rules_stay_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,6 +225,25 @@ static void the_next_change_is_the_earliest_deadline(void **state)
 	mt_policy_unref(&policy);
 }
 
+/* More of them than a block of the arena holds: one counted too few would lie outside. */
+static void many_deadlines_have_room(void **state)
+{
+	struct mt_policy_builder *builder = begin();
+	uint32_t role = add_role(builder, "a");
+	struct mt_policy *policy;
+	(void)state;
+	for (int i = 1; i <= 20000; i++) {
+		struct mt_rule rule = allow("a");
+		rule.until_s = i;
+		assert_int_equal(mt_policy_builder_rule(builder, role, &rule), MT_OK);
+	}
+	policy = build(builder);
+	for (int64_t now_s = 0; now_s < 20000; now_s += 999)
+		assert_int_equal(mt_policy_next_change_s(policy, now_s), now_s + 1);
+	assert_int_equal(mt_policy_next_change_s(policy, 20000), INT64_MAX);
+	mt_policy_unref(&policy);
+}
+
 /* ---- the failing-allocator sweep ---- */
 
 /* Tries once more after a failure: nothing of the failed call may stand in its way. */
@@ -292,6 +311,7 @@ int main(void)
 		cmocka_unit_test(everything_is_copied),
 		cmocka_unit_test(the_last_reader_frees),
 		cmocka_unit_test(the_next_change_is_the_earliest_deadline),
+		cmocka_unit_test(many_deadlines_have_room),
 		cmocka_unit_test(every_failed_allocation_is_survived),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,35 @@ static void shares_are_group_names(void **state)
 	assert_false(is_share("g#"));
 }
 
+static void shares_are_bounded(void **state)
+{
+	char share[257];
+	struct mt_rule rule = good();
+	(void)state;
+	memset(share, 'x', sizeof(share));
+	rule.share = mt_bytes_of(share, 256);
+	assert_null(mt_rule_fault(&rule));
+	rule.share = mt_bytes_of(share, 257);
+	assert_non_null(mt_rule_fault(&rule));
+}
+
+/* Each prefix stands in a block of its own, where a byte too far is seen. */
+static void every_prefix_of_a_filter_is_safe(void **state)
+{
+	static const char sample[] = "a/%c/$%u/%n%/%";
+	(void)state;
+	for (size_t len = 0; len < sizeof(sample); len++) {
+		uint8_t *copy = malloc(len ? len : 1);
+		struct mt_rule rule = good();
+		assert_non_null(copy);
+		memcpy(copy, sample, len);
+		rule.filter = mt_bytes_of(copy, len);
+		if (len == 0 || copy[len - 1] == '%')
+			assert_non_null(mt_rule_fault(&rule));
+		free(copy);
+	}
+}
+
 static bool parses(const char *text, struct mt_network *out)
 {
 	return mt_network_parse(mt_bytes_str(text), out);
@@ -165,6 +194,11 @@ static void what_is_no_address_is_refused(void **state)
 					  "10.7.0.1/33",
 					  "10.7.0.1/",
 					  "10.7.0.1/8x",
+					  "10.a.0.1",
+					  "a.7.0.1",
+					  "10.7.0.1/a",
+					  "::1::2",
+					  "::1::",
 					  "10.7.0.1/08",
 					  "10.7.0.1/00",
 					  "10.7.0.1/010",
@@ -218,6 +252,10 @@ static void networks_hold_their_addresses(void **state)
 	assert_false(holds("10.7.0.0/16", "10.8.0.1"));
 	assert_true(holds("10.7.0.1", "10.7.0.1"));
 	assert_false(holds("10.7.0.1", "10.7.0.2"));
+	assert_true(holds("10.7.0.1/32", "10.7.0.1"));
+	assert_false(holds("10.7.0.1/32", "10.7.0.0"));
+	assert_true(holds("fe80::1/128", "fe80::1"));
+	assert_false(holds("fe80::1/128", "fe80::"));
 	assert_true(holds("192.168.4.0/22", "192.168.7.255"));
 	assert_false(holds("192.168.4.0/22", "192.168.8.0"));
 	assert_true(holds("0.0.0.0/0", "1.2.3.4"));
@@ -273,6 +311,8 @@ int main(void)
 		cmocka_unit_test(share_prefixes_are_no_topics),
 		cmocka_unit_test(axes_are_in_range),
 		cmocka_unit_test(shares_are_group_names),
+		cmocka_unit_test(shares_are_bounded),
+		cmocka_unit_test(every_prefix_of_a_filter_is_safe),
 		cmocka_unit_test(addresses_have_one_meaning),
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(networks_hold_their_addresses),
