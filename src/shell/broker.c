@@ -127,7 +127,7 @@ static enum mt_status open_core(struct mt_broker *broker, const struct trouble *
 static enum mt_status open_tls(struct mt_broker *broker, struct mt_listener *listener,
 			       const struct trouble *trouble)
 {
-	char certificate[4096 + 32], key[4096 + 32];
+	char certificate[4096 + 32], key[4096 + 32], why[384] = "";
 	const struct mt_listener_settings *settings = listener->settings;
 	struct mt_tls_server_settings tls = {settings->certificate_path, settings->key_path};
 	enum mt_status status;
@@ -139,8 +139,13 @@ static enum mt_status open_tls(struct mt_broker *broker, struct mt_listener *lis
 				    "the path of the state directory is too long");
 		tls = (struct mt_tls_server_settings){certificate, key};
 	}
-	status = mt_tls_context_create_server(&tls, &listener->tls, trouble->fault, trouble->cap);
-	return status == MT_OK ? MT_OK : fail(trouble, status, NULL);
+	status = mt_tls_context_create_server(&tls, &listener->tls, why, sizeof(why));
+	if (status == MT_OK)
+		return MT_OK;
+	snprintf(trouble->fault, trouble->cap,
+		 "listener %s: %s; see listeners.%s.certificate and listeners.%s.key",
+		 settings->name, why, settings->name, settings->name);
+	return fail(trouble, status, NULL);
 }
 
 static enum mt_status bind_listener(struct mt_listener *listener, const struct trouble *trouble)
