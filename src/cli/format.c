@@ -14,17 +14,37 @@ struct printing {
 	bool is_tty;
 };
 
+static bool is_utf8(const void *text, size_t bytes)
+{
+	size_t bad;
+	return mt_utf8_check(mt_bytes_of(text, bytes), &bad) == MT_UTF8_GOOD;
+}
+
+/* Bytes of the control character at `at`, 0 when it is none. C1 is two bytes in UTF-8, and one in
+ * what is no UTF-8: a terminal may take either. */
+static size_t control_bytes(const uint8_t *at, size_t left, bool is_text)
+{
+	if ((at[0] < 0x20 && at[0] != '\n' && at[0] != '\t') || at[0] == 0x7f)
+		return 1;
+	if (!is_text)
+		return at[0] >= 0x80 && at[0] < 0xa0;
+	return at[0] == 0xc2 && left > 1 && at[1] < 0xa0 ? 2 : 0;
+}
+
 static void put_text(const struct printing *to, const void *text, size_t bytes)
 {
 	const uint8_t *at = text;
+	bool is_text;
 	if (!to->is_tty) {
 		fwrite(text, 1, bytes, to->out);
 		return;
 	}
-	for (size_t i = 0; i < bytes; i++)
-		fputc((at[i] < 0x20 && at[i] != '\n' && at[i] != '\t') || at[i] == 0x7f ? '?'
-											: at[i],
-		      to->out);
+	is_text = is_utf8(text, bytes);
+	for (size_t i = 0; i < bytes;) {
+		size_t control = control_bytes(at + i, bytes - i, is_text);
+		fputc(control > 0 ? '?' : at[i], to->out);
+		i += control > 0 ? control : 1;
+	}
 }
 
 static void put_hex(const struct printing *to, const char *digits)
@@ -69,12 +89,6 @@ static void put_time(const struct printing *to, const char *format)
 }
 #pragma GCC diagnostic pop
 
-static bool is_utf8(const void *text, size_t bytes)
-{
-	size_t bad;
-	return mt_utf8_check(mt_bytes_of(text, bytes), &bad) == MT_UTF8_GOOD;
-}
-
 static json_t *hex_json(const struct mortise_message *message)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -111,6 +125,7 @@ static void add_payload(json_t *object, const struct mortise_message *message, b
 static void put_json(const struct printing *to, bool is_nested)
 {
 	char when[40];
+	char *text;
 	json_t *object = json_object();
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S%z", &to->local);
 	json_object_set_new(object, "tst", json_string(when));
@@ -123,7 +138,10 @@ static void put_json(const struct printing *to, bool is_nested)
 	if (to->message->packet_id != 0)
 		json_object_set_new(object, "mid", json_integer(to->message->packet_id));
 	add_payload(object, to->message, is_nested);
-	json_dumpf(object, to->out, JSON_COMPACT);
+	text = json_dumps(object, JSON_COMPACT);
+	if (text)
+		put_text(to, text, strlen(text));
+	free(text);
 	json_decref(object);
 }
 
