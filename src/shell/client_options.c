@@ -1,6 +1,8 @@
 /* What the user of libmortise asks for before the first connection. */
 #include "shell/client_parts.h"
 
+#include "topic/name.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -247,6 +249,9 @@ int mortise_client_set_will(mortise_client *client, const struct mortise_message
 	if (status == MORTISE_OK && (will->qos > 2 || will->payload_bytes > UINT16_MAX))
 		status = mt_client_say(client, MORTISE_INVALID,
 				       "a will has QoS 0 to 2 and at most 65535 bytes");
+	if (status == MORTISE_OK && !mt_topic_name_is_valid(mt_bytes_of(will->topic, topic_bytes)))
+		status = mt_client_say(client, MORTISE_INVALID,
+				       "the topic of a will is a name without wildcards");
 	if (status == MORTISE_OK)
 		status = build_kept(client, will->properties, will->property_count,
 				    &connect->will_props);

@@ -1,0 +1,108 @@
+/* -D PACKET PROPERTY VALUE: names as in the standard, values by kind, every other word refused. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "cli/connection.h"
+
+#include "cli_line.h"
+
+#include <string.h>
+
+static struct mt_options options;
+static struct mt_cli_properties found;
+
+static int take(const char *packet, const char *property, const char *value)
+{
+	CLI_LINE(&options, "pub", "-t", "t", "-m", "m", "-D", packet, property, value);
+	return mt_cli_connection_properties(&options, "publish", &found);
+}
+
+static void test_each_kind_has_its_form(void **state)
+{
+	(void)state;
+	assert_int_equal(take("publish", "content-type", "a=b"), 0);
+	assert_int_equal(found.count, 1);
+	assert_int_equal(found.items[0].id, MORTISE_CONTENT_TYPE);
+	assert_int_equal(found.items[0].text_bytes, 3);
+	assert_memory_equal(found.items[0].text, "a=b", 3);
+	assert_null(found.items[0].value);
+	assert_int_equal(take("publish", "message-expiry-interval", "4294967295"), 0);
+	assert_int_equal(found.items[0].id, MORTISE_MESSAGE_EXPIRY_INTERVAL);
+	assert_int_equal(found.items[0].number, UINT32_MAX);
+	assert_int_equal(take("publish", "user-property", "k=v=w"), 0);
+	assert_int_equal(found.items[0].text_bytes, 1);
+	assert_int_equal(found.items[0].value_bytes, 3);
+	assert_memory_equal(found.items[0].value, "v=w", 3);
+	assert_int_equal(take("publish", "user-property", "="), 0);
+	assert_int_equal(found.items[0].text_bytes, 0);
+	assert_int_equal(found.items[0].value_bytes, 0);
+}
+
+static void test_what_is_wrong_is_refused(void **state)
+{
+	static const char *const numbers[] = {"",   "-1",  "+1",	 " 1",
+					      "1 ", "0x1", "4294967296", "99999999999999999999999"};
+	(void)state;
+	for (size_t i = 0; i < MT_COUNT_OF(numbers); i++)
+		assert_int_equal(take("publish", "message-expiry-interval", numbers[i]), 2);
+	assert_int_equal(take("publish", "user-property", "nothing"), 2);
+	assert_int_equal(take("publish", "content-typ", "x"), 2);
+	assert_int_equal(take("publish", "content-typee", "x"), 2);
+	assert_int_equal(take("publish", "", "x"), 2);
+	assert_int_equal(take("publishh", "content-type", "x"), 2);
+	assert_int_equal(take("", "content-type", "x"), 2);
+}
+
+static void test_each_packet_takes_its_own(void **state)
+{
+	(void)state;
+	CLI_LINE(&options, "pub", "-t", "t", "-m", "m", "-D", "connect", "user-property", "a=1",
+		 "-D", "publish", "user-property", "b=2", "-D", "publish", "content-type", "c");
+	assert_int_equal(mt_cli_connection_properties(&options, "publish", &found), 0);
+	assert_int_equal(found.count, 2);
+	assert_memory_equal(found.items[0].text, "b", 1);
+	assert_int_equal(found.items[1].id, MORTISE_CONTENT_TYPE);
+	assert_int_equal(mt_cli_connection_properties(&options, "connect", &found), 0);
+	assert_int_equal(found.count, 1);
+	assert_int_equal(mt_cli_connection_properties(&options, "will", &found), 0);
+	assert_int_equal(found.count, 0);
+}
+
+/* `pub` with so many properties: what the packet gets. */
+static int take_many(int count)
+{
+	const char *argv[6 + 4 * (MT_PROPERTIES_MAX + 1)] = {"mortise", "pub", "-t",
+							     "t",	"-m",  "m"};
+	char fault[256];
+	int argc = 6;
+	for (int i = 0; i < count; i++) {
+		argv[argc++] = "-D";
+		argv[argc++] = "publish";
+		argv[argc++] = "user-property";
+		argv[argc++] = "k=v";
+	}
+	assert_int_equal(mt_options_parse(&options, argc, argv, fault, sizeof(fault)), MT_OK);
+	return mt_cli_connection_properties(&options, "publish", &found);
+}
+
+static void test_there_is_a_limit(void **state)
+{
+	(void)state;
+	assert_int_equal(take_many(MT_PROPERTIES_MAX), 0);
+	assert_int_equal(found.count, MT_PROPERTIES_MAX);
+	assert_int_equal(take_many(MT_PROPERTIES_MAX + 1), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_kind_has_its_form),
+		cmocka_unit_test(test_what_is_wrong_is_refused),
+		cmocka_unit_test(test_each_packet_takes_its_own),
+		cmocka_unit_test(test_there_is_a_limit),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
