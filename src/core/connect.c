@@ -85,7 +85,7 @@ static void ask_for_verdict(struct mt_core *core, struct mt_peer *peer,
 	peer->phase = MT_PHASE_AUTHENTICATE;
 	request.ticket = peer->ticket;
 	mt_request_push(core, &request);
-	mt_peer_pause(core, peer, true);
+	mt_peer_pause(core, peer, MT_PAUSE_AUTHENTICATE);
 }
 
 static struct mt_bytes role_of(const struct mt_peer *peer)
@@ -195,11 +195,11 @@ static enum mt_status make_will(struct mt_core *core, const struct admission *ad
 }
 
 /* The same client connects again: the older connection ends ([MQTT-3.1.4-3]; only within one
- * identity). */
+ * identity). Its will waits for nothing when the session ends with it (section 3.1.4). */
 static void take_over(struct mt_core *core, struct mt_session *session, bool is_clean)
 {
 	struct mt_peer *older = mt_peer_get(core, session->conn);
-	bool is_will_due = is_clean || session->will.delay_s == 0;
+	bool is_will_due = is_clean || session->will.delay_s == 0 || session->expiry_s == 0;
 	if (older)
 		mt_peer_close(core, older, MT_REASON_SESSION_TAKEN_OVER, is_will_due, "taken over");
 }
@@ -409,6 +409,6 @@ void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 	mt_peer_hello_done(core, peer);
 	if (peer->phase != MT_PHASE_OPEN)
 		return;
-	mt_peer_pause(core, peer, false);
+	mt_peer_go_on(core, peer, MT_PAUSE_AUTHENTICATE);
 	mt_peer_resume_input(core, peer);
 }

@@ -232,7 +232,8 @@ size_t mt_core_output(const struct mt_core *core, mt_conn conn, struct mt_bytes 
 		      size_t list_max)
 {
 	const struct mt_peer *peer = mt_peer_get(core, conn);
-	return peer ? mt_output_list(&peer->out, list, list_max) : 0;
+	/* What was written when memory ran out may break off: nothing may follow it. */
+	return peer && !peer->is_abandoned ? mt_output_list(&peer->out, list, list_max) : 0;
 }
 
 void mt_core_sent(struct mt_core *core, struct mt_now now, mt_conn conn, size_t bytes)
@@ -243,6 +244,8 @@ void mt_core_sent(struct mt_core *core, struct mt_now now, mt_conn conn, size_t 
 		return;
 	core->counts.bytes_sent += bytes;
 	mt_output_advance(&core->chunks, &peer->out, bytes);
+	if (peer->pauses & MT_PAUSE_OUTPUT)
+		mt_throttle_reader(core, peer);
 	if (peer->session)
 		mt_throttle_relax(core, peer->session);
 	if (peer->backlog.count > 0 && peer->session)
@@ -271,8 +274,7 @@ static void disconnected_by_client(struct mt_core *core, struct mt_peer *peer,
 		}
 		peer->session->expiry_s = asked < most ? asked : most;
 	}
-	mt_peer_close(core, peer, 0, control.reason == MT_REASON_DISCONNECT_WITH_WILL,
-		      "by the client");
+	mt_peer_close(core, peer, 0, control.reason != MT_REASON_SUCCESS, "by the client");
 }
 
 static void answer_ping(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)

@@ -148,24 +148,35 @@ static enum mt_status join_ids(struct mt_core *core, const struct mt_sub_ids *id
 	return MT_OK;
 }
 
+static enum mt_status put_whole(struct mt_core *core, struct mt_peer *peer,
+				const struct mt_publish *publish, struct mt_msg *msg)
+{
+	size_t bytes = mt_publish_bytes(publish, peer->version);
+	size_t head_bytes = bytes - publish->payload.len, packet_id_at;
+	struct mt_buf buf;
+	uint8_t *at;
+	if (bytes > peer->packet_bytes_max)
+		return MT_LIMIT;
+	at = mt_output_room(&core->chunks, &peer->out, head_bytes);
+	if (!at)
+		return MT_MEMORY;
+	buf = mt_buf_of(at, head_bytes);
+	MT_CHECK(mt_publish_encode_head(publish, peer->version, publish->payload.len, &buf,
+					&packet_id_at) == MT_OK);
+	MT_CHECK(buf.pos == head_bytes);
+	return put_payload(core, peer, msg);
+}
+
+/* MT_LIMIT: too large for the client; nothing was written. */
 static enum mt_status put_single(struct mt_core *core, struct mt_peer *peer,
 				 struct mt_publish *publish, const struct mt_outgoing *outgoing)
 {
-	uint8_t *block = NULL, *at;
-	size_t block_bytes = 0, packet_id_at, head_bytes;
-	struct mt_buf buf;
-	enum mt_status status = MT_MEMORY;
+	uint8_t *block = NULL;
+	size_t block_bytes = 0;
+	enum mt_status status;
 	if (outgoing->ids && outgoing->ids->count > 1)
 		MT_TRY(join_ids(core, outgoing->ids, publish, &block, &block_bytes));
-	head_bytes = mt_publish_bytes(publish, peer->version) - publish->payload.len;
-	at = mt_output_room(&core->chunks, &peer->out, head_bytes);
-	if (at) {
-		buf = mt_buf_of(at, head_bytes);
-		status = mt_publish_encode_head(publish, peer->version, publish->payload.len, &buf,
-						&packet_id_at);
-		MT_CHECK(status == MT_OK && buf.pos == head_bytes);
-		status = put_payload(core, peer, outgoing->msg);
-	}
+	status = put_whole(core, peer, publish, outgoing->msg);
 	mt_mem_give(&core->mem, block, block_bytes);
 	return status;
 }
@@ -177,6 +188,8 @@ static bool put_publish(struct mt_core *core, struct mt_peer *peer,
 {
 	const struct mt_encoded *class = NULL;
 	enum mt_status status;
+	if (peer->is_abandoned)
+		return true;
 	if (outgoing->is_cacheable && !outgoing->ids && !is_dup)
 		class = class_of(core, peer, outgoing);
 	if (class && class->bytes > 0 && peer->packet_bytes_max == UINT32_MAX) {
@@ -184,12 +197,10 @@ static bool put_publish(struct mt_core *core, struct mt_peer *peer,
 	} else {
 		MT_UNINITIALIZED struct mt_publish publish = describe(core, outgoing, packet_id);
 		publish.is_dup = is_dup;
-		if (mt_publish_bytes(&publish, peer->version) +
-			    (outgoing->ids ? outgoing->ids->count * 5 : 0) >
-		    peer->packet_bytes_max)
-			return false;
 		status = put_single(core, peer, &publish, outgoing);
 	}
+	if (status == MT_LIMIT)
+		return false;
 	if (status != MT_OK) {
 		mt_peer_abandon(core, peer);
 		return true;
@@ -281,10 +292,23 @@ static void start(struct mt_core *core, struct mt_session *session, struct mt_pe
 	}
 }
 
+/* Sends again, under its old id, what an earlier connection left unacknowledged. */
+static void repeat(struct mt_core *core, struct mt_session *session, struct mt_peer *peer,
+		   struct mt_delivery *delivery)
+{
+	struct mt_outgoing outgoing = outgoing_of(delivery, false);
+	mt_flow_out_repeat(&session->out, delivery);
+	if (!is_still_permitted(core, session, delivery) ||
+	    !put_publish(core, peer, &outgoing, delivery->packet_id, true))
+		mt_delivery_end(core, session, delivery);
+}
+
 static void start_waiting(struct mt_core *core, struct mt_session *session, struct mt_peer *peer,
 			  bool is_cacheable)
 {
 	struct mt_delivery *delivery;
+	while (!peer->is_abandoned && (delivery = mt_flow_out_peek_due(&session->out)))
+		repeat(core, session, peer, delivery);
 	while (!peer->is_abandoned && (delivery = mt_flow_out_peek(&session->out)))
 		start(core, session, peer, delivery, is_cacheable);
 }
@@ -321,17 +345,11 @@ void mt_deliver_resume(struct mt_core *core, struct mt_session *session)
 {
 	struct mt_peer *peer = mt_peer_get(core, session->conn);
 	struct mt_delivery *delivery = mt_flow_out_first_inflight(&session->out);
-	while (delivery) {
-		struct mt_delivery *next = mt_flow_out_next_inflight(&session->out, delivery);
-		struct mt_outgoing outgoing = outgoing_of(delivery, false);
+	for (; delivery; delivery = mt_flow_out_next_inflight(&session->out, delivery))
 		if (delivery->state == MT_DELIVERY_RELEASED)
 			mt_ack_send(core, peer, MT_PACKET_PUBREL, delivery->packet_id,
 				    MT_REASON_SUCCESS);
-		else if (!is_still_permitted(core, session, delivery) ||
-			 !put_publish(core, peer, &outgoing, delivery->packet_id, true))
-			mt_delivery_end(core, session, delivery);
-		delivery = next;
-	}
+	mt_flow_out_resume(&session->out);
 	start_waiting(core, session, peer, false);
 }
 

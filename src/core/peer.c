@@ -19,7 +19,7 @@ void mt_peer_wake(struct mt_core *core, struct mt_peer *peer)
 void mt_peer_send(struct mt_core *core, struct mt_peer *peer, struct mt_bytes bytes)
 {
 	uint8_t *at;
-	if (peer->phase == MT_PHASE_CLOSING)
+	if (peer->phase == MT_PHASE_CLOSING || peer->is_abandoned)
 		return;
 	at = mt_output_room(&core->chunks, &peer->out, bytes.len);
 	if (!at) {
@@ -29,6 +29,8 @@ void mt_peer_send(struct mt_core *core, struct mt_peer *peer, struct mt_bytes by
 	memcpy(at, bytes.data, bytes.len);
 	core->counts.packets_sent++;
 	mt_peer_wake(core, peer);
+	if (peer->out.bytes >= core->settings.limits.output_bytes)
+		mt_peer_pause(core, peer, MT_PAUSE_OUTPUT);
 }
 
 void mt_peer_abandon(struct mt_core *core, struct mt_peer *peer)
@@ -39,18 +41,31 @@ void mt_peer_abandon(struct mt_core *core, struct mt_peer *peer)
 	mt_request_push(core, &(struct mt_request){.type = MT_REQUEST_CLOSE, .conn = peer->self});
 }
 
-void mt_peer_pause(struct mt_core *core, struct mt_peer *peer, bool is_paused)
+static void set_pauses(struct mt_core *core, struct mt_peer *peer, uint8_t pauses)
 {
+	bool was_paused = peer->pauses != 0, is_paused = pauses != 0;
 	struct mt_request request = {.type = is_paused ? MT_REQUEST_PAUSE : MT_REQUEST_RESUME,
 				     .conn = peer->self};
-	if (peer->is_paused == is_paused)
-		return;
-	peer->is_paused = is_paused;
-	mt_request_push(core, &request);
+	peer->pauses = pauses;
+	if (was_paused != is_paused)
+		mt_request_push(core, &request);
 }
 
+void mt_peer_pause(struct mt_core *core, struct mt_peer *peer, enum mt_pause why)
+{
+	set_pauses(core, peer, (uint8_t)(peer->pauses | why));
+}
+
+void mt_peer_go_on(struct mt_core *core, struct mt_peer *peer, enum mt_pause why)
+{
+	set_pauses(core, peer, (uint8_t)(peer->pauses & ~(unsigned)why));
+}
+
+/* Until there is a session the bytes may hold a password. */
 static void drop_input(struct mt_core *core, struct mt_peer *peer)
 {
+	if (peer->in && !peer->session)
+		mt_bytes_wipe(peer->in, peer->in_cap);
 	mt_mem_give(&core->mem, peer->in, peer->in_cap);
 	peer->in = NULL;
 	peer->in_len = peer->in_cap = 0;
@@ -186,8 +201,8 @@ static size_t packet_bytes_max(const struct mt_core *core, const struct mt_peer 
 
 static bool is_reading(const struct mt_peer *peer)
 {
-	return peer->phase == MT_PHASE_CONNECT ||
-	       (peer->phase == MT_PHASE_OPEN && !peer->is_paused);
+	return !peer->is_abandoned && peer->pauses == 0 &&
+	       (peer->phase == MT_PHASE_CONNECT || peer->phase == MT_PHASE_OPEN);
 }
 
 /* Handles every whole packet at the start of `bytes`; returns how many bytes that was. */
@@ -212,6 +227,32 @@ static size_t consume(struct mt_core *core, struct mt_peer *peer, struct mt_byte
 	return pos;
 }
 
+static enum mt_status grow_input(struct mt_core *core, struct mt_peer *peer, size_t cap)
+{
+	uint8_t *in = mt_mem_resize(&core->mem, peer->in, peer->in_cap, cap);
+	if (!in)
+		return MT_MEMORY;
+	peer->in = in;
+	peer->in_cap = cap;
+	return MT_OK;
+}
+
+/* A CONNECT that comes in pieces: its password stays in no block that was given back. */
+static enum mt_status grow_secret_input(struct mt_core *core, struct mt_peer *peer, size_t cap)
+{
+	size_t len = peer->in_len;
+	uint8_t *in = mt_mem_take(&core->mem, cap);
+	if (!in)
+		return MT_MEMORY;
+	if (len > 0)
+		memcpy(in, peer->in, len);
+	drop_input(core, peer);
+	peer->in = in;
+	peer->in_len = len;
+	peer->in_cap = cap;
+	return MT_OK;
+}
+
 /* Keeps bytes for later. Room grows with what has really come, never with what a header promises.
  */
 static enum mt_status keep(struct mt_core *core, struct mt_peer *peer, struct mt_bytes bytes)
@@ -221,11 +262,8 @@ static enum mt_status keep(struct mt_core *core, struct mt_peer *peer, struct mt
 		return MT_OK;
 	if (need > peer->in_cap) {
 		size_t cap = peer->in_cap * 2 > need ? peer->in_cap * 2 : need;
-		uint8_t *in = mt_mem_resize(&core->mem, peer->in, peer->in_cap, cap);
-		if (!in)
-			return MT_MEMORY;
-		peer->in = in;
-		peer->in_cap = cap;
+		MT_TRY(peer->session ? grow_input(core, peer, cap)
+				     : grow_secret_input(core, peer, cap));
 	}
 	memcpy(peer->in + peer->in_len, bytes.data, bytes.len);
 	peer->in_len = need;
@@ -235,14 +273,17 @@ static enum mt_status keep(struct mt_core *core, struct mt_peer *peer, struct mt
 /* Handles what was kept, then moves the rest to the front or frees the buffer. */
 static void consume_kept(struct mt_core *core, struct mt_peer *peer)
 {
+	bool had_session = peer->session != NULL;
 	size_t done = consume(core, peer, mt_bytes_of(peer->in, peer->in_len));
 	if (peer->phase == MT_PHASE_CLOSING)
 		return;
 	peer->in_len -= done;
+	if (done > 0 && peer->in_len > 0)
+		memmove(peer->in, peer->in + done, peer->in_len);
+	if (done > 0 && !had_session)
+		mt_bytes_wipe(peer->in + peer->in_len, done);
 	if (peer->in_len == 0)
 		drop_input(core, peer);
-	else if (done > 0)
-		memmove(peer->in, peer->in + done, peer->in_len);
 }
 
 void mt_peer_resume_input(struct mt_core *core, struct mt_peer *peer)
@@ -254,7 +295,7 @@ void mt_peer_resume_input(struct mt_core *core, struct mt_peer *peer)
 void mt_peer_input(struct mt_core *core, struct mt_peer *peer, struct mt_bytes bytes)
 {
 	enum mt_status status;
-	if (peer->phase == MT_PHASE_CLOSING)
+	if (peer->phase == MT_PHASE_CLOSING || peer->is_abandoned)
 		return;
 	peer->input_ns = core->now.mono_ns;
 	core->counts.bytes_received += bytes.len;

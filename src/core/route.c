@@ -50,14 +50,29 @@ struct candidate {
 	uint32_t identifier;
 };
 
+static int compare(uint64_t left, uint64_t right)
+{
+	return (left > right) - (left < right);
+}
+
+static uint64_t group_number(const struct candidate *candidate)
+{
+	return candidate->receiver.group ? candidate->receiver.group->number : 0;
+}
+
+/* By numbers, never by addresses: a log of calls replays the same order. */
 static int by_group_and_session(const void *left, const void *right)
 {
 	const struct candidate *a = left, *b = right;
-	if (a->receiver.group != b->receiver.group)
-		return a->receiver.group < b->receiver.group ? -1 : 1;
-	if (a->receiver.session != b->receiver.session)
-		return a->receiver.session < b->receiver.session ? -1 : 1;
-	return 0;
+	int order = compare(group_number(a), group_number(b));
+	if (order == 0)
+		order = compare(a->receiver.session->self, b->receiver.session->self);
+	return order != 0 ? order : compare(a->identifier, b->identifier);
+}
+
+static bool is_same_receiver(const struct candidate *a, const struct candidate *b)
+{
+	return a->receiver.group == b->receiver.group && a->receiver.session == b->receiver.session;
 }
 
 static struct candidate *candidate_at(struct mt_core *core, size_t index)
@@ -141,8 +156,7 @@ static enum mt_status merge(struct mt_core *core, size_t count, struct mt_route 
 	const struct candidate *candidates = (const struct candidate *)core->candidates;
 	size_t end;
 	for (size_t i = 0; i < count; i = end) {
-		for (end = i + 1;
-		     end < count && by_group_and_session(&candidates[i], &candidates[end]) == 0;
+		for (end = i + 1; end < count && is_same_receiver(&candidates[i], &candidates[end]);
 		     end++)
 			;
 		MT_TRY(merge_run(core, &candidates[i], end - i,

@@ -70,10 +70,12 @@ static bool resolve_alias(struct mt_core *core, struct mt_peer *peer, struct mt_
 }
 
 /* More unacknowledged PUBLISHes than were announced ([MQTT-3.3.4-8]); 3.1.1 has no number, the same
- * bound holds. */
+ * bound holds. A QoS 2 message counts by its id, from PUBLISH to PUBREL; its held PUBREC is bounded
+ * as well, for a PUBREL may come too early. */
 static bool is_over_quota(const struct mt_core *core, const struct mt_peer *peer)
 {
-	return peer->acks.count + peer->session->in.count >= core->settings.limits.inflight;
+	uint32_t most = core->settings.limits.inflight;
+	return peer->acks.count >= most || peer->acks.final_count + peer->session->in.count >= most;
 }
 
 /* A QoS 2 message that came before is not passed on again ([MQTT-4.3.3-10]); it is only answered

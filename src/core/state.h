@@ -64,6 +64,13 @@ void mt_chunk_stock_finish(struct mt_chunk_stock *stock);
 
 enum mt_phase { MT_PHASE_CONNECT, MT_PHASE_AUTHENTICATE, MT_PHASE_OPEN, MT_PHASE_CLOSING };
 
+/* Why a connection is not read; bits. */
+enum mt_pause {
+	MT_PAUSE_AUTHENTICATE = 1,
+	MT_PAUSE_RECEIVER = 2, /* its messages fill another's queue */
+	MT_PAUSE_OUTPUT = 4,   /* it does not take the answers to what it sends */
+};
+
 /* A retained message that a new subscription is still to get. */
 struct mt_backlog_item {
 	struct mt_msg *msg;
@@ -100,8 +107,8 @@ struct mt_peer {
 	uint16_t keep_alive_s;
 	enum mt_phase phase : 8;
 	enum mt_version version : 8;
-	bool is_dirty; /* SEND is asked for and output not yet empty */
-	bool is_paused;
+	bool is_dirty;	/* SEND is asked for and output not yet empty */
+	uint8_t pauses; /* enum mt_pause: why it is not read */
 	bool is_problem_info_wanted;
 	bool is_abandoned; /* CLOSE is asked for without a word to the peer */
 };
@@ -131,7 +138,7 @@ struct mt_route {
 
 /* A PUBLISH encoded once per class, to be copied to many. */
 struct mt_encoded {
-	uint32_t stamp; /* of the message it was made for */
+	uint64_t stamp; /* of the message it was made for */
 	bool is_whole;	/* the payload is in it */
 	uint16_t bytes; /* 0: does not fit, encode for each receiver */
 	uint16_t packet_id_at;
@@ -139,7 +146,7 @@ struct mt_encoded {
 };
 
 struct mt_encoding {
-	uint32_t stamp; /* of the message on its way */
+	uint64_t stamp; /* of the message on its way */
 	struct mt_encoded classes[MT_ENCODED_CLASSES];
 };
 
@@ -236,7 +243,9 @@ void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, b
 void mt_peer_abandon(struct mt_core *core, struct mt_peer *peer);
 /* The peer broke the protocol: audited, answered, closed. */
 void mt_peer_violated(struct mt_core *core, struct mt_peer *peer, const struct mt_violation *why);
-void mt_peer_pause(struct mt_core *core, struct mt_peer *peer, bool is_paused);
+/* Not read from here on, and read again once the last reason has gone. */
+void mt_peer_pause(struct mt_core *core, struct mt_peer *peer, enum mt_pause why);
+void mt_peer_go_on(struct mt_core *core, struct mt_peer *peer, enum mt_pause why);
 /* Takes bytes: parses and dispatches whole packets, keeps the rest. */
 void mt_peer_input(struct mt_core *core, struct mt_peer *peer, struct mt_bytes bytes);
 /* Everything a peer owns but its slot. */
@@ -345,6 +354,9 @@ static inline bool mt_is_filling(const struct mt_marks *marks, const struct mt_s
 void mt_throttle(struct mt_core *core, struct mt_session *session, const struct mt_peer *receiver);
 /* After something left the session's queue: lets publishers go on when there is room again. */
 void mt_throttle_relax(struct mt_core *core, struct mt_session *session);
+/* After some output of one that did not take it was taken: reads from it again when little is left.
+ */
+void mt_throttle_reader(struct mt_core *core, struct mt_peer *peer);
 /* The receiver is gone: nobody waits for it. */
 void mt_throttle_release_all(struct mt_core *core, struct mt_session *session);
 /* When the patience of a throttled publisher ends, and what happens then. */

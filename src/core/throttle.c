@@ -8,6 +8,8 @@
  * RESUME
  *
  * Nobody waits for itself. Two that wait for each other are freed by PATIENCE.
+ *
+ * And who leaves the answers to its own packets unread is not read until it takes them.
  */
 #include "core/state.h"
 
@@ -29,13 +31,14 @@ void mt_throttle_init(struct mt_core *core)
 void mt_throttle(struct mt_core *core, struct mt_session *session, const struct mt_peer *receiver)
 {
 	struct mt_peer *publisher = core->publisher;
-	if (!publisher || publisher == receiver || session->is_slow || publisher->is_paused)
+	if (!publisher || publisher == receiver || session->is_slow ||
+	    mt_list_is_linked(&publisher->throttle))
 		return;
 	mt_list_push_back(&session->throttled, &publisher->throttle);
 	publisher->throttled_by = session->self;
 	publisher->throttled_ns = core->now.mono_ns;
 	core->counts.throttles++;
-	mt_peer_pause(core, publisher, true);
+	mt_peer_pause(core, publisher, MT_PAUSE_RECEIVER);
 	mt_peer_arm(core, publisher);
 }
 
@@ -44,7 +47,7 @@ static void release(struct mt_core *core, struct mt_peer *publisher)
 	mt_list_remove(&publisher->throttle);
 	/* The time it was not listened to does not count against its keep-alive. */
 	publisher->input_ns = core->now.mono_ns;
-	mt_peer_pause(core, publisher, false);
+	mt_peer_go_on(core, publisher, MT_PAUSE_RECEIVER);
 	if (publisher->phase == MT_PHASE_OPEN)
 		mt_peer_arm(core, publisher);
 }
@@ -66,6 +69,14 @@ void mt_throttle_relax(struct mt_core *core, struct mt_session *session)
 		return;
 	session->is_slow = false;
 	mt_throttle_release_all(core, session);
+}
+
+void mt_throttle_reader(struct mt_core *core, struct mt_peer *peer)
+{
+	/* One that takes its answers is there, though nothing it sends is read. */
+	peer->input_ns = core->now.mono_ns;
+	if (peer->out.bytes < core->low.output_bytes)
+		mt_peer_go_on(core, peer, MT_PAUSE_OUTPUT);
 }
 
 mt_time mt_throttle_due(const struct mt_peer *publisher)

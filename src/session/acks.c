@@ -1,6 +1,8 @@
 /* The ring of acknowledgements that wait for the store. */
 #include "session/acks.h"
 
+#include "wire/packet.h"
+
 void mt_acks_init(struct mt_acks *acks, struct mt_mem *mem)
 {
 	*acks = (struct mt_acks){.mem = mem};
@@ -15,6 +17,11 @@ void mt_acks_finish(struct mt_acks *acks)
 static struct mt_held_ack *at(const struct mt_acks *acks, uint32_t index)
 {
 	return &acks->ring[(acks->first + index) & (acks->cap - 1)];
+}
+
+static bool is_final(const struct mt_held_ack *ack)
+{
+	return ack->type == MT_PACKET_PUBACK || ack->reason >= MT_REASON_UNSPECIFIED_ERROR;
 }
 
 static enum mt_status grow(struct mt_acks *acks)
@@ -37,6 +44,7 @@ enum mt_status mt_acks_push(struct mt_acks *acks, struct mt_held_ack ack)
 	if (acks->count == acks->cap)
 		MT_TRY(grow(acks));
 	*at(acks, acks->count++) = ack;
+	acks->final_count += is_final(&ack);
 	return MT_OK;
 }
 
@@ -48,8 +56,10 @@ void mt_acks_settle(struct mt_acks *acks, uint64_t ticket, uint8_t reason)
 		if (ack->ticket != ticket)
 			continue;
 		ack->ticket = 0;
+		acks->final_count -= is_final(ack);
 		if (reason != 0)
 			ack->reason = reason;
+		acks->final_count += is_final(ack);
 		return;
 	}
 }
@@ -69,5 +79,6 @@ bool mt_acks_pop(struct mt_acks *acks, struct mt_held_ack *out)
 	*out = *at(acks, 0);
 	acks->first = (acks->first + 1) & (acks->cap - 1);
 	acks->count--;
+	acks->final_count -= is_final(out);
 	return true;
 }

@@ -20,6 +20,7 @@ struct mt_acks {
 	uint32_t cap; /* a power of two */
 	uint32_t first;
 	uint32_t count;
+	uint32_t final_count; /* that end their exchange: PUBACK, and PUBREC that says no */
 };
 
 void mt_acks_init(struct mt_acks *acks, struct mt_mem *mem);

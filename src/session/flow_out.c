@@ -59,11 +59,45 @@ struct mt_delivery *mt_flow_out_push(struct mt_flow_out *flow, struct mt_msg *ms
 	return delivery;
 }
 
+static bool has_window(const struct mt_flow_out *flow)
+{
+	return flow->inflight_count - flow->due_count < flow->inflight_max;
+}
+
+void mt_flow_out_resume(struct mt_flow_out *flow)
+{
+	struct mt_delivery *delivery = mt_flow_out_first_inflight(flow);
+	flow->due = NULL;
+	flow->due_count = 0;
+	for (; delivery; delivery = mt_flow_out_next_inflight(flow, delivery)) {
+		delivery->is_due = delivery->state == MT_DELIVERY_SENT;
+		flow->due_count += delivery->is_due;
+		if (delivery->is_due && !flow->due)
+			flow->due = delivery;
+	}
+}
+
+struct mt_delivery *mt_flow_out_peek_due(const struct mt_flow_out *flow)
+{
+	return has_window(flow) ? flow->due : NULL;
+}
+
+void mt_flow_out_repeat(struct mt_flow_out *flow, struct mt_delivery *delivery)
+{
+	if (!delivery->is_due)
+		return;
+	delivery->is_due = false;
+	flow->due_count--;
+	if (flow->due != delivery)
+		return;
+	do
+		flow->due = mt_flow_out_next_inflight(flow, flow->due);
+	while (flow->due && !flow->due->is_due);
+}
+
 struct mt_delivery *mt_flow_out_peek(const struct mt_flow_out *flow)
 {
-	return flow->inflight_count < flow->inflight_max
-		       ? delivery_of(mt_list_first(&flow->waiting))
-		       : NULL;
+	return has_window(flow) && !flow->due ? delivery_of(mt_list_first(&flow->waiting)) : NULL;
 }
 
 /* Doubles the window; packet ids in flight keep distinct slots because the new size is a multiple
@@ -97,7 +131,7 @@ static uint16_t free_id(const struct mt_flow_out *flow)
 enum mt_status mt_flow_out_start(struct mt_flow_out *flow, struct mt_delivery *delivery)
 {
 	MT_CHECK(delivery->state == MT_DELIVERY_WAITING);
-	MT_CHECK(flow->inflight_count < flow->inflight_max);
+	MT_CHECK(has_window(flow) && !flow->due);
 	if ((flow->inflight_count + 1) * 2 > flow->window_size && flow->window_size < 0x10000)
 		MT_TRY(grow_window(flow));
 	delivery->packet_id = flow->last_id = free_id(flow);
@@ -122,6 +156,7 @@ struct mt_delivery *mt_flow_out_find(const struct mt_flow_out *flow, uint16_t pa
 void mt_flow_out_release(struct mt_flow_out *flow, struct mt_delivery *delivery)
 {
 	MT_CHECK(delivery->qos == 2);
+	mt_flow_out_repeat(flow, delivery);
 	delivery->state = MT_DELIVERY_RELEASED;
 	flow->bytes -= delivery->bytes - sizeof(*delivery);
 	delivery->bytes = sizeof(*delivery);
@@ -136,6 +171,7 @@ void mt_flow_out_drop(struct mt_flow_out *flow, struct mt_delivery **delivery)
 	if (old->state == MT_DELIVERY_WAITING) {
 		flow->waiting_count--;
 	} else {
+		mt_flow_out_repeat(flow, old);
 		flow->inflight_count--;
 		flow->window[old->packet_id & (flow->window_size - 1)] = NULL;
 	}

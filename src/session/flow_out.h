@@ -33,7 +33,7 @@ struct mt_delivery {
 	uint8_t qos;
 	uint8_t state;	/* enum mt_delivery_state */
 	bool is_retain; /* flag on the wire */
-	bool is_dup;	/* was sent before, on an earlier connection */
+	bool is_due;	/* in flight since an earlier connection, not sent again on this one */
 };
 
 struct mt_flow_out {
@@ -46,6 +46,8 @@ struct mt_flow_out {
 	uint32_t inflight_count;
 	uint16_t inflight_max; /* the client's receive maximum within ours */
 	uint16_t last_id;
+	struct mt_delivery *due; /* the first that is due to be sent again; NULL: none */
+	uint32_t due_count;
 	size_t bytes; /* of all deliveries */
 };
 
@@ -55,7 +57,14 @@ void mt_flow_out_finish(struct mt_flow_out *flow);
 MT_MUST_USE struct mt_delivery *mt_flow_out_push(struct mt_flow_out *flow, struct mt_msg *msg,
 						 struct mt_sub_ids *ids, uint8_t qos,
 						 bool is_retain, uint64_t epoch);
-/* The first waiting delivery when the window has room for it, else NULL. */
+/* A new connection: what is in flight and not released is due to be sent again, in order and within
+ * the window ([MQTT-4.4.0-1], [MQTT-3.3.4-7]). */
+void mt_flow_out_resume(struct mt_flow_out *flow);
+/* The first delivery that is due when the window has room for it, else NULL. */
+struct mt_delivery *mt_flow_out_peek_due(const struct mt_flow_out *flow);
+/* It was sent again. */
+void mt_flow_out_repeat(struct mt_flow_out *flow, struct mt_delivery *delivery);
+/* The first waiting delivery when nothing is due and the window has room for it, else NULL. */
 struct mt_delivery *mt_flow_out_peek(const struct mt_flow_out *flow);
 /* Gives the peeked delivery a packet id that nothing uses ([MQTT-2.2.1-4]) and moves it in flight.
  * MT_MEMORY: nothing changed. */
@@ -67,8 +76,7 @@ struct mt_delivery *mt_flow_out_find(const struct mt_flow_out *flow, uint16_t pa
 void mt_flow_out_release(struct mt_flow_out *flow, struct mt_delivery *delivery);
 /* Removes and frees a delivery in whatever state. */
 void mt_flow_out_drop(struct mt_flow_out *flow, struct mt_delivery **delivery);
-/* First of the in-flight ones, and the one after; NULL at the end: for sending again after a
- * reconnect, in order ([MQTT-4.4.0-1]). */
+/* First of the in-flight ones, and the one after, in the order of their start; NULL at the end. */
 struct mt_delivery *mt_flow_out_first_inflight(const struct mt_flow_out *flow);
 struct mt_delivery *mt_flow_out_next_inflight(const struct mt_flow_out *flow,
 					      const struct mt_delivery *delivery);

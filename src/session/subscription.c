@@ -78,6 +78,7 @@ static struct mt_group *create_group(struct mt_subscriptions *table, struct mt_b
 	group->name = mt_bytes_of(group->key + (name.data - filter.data), name.len);
 	if (mt_map_put(&table->groups, group) != MT_OK)
 		goto fail;
+	group->number = ++table->last_group;
 	return group;
 fail:
 	mt_mem_give(table->mem, group->key, filter.len);

@@ -18,6 +18,7 @@ struct mt_group {
 	uint8_t *key; /* "$share/<name>/<filter>" */
 	size_t key_len;
 	struct mt_bytes name;
+	uint64_t number; /* in the order of their making */
 	uint32_t member_count;
 	uint32_t turn; /* round robin */
 };
@@ -45,6 +46,7 @@ struct mt_subscriptions {
 	struct mt_pool pool;
 	struct mt_map by_key;
 	struct mt_map groups;
+	uint64_t last_group; /* number of the last one made */
 	uint8_t *key;	     /* scratch of find */
 	struct mt_ids nodes; /* scratch of match */
 	uint64_t generation;

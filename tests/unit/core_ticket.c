@@ -87,12 +87,80 @@ static void newer_retained_message_without_ticket_stays(void **state)
 	world_close(&world);
 }
 
+/* As many as were announced may be under way, of either kind, while the store takes its time; one
+ * more is a violation, and asking for the end of an exchange early makes no room. */
+static void the_whole_window_may_wait_for_the_store(void **state)
+{
+	(void)state;
+	SPEC(MQTT5, "3.3.4-8");
+	for (uint8_t mix = 0; mix < 3; mix++) {
+		uint16_t most = world_settings().limits.inflight;
+		struct world world;
+		struct world_conn *a;
+		world_open(&world);
+		a = world_client(&world, MT_VERSION_5, "a", true);
+		world.is_store_held = true;
+		for (uint16_t i = 0; i < most; i++)
+			world_publish(&world, a, "r", "m", mix < 2 ? mix + 1 : 1 + i % 2, true,
+				      (uint16_t)(i + 1));
+		assert_false(a->is_closed);
+		world_publish(&world, a, "r", "m", 1, true, 99);
+		assert_int_equal(world_take_disconnect(a), MT_REASON_RECEIVE_MAXIMUM_EXCEEDED);
+		world_close(&world);
+	}
+}
+
+/* PUBLISH and PUBREL of one id again and again while the store stands still: bounded. */
+static void early_releases_pile_nothing_up(void **state)
+{
+	struct world world;
+	struct world_conn *a;
+	uint32_t rounds = 0;
+	(void)state;
+	world_open(&world);
+	a = world_client(&world, MT_VERSION_5, "a", true);
+	world.is_store_held = true;
+	for (; rounds < 200 && !a->is_closed; rounds++) {
+		world_publish(&world, a, "r", "m", 2, true, 1);
+		if (!a->is_closed)
+			world_send_ack(&world, a, MT_PACKET_PUBREL, 1, 0);
+	}
+	assert_int_equal(rounds, world_settings().limits.inflight + 1);
+	world_close(&world);
+}
+
+/* What is refused behind a message that waits counts until its answer has left. */
+static void refusals_that_wait_count(void **state)
+{
+	const struct mt_rule rules[] = {{.id = 1,
+					 .operation = MT_OPERATION_PUBLISH,
+					 .qos_mask = 7,
+					 .filter = mt_bytes_str("r")}};
+	struct mt_core_settings settings = world_settings();
+	struct world world;
+	struct world_conn *a;
+	uint16_t id = 1;
+	(void)state;
+	world_open_with(&world, &settings, world_policy(rules, 1));
+	a = world_dial(&world, "r");
+	world_connect(&world, a, MT_VERSION_5, "a", true);
+	world.is_store_held = true;
+	world_publish(&world, a, "r", "m", 1, true, id);
+	while (!a->is_closed && id < 100)
+		world_publish(&world, a, "denied", "m", 2, false, ++id);
+	assert_int_equal(id, settings.limits.inflight + 1);
+	world_close(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(repeated_message_waits_once),
 		cmocka_unit_test(last_stored_retained_message_stays),
 		cmocka_unit_test(newer_retained_message_without_ticket_stays),
+		cmocka_unit_test(the_whole_window_may_wait_for_the_store),
+		cmocka_unit_test(early_releases_pile_nothing_up),
+		cmocka_unit_test(refusals_that_wait_count),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

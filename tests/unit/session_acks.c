@@ -2,6 +2,7 @@
 #include "base/rng.h"
 #include "session/acks.h"
 #include "spec.h"
+#include "wire/packet.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,6 +54,14 @@ static void leave_in_order_and_only_when_ready(void **state)
 	assert_int_equal(mem.used_bytes, 0);
 }
 
+static uint32_t count_final(const struct mt_held_ack *held, size_t count)
+{
+	uint32_t final_count = 0;
+	for (size_t i = 0; i < count; i++)
+		final_count += held[i].type == MT_PACKET_PUBACK || held[i].reason >= 0x80;
+	return final_count;
+}
+
 /* Random pushes, answers and pops. */
 static void equals_the_naive_twin(void **state)
 {
@@ -72,7 +81,8 @@ static void equals_the_naive_twin(void **state)
 		if (last < TWIN_MAX && roll % 3 == 0) {
 			twin[last] = (struct mt_held_ack){.ticket = roll & 64 ? last + 1 : 0,
 							  .packet_id = (uint16_t)(last + 1),
-							  .type = (uint8_t)(roll >> 8),
+							  .type = roll & 256 ? MT_PACKET_PUBACK
+									     : MT_PACKET_PUBREC,
 							  .reason = (uint8_t)(roll >> 16)};
 			assert_int_equal(mt_acks_push(&acks, twin[last++]), MT_OK);
 		} else if (first < last && roll % 3 == 1) {
@@ -88,6 +98,7 @@ static void equals_the_naive_twin(void **state)
 				assert_memory_equal(&got, &twin[first++], sizeof(got));
 		}
 		assert_int_equal(acks.count, last - first);
+		assert_int_equal(acks.final_count, count_final(&twin[first], last - first));
 	}
 	mt_acks_finish(&acks);
 	assert_int_equal(mem.used_bytes, 0);
