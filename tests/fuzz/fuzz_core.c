@@ -18,6 +18,8 @@
 #define CONNS 6u
 #define TICKETS 512u
 #define PACKET_BYTES 2048u
+#define LARGE_BYTES 1500u /* of a payload that the core refers to instead of copying it */
+#define BITE_BYTES 64u	  /* what a slow network takes at once */
 
 struct peer {
 	mt_conn conn;
@@ -41,6 +43,8 @@ struct play {
 	uint32_t ticket_count;
 	uint64_t auth_tickets[CONNS];
 	uint32_t auth_count;
+	bool is_network_slow;
+	bool is_memory_short;
 };
 
 static const char *const ids[] = {"", "a", "b", "$x", "a/b", "+", "client-with-a-longer-name", "c"};
@@ -170,6 +174,18 @@ static void append(struct peer *peer, struct mt_bytes bytes)
 	peer->out_bytes += bytes.len;
 }
 
+/* A slow network takes the beginning of the first piece and no more. */
+static void take_bite(struct play *play, struct peer *peer)
+{
+	struct mt_bytes first;
+	if (mt_core_output(play->core, peer->conn, &first, 1) == 0)
+		return;
+	first.len = first.len < BITE_BYTES ? first.len : BITE_BYTES;
+	append(peer, first);
+	mt_core_sent(play->core, play->now, peer->conn, first.len);
+	look(peer);
+}
+
 static void pull(struct play *play, struct peer *peer)
 {
 	struct mt_bytes list[8];
@@ -214,13 +230,16 @@ static void obey(struct play *play, const struct mt_request *request)
 	struct peer *peer = find(play, request->conn);
 	switch (request->type) {
 	case MT_REQUEST_SEND:
-		if (peer)
+		if (peer && play->is_network_slow)
+			take_bite(play, peer);
+		else if (peer)
 			pull(play, peer);
 		break;
 	case MT_REQUEST_CLOSE:
 		MT_CHECK(peer);
 		pull(play, peer);
-		MT_CHECK(peer->out_bytes == 0);
+		/* Only where memory is short a packet may break off, and only as the last. */
+		MT_CHECK(peer->out_bytes == 0 || play->is_memory_short);
 		forget(play, peer);
 		break;
 	case MT_REQUEST_RESUME:
@@ -312,6 +331,9 @@ static void put_publish(struct play *play, struct peer *peer, struct mt_buf *out
 				     .is_dup = choice % 3 && choice & 8,
 				     .topic = pick(play, topics, MT_COUNT_OF(topics)),
 				     .payload = mt_reader_take(&play->in, choice >> 4)};
+	static const uint8_t large[LARGE_BYTES];
+	if (choice >> 4 == 3)
+		publish.payload = mt_bytes_of(large, sizeof(large));
 	if (publish.qos > 0)
 		publish.packet_id = 1 + mt_reader_u8(&play->in) % 12;
 	if (peer->version == MT_VERSION_5 && choice & 0x80) {
@@ -439,6 +461,14 @@ static void authenticated(struct play *play)
 			      &verdict);
 }
 
+static void change_network(struct play *play)
+{
+	play->is_network_slow = !play->is_network_slow;
+	for (size_t i = 0; i < CONNS && !play->is_network_slow; i++)
+		if (play->peers[i].is_open)
+			pull(play, &play->peers[i]);
+}
+
 static void command(struct play *play)
 {
 	uint8_t choice = mt_reader_u8(&play->in);
@@ -450,7 +480,9 @@ static void command(struct play *play)
 	if (choice & 2)
 		mt_core_kick(play->core, play->now, mt_bytes_str(choice & 4 ? "ann" : ""),
 			     pick(play, ids, MT_COUNT_OF(ids)));
-	if (choice == 0xf8)
+	if (choice & 8)
+		change_network(play);
+	if (choice == 0xf0)
 		mt_core_shut_down(play->core, play->now);
 	while (mt_core_next_client(play->core, &cursor, &info))
 		for (uint32_t i = 0; i < info.subscription_count; i++)
@@ -538,6 +570,21 @@ static struct mt_core_settings settings_of(uint8_t choice)
 	};
 }
 
+static void check_limits(const struct play *play, const struct mt_core_settings *settings)
+{
+	const struct mt_core_limits *limits = &settings->limits;
+	struct mt_core_counts counts = mt_core_counts(play->core);
+	MT_CHECK(counts.memory_bytes <= settings->memory_bytes);
+	MT_CHECK(counts.connections <= limits->connections);
+	MT_CHECK(counts.sessions <= limits->sessions);
+	MT_CHECK(counts.sessions_connected <= counts.connections);
+	MT_CHECK(counts.sessions_connected <= counts.sessions);
+	MT_CHECK(counts.subscriptions <= counts.sessions * limits->filters_per_session);
+	MT_CHECK(counts.retained_count <= limits->retained_count);
+	MT_CHECK(counts.retained_bytes <= limits->retained_bytes);
+	MT_CHECK(counts.queued_messages <= (uint64_t)counts.sessions * limits->queue_messages);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -547,13 +594,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	play = (struct play){.now = {1000 * MT_SECOND, 1700000000 * MT_SECOND}};
 	play.in = mt_reader_of(mt_bytes_of(data, size));
 	settings = settings_of(mt_reader_u8(&play.in));
+	play.is_memory_short = settings.memory_bytes != SIZE_MAX;
 	play.policies[0] = make_policy(true);
 	play.policies[1] = make_policy(false);
 	play.core = mt_core_create(&settings, play.policies[0], play.now);
 	while (play.core && !play.in.is_short && mt_reader_left(&play.in) > 0) {
 		step(&play);
 		drain(&play);
-		MT_CHECK(mt_core_counts(play.core).memory_bytes <= settings.memory_bytes);
+		check_limits(&play, &settings);
 	}
 	mt_core_destroy(&play.core);
 	for (size_t i = 0; i < 2; i++)
