@@ -126,13 +126,24 @@ static void authenticate(struct mt_pump *pump, const struct mt_request *request)
 	}
 }
 
+static void answer_stored(struct mt_pump *pump)
+{
+	uint64_t ticket;
+	enum mt_status status;
+	while (mt_store_answer(pump->store, &ticket, &status))
+		mt_core_stored(pump->core, pump->now, ticket, status);
+}
+
+/* A refusal is an answer too, and answers keep their order: those before it go first. */
 static void store(struct mt_pump *pump, const struct mt_request *request)
 {
 	enum mt_status status =
 		mt_store_append(pump->store, request->ticket, mt_msg_topic(request->msg),
 				mt_msg_payload(request->msg));
-	if (status != MT_OK)
-		mt_core_stored(pump->core, pump->now, request->ticket, status);
+	if (status == MT_OK)
+		return;
+	answer_stored(pump);
+	mt_core_stored(pump->core, pump->now, request->ticket, status);
 }
 
 static void serve_socket(struct mt_pump *pump, const struct mt_request *request)
@@ -302,10 +313,7 @@ static void serve_event(struct mt_pump *pump, const struct mt_event *event)
 
 static void serve_store(struct mt_pump *pump)
 {
-	uint64_t ticket;
-	enum mt_status status;
-	while (mt_store_answer(pump->store, &ticket, &status))
-		mt_core_stored(pump->core, pump->now, ticket, status);
+	answer_stored(pump);
 	serve_requests(pump);
 }
 

@@ -12,9 +12,15 @@
 #define BLOCK_COUNT 32u
 #define CEILING 20000u
 
-/* Lets the allocator under the sanitizer refuse as the plain one does. */
+/* Lets the allocator under a sanitizer refuse as the plain one does. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
 {
 	return "allocator_may_return_null=1";
 }
