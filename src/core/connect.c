@@ -281,6 +281,7 @@ static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *
 	session->keep_alive_s = peer->keep_alive_s = keep_alive_of(core, connect);
 	peer->session = session;
 	peer->phase = MT_PHASE_OPEN;
+	peer->input_ns = core->now.mono_ns; /* the wait for the verdict was ours */
 	peer->is_problem_info_wanted =
 		!(props->present & MT_PROP_BIT(REQUEST_PROBLEM_INFORMATION)) ||
 		props->request_problem_info;

@@ -1,7 +1,5 @@
-/* The entry points of the core, and the dispatch of packets to the files that handle them. */
+/* The entry points of the core. */
 #include "core/state.h"
-
-#include "wire/control.h"
 
 #include <stdlib.h>
 
@@ -252,89 +250,4 @@ void mt_core_sent(struct mt_core *core, struct mt_now now, mt_conn conn, size_t 
 		mt_deliver_pump(core, peer->session);
 	if (peer->out.bytes == 0)
 		peer->is_dirty = false;
-}
-
-static void disconnected_by_client(struct mt_core *core, struct mt_peer *peer,
-				   const struct mt_frame *frame)
-{
-	struct mt_control control;
-	struct mt_violation why;
-	if (mt_control_decode(frame, peer->version, MT_SIDE_CLIENT, &control, &why) != MT_OK) {
-		mt_peer_violated(core, peer, &why);
-		return;
-	}
-	if (control.props.present & MT_PROP_BIT(SESSION_EXPIRY_INTERVAL)) {
-		uint32_t most = core->settings.limits.session_expiry_s;
-		uint32_t asked = control.props.session_expiry_s;
-		if (peer->session->expiry_s == 0 && asked != 0) {
-			why = (struct mt_violation){"section 3.14.2.2.2", MT_REASON_PROTOCOL_ERROR,
-						    0};
-			mt_peer_violated(core, peer, &why);
-			return;
-		}
-		peer->session->expiry_s = asked < most ? asked : most;
-	}
-	mt_peer_close(core, peer, 0, control.reason != MT_REASON_SUCCESS, "by the client");
-}
-
-static void answer_ping(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
-{
-	struct mt_violation why;
-	uint8_t data[2];
-	struct mt_buf buf = mt_buf_of(data, sizeof(data));
-	if (mt_ping_decode(frame, &why) != MT_OK) {
-		mt_peer_violated(core, peer, &why);
-		return;
-	}
-	mt_ping_encode(MT_PACKET_PINGRESP, &buf);
-	mt_peer_send(core, peer, mt_buf_view(&buf));
-}
-
-static void refuse_packet(struct mt_core *core, struct mt_peer *peer, const char *statement)
-{
-	struct mt_violation why = {statement, MT_REASON_PROTOCOL_ERROR, 0};
-	mt_peer_violated(core, peer, &why);
-}
-
-void mt_core_dispatch(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
-{
-	if (peer->phase == MT_PHASE_CONNECT) {
-		if (frame->type == MT_PACKET_CONNECT)
-			mt_connect_handle(core, peer, frame);
-		else
-			refuse_packet(core, peer, "MQTT-3.1.0-1");
-		return;
-	}
-	switch (frame->type) {
-	case MT_PACKET_PUBLISH:
-		mt_stage_publish(core, peer, frame);
-		break;
-	case MT_PACKET_PUBACK:
-	case MT_PACKET_PUBREC:
-	case MT_PACKET_PUBREL:
-	case MT_PACKET_PUBCOMP:
-		mt_acknowledge(core, peer, frame);
-		break;
-	case MT_PACKET_SUBSCRIBE:
-		mt_subscribe_handle(core, peer, frame);
-		break;
-	case MT_PACKET_UNSUBSCRIBE:
-		mt_unsubscribe_handle(core, peer, frame);
-		break;
-	case MT_PACKET_PINGREQ:
-		answer_ping(core, peer, frame);
-		break;
-	case MT_PACKET_DISCONNECT:
-		disconnected_by_client(core, peer, frame);
-		break;
-	case MT_PACKET_CONNECT:
-		refuse_packet(core, peer, "MQTT-3.1.0-2");
-		break;
-	default:
-		/* AUTH without an authentication method ([MQTT-4.12.0-7]), and what only a server
-		 * may send. */
-		refuse_packet(core, peer,
-			      frame->type == MT_PACKET_AUTH ? "MQTT-4.12.0-7" : "section 2.1.2");
-		break;
-	}
 }

@@ -1,6 +1,8 @@
 /* How connections and sessions end: wills (section 3.1.2.5), session expiry (3.1.2.11.2). */
 #include "core/state.h"
 
+#include "wire/control.h"
+
 /* The will as a message of now: its expiry begins at publication ([MQTT-3.1.3-9] and
  * section 3.1.3.2.4). */
 static struct mt_msg *dated_will(const struct mt_core *core, const struct mt_msg *will)
@@ -97,4 +99,26 @@ void mt_session_timer_fired(struct mt_core *core, struct mt_session *session)
 	if (will_due(session) <= core->now.mono_ns)
 		fire_will(core, session);
 	arm(core, session);
+}
+
+void mt_depart_asked(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
+{
+	struct mt_control control;
+	struct mt_violation why;
+	if (mt_control_decode(frame, peer->version, MT_SIDE_CLIENT, &control, &why) != MT_OK) {
+		mt_peer_violated(core, peer, &why);
+		return;
+	}
+	if (control.props.present & MT_PROP_BIT(SESSION_EXPIRY_INTERVAL)) {
+		uint32_t most = core->settings.limits.session_expiry_s;
+		uint32_t asked = control.props.session_expiry_s;
+		if (peer->session->expiry_s == 0 && asked != 0) {
+			why = (struct mt_violation){"section 3.14.2.2.2", MT_REASON_PROTOCOL_ERROR,
+						    0};
+			mt_peer_violated(core, peer, &why);
+			return;
+		}
+		peer->session->expiry_s = asked < most ? asked : most;
+	}
+	mt_peer_close(core, peer, 0, control.reason != MT_REASON_SUCCESS, "by the client");
 }

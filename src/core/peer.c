@@ -1,5 +1,5 @@
 /* One connection: its bytes in, its bytes out, its timer, its end. */
-#include "core/state.h"
+#include "core/machine.h"
 
 #include "wire/control.h"
 
@@ -217,12 +217,15 @@ static size_t consume(struct mt_core *core, struct mt_peer *peer, struct mt_byte
 		if (status == MT_AGAIN)
 			break;
 		if (status != MT_OK) {
+			if (peer->phase == MT_PHASE_OPEN)
+				why.statement = mt_frame_statement(&why, peer->version);
 			mt_peer_violated(core, peer, &why);
 			break;
 		}
 		pos += frame.bytes;
+		peer->input_ns = core->now.mono_ns;
 		core->counts.packets_received++;
-		mt_core_dispatch(core, peer, &frame);
+		mt_machine_dispatch(core, peer, &frame);
 	}
 	return pos;
 }
@@ -297,7 +300,6 @@ void mt_peer_input(struct mt_core *core, struct mt_peer *peer, struct mt_bytes b
 	enum mt_status status;
 	if (peer->phase == MT_PHASE_CLOSING || peer->is_abandoned)
 		return;
-	peer->input_ns = core->now.mono_ns;
 	core->counts.bytes_received += bytes.len;
 	if (peer->in_len == 0) {
 		size_t done = consume(core, peer, bytes);
@@ -311,4 +313,17 @@ void mt_peer_input(struct mt_core *core, struct mt_peer *peer, struct mt_bytes b
 	}
 	if (status != MT_OK)
 		mt_peer_close(core, peer, MT_REASON_QUOTA_EXCEEDED, true, "out of memory");
+}
+
+void mt_peer_ping(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
+{
+	struct mt_violation why;
+	uint8_t data[2];
+	struct mt_buf buf = mt_buf_of(data, sizeof(data));
+	if (mt_ping_decode(frame, &why) != MT_OK) {
+		mt_peer_violated(core, peer, &why);
+		return;
+	}
+	mt_ping_encode(MT_PACKET_PINGRESP, &buf);
+	mt_peer_send(core, peer, mt_buf_view(&buf));
 }

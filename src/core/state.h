@@ -1,14 +1,23 @@
 /*
  * The inside of the core: what its files share. Nobody outside src/core includes this.
  *
- *   core.c        entry points, dispatch of packets          connect.c   CONNECT, takeover, CONNACK
- *   peer.c        input buffer, sending, closing             stage.c     PUBLISH from a client,
- * step by step route.c       topic -> verdict and receivers, cached     deliver.c   one message to
- * one session acknowledge.c PUBACK ... PUBCOMP                         subscribe.c SUBSCRIBE,
- * UNSUBSCRIBE, retained depart.c      end of connections and sessions, wills     ticket.c
- * acknowledgements that wait for the store sweep.c       change of policy output.c    unsent bytes
- * request.c  requests, audit throttle.c    back-pressure on publishers sys.c         $SYS inform.c
- * questions from outside
+ *   core.c         entry points
+ *   machine.c      phase x packet type -> which of these files handles it
+ *   peer.c         input buffer, sending, closing
+ *   connect.c      CONNECT, takeover, CONNACK
+ *   stage.c        PUBLISH from a client, step by step
+ *   route.c        topic -> verdict and receivers, cached
+ *   deliver.c      one message to one session
+ *   acknowledge.c  PUBACK ... PUBCOMP
+ *   subscribe.c    SUBSCRIBE, UNSUBSCRIBE, retained
+ *   depart.c       end of connections and sessions, wills
+ *   ticket.c       acknowledgements that wait for the store
+ *   sweep.c        change of policy
+ *   throttle.c     back-pressure on publishers
+ *   output.c       unsent bytes
+ *   request.c      requests, audit
+ *   sys.c          $SYS
+ *   inform.c       questions from outside
  */
 #pragma once
 
@@ -89,7 +98,7 @@ struct mt_peer {
 	struct mt_session *session; /* while OPEN */
 	struct mt_conn_facts facts;
 	mt_time opened_ns;
-	mt_time input_ns; /* of the last input: keep-alive is re-armed lazily */
+	mt_time input_ns; /* of the last whole packet: keep-alive is re-armed lazily */
 	uint8_t *in;	  /* bytes of an unfinished packet, or behind a CONNECT */
 	size_t in_len, in_cap;
 	uint8_t *hello; /* the CONNECT packet while it is authenticated */
@@ -256,9 +265,8 @@ void mt_peer_hello_done(struct mt_core *core, struct mt_peer *peer);
 void mt_peer_resume_input(struct mt_core *core, struct mt_peer *peer);
 void mt_peer_timer_fired(struct mt_core *core, struct mt_peer *peer);
 void mt_peer_arm(struct mt_core *core, struct mt_peer *peer);
-
-/* ---- core.c ---- */
-void mt_core_dispatch(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
+/* PINGREQ (section 3.12). */
+void mt_peer_ping(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
 
 /* ---- connect.c ---- */
 void mt_connect_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
@@ -336,6 +344,8 @@ void mt_unsubscribe_handle(struct mt_core *core, struct mt_peer *peer,
 			   const struct mt_frame *frame);
 
 /* ---- depart.c ---- */
+/* DISCONNECT from the client (section 3.14). */
+void mt_depart_asked(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
 /* The connection of a session is over: will, expiry. */
 void mt_depart(struct mt_core *core, struct mt_peer *peer, bool is_will_due);
 void mt_session_end(struct mt_core *core, struct mt_session *session);

@@ -105,6 +105,21 @@ enum mt_status mt_frame_next(struct mt_bytes in, size_t packet_bytes_max, struct
 	return cut_long(in, packet_bytes_max, out, why);
 }
 
+const char *mt_frame_statement(const struct mt_violation *why, enum mt_version version)
+{
+	/* 3.1.1 numbers the flags of three packets as 5 does, has one id for all others, and none
+	 * for lengths. */
+	static const char *const renamed[][2] = {{"MQTT-2.1.3-1", "MQTT-2.2.2-2"},
+						 {"MQTT-3.14.1-1", "MQTT-2.2.2-2"},
+						 {"MQTT-3.15.1-1", "section 2.2.1"},
+						 {"MQTT-1.5.5-1", "section 2.2.3"},
+						 {"MQTT-3.2.2-15", "section 2.2.3"}};
+	for (size_t i = 0; version != MT_VERSION_5 && i < MT_COUNT_OF(renamed); i++)
+		if (strcmp(why->statement, renamed[i][0]) == 0)
+			return renamed[i][1];
+	return why->statement;
+}
+
 size_t mt_frame_bytes(struct mt_bytes in)
 {
 	struct mt_violation ignored;

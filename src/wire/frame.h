@@ -25,6 +25,10 @@ struct mt_frame {
 MT_MUST_USE enum mt_status mt_frame_next(struct mt_bytes in, size_t packet_bytes_max,
 					 struct mt_frame *out, struct mt_violation *why);
 
+/* The statement of such a violation as the peer's version numbers it: the header is read before the
+ * version is known, and *why has the ids of MQTT 5. */
+const char *mt_frame_statement(const struct mt_violation *why, enum mt_version version);
+
 /* Bytes of the whole packet at the start of `in` when its header is complete, else 0. For sizing a
  * buffer. */
 size_t mt_frame_bytes(struct mt_bytes in);
