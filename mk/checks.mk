@@ -27,7 +27,7 @@ docs-check: ## docs/reference agrees with the tables
 STATIC := layers lint sizes docs-check
 TESTS := unit model interop
 ifeq ($(V),release)
-TESTS := unit model fuzz-smoke interop
+TESTS := unit model proof fuzz-smoke interop
 endif
 
 check: ## everything before a change lands; ends with `N passed, N failed`

@@ -39,4 +39,6 @@ fuzz-smoke: ## every fuzz target for ten seconds
 INTEROP := $(sort $(wildcard tests/interop/*.sh tests/interop/*.py))
 interop: all ## run the scripts of tests/interop against the products of variant V
 	MT_BUILD=$(B) tools/run-tests -j 1 $(shell for f in $(INTEROP); do [ -x $$f ] && echo $$f; done)
-.PHONY: unit model fuzz-targets fuzz-smoke interop
+proof: ## search the Spin models of spec/models, and find their planted errors
+	tools/run-tests tests/proof/models.sh
+.PHONY: unit model proof fuzz-targets fuzz-smoke interop
