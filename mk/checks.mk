@@ -24,6 +24,9 @@ docs-check: ## docs/reference agrees with the tables
 	@for page in $(DOC_PAGES); do tools/docs $$page | cmp -s - docs/reference/$$page.md || \
 		{ echo "docs/reference/$$page.md is out of date; run make docs"; exit 1; }; done
 
+spec: ## every normative statement has a test or a reason; the matrix in docs/reference/conformance.md
+	@tools/spec > docs/reference/conformance.md.tmp; status=$$?; mv docs/reference/conformance.md.tmp docs/reference/conformance.md; exit $$status
+
 STATIC := layers lint sizes docs-check
 TESTS := unit model interop
 ifeq ($(V),release)
@@ -36,4 +39,6 @@ check: ## everything before a change lands; ends with `N passed, N failed`
 
 check-fast: ## the part of check that takes under a minute
 	@MAKE='$(MAKE)' tools/check $(V) $(STATIC) unit
-.PHONY: layers lint sizes format tidy docs docs-check check check-fast
+spec-check: ## every normative statement has a test or a reason, and the matrix is up to date
+	@tools/spec | cmp -s - docs/reference/conformance.md || { tools/spec >/dev/null; echo "docs/reference/conformance.md is out of date; run make spec"; exit 1; }
+.PHONY: spec spec-check layers lint sizes format tidy docs docs-check check check-fast
