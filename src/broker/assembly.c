@@ -2,6 +2,7 @@
 #include "broker/assembly.h"
 
 #include "io/listen.h"
+#include "topic/name.h"
 
 #include <stdio.h>
 
@@ -189,6 +190,11 @@ void mt_assembly_check(struct mt_assembly *assembly)
 				      assembly->origins[i].where, settings->listeners[i].name,
 				      fault);
 	}
+	if (settings->response_topic[0] != '\0' &&
+	    !mt_topic_name_is_valid(mt_bytes_str(settings->response_topic)))
+		mt_report_add(assembly->report,
+			      "response_topic: found a text that is no topic name; expected one "
+			      "without wildcards, such as reply/%%c");
 	if (settings->listener_count == 0 && assembly->report->count == 0)
 		mt_report_add(assembly->report, "listeners: found none; expected at least one");
 }

@@ -225,6 +225,8 @@ static const char *describe(enum mt_value_type type)
 		return "the name of a role";
 	case MT_VALUE_PATH:
 		return "the path of a file";
+	case MT_VALUE_TEXT:
+		return "a text without control characters";
 	case MT_VALUE_ENDPOINT:
 		return "HOST:PORT, such as 127.0.0.1:1883 or [::]:8883";
 	}
@@ -341,6 +343,7 @@ static bool store(const struct mt_key *key, uint8_t *field, struct mt_bytes valu
 	case MT_VALUE_ROLE:
 		return store_text(key, field, value, mt_value_is_name(value, key->bytes));
 	case MT_VALUE_PATH:
+	case MT_VALUE_TEXT:
 		return store_text(key, field, value, mt_value_is_path(value, key->bytes));
 	case MT_VALUE_ENDPOINT:
 		return store_endpoint(key, field, value, expected);

@@ -107,6 +107,7 @@ bool mt_value_number(enum mt_value_type type, struct mt_bytes text, uint64_t *ou
 	case MT_VALUE_CHOICE:
 	case MT_VALUE_ROLE:
 	case MT_VALUE_PATH:
+	case MT_VALUE_TEXT:
 	case MT_VALUE_ENDPOINT:
 		break;
 	}

@@ -18,6 +18,7 @@ enum mt_value_type {
 	MT_VALUE_CHOICE,  /* index into a list of words */
 	MT_VALUE_ROLE,
 	MT_VALUE_PATH,
+	MT_VALUE_TEXT,
 	MT_VALUE_ENDPOINT,
 };
 
@@ -30,5 +31,5 @@ bool mt_value_bool(struct mt_bytes text, uint64_t *out);
 /* Names of roles and listeners: letters, digits, '-' and '_', the first a letter; fewer than `cap`
  * bytes; no boolean word. */
 bool mt_value_is_name(struct mt_bytes text, size_t cap);
-/* No control characters, valid UTF-8, 1 to cap - 1 bytes. */
+/* Paths and texts: no control characters, valid UTF-8, 1 to cap - 1 bytes. */
 bool mt_value_is_path(struct mt_bytes text, size_t cap);

@@ -3,21 +3,39 @@
 
 #include "wire/ack.h"
 
+const char *mt_ack_explain(uint8_t reason)
+{
+	switch (reason) {
+	case MT_REASON_NOT_AUTHORIZED:
+		return "no rule of this identity permits it";
+	case MT_REASON_QUOTA_EXCEEDED:
+		return "a limit of the broker is reached";
+	case MT_REASON_TOPIC_NAME_INVALID:
+	case MT_REASON_TOPIC_FILTER_INVALID:
+		return "it has too many levels";
+	default:
+		return NULL;
+	}
+}
+
 void mt_ack_send(struct mt_core *core, struct mt_peer *peer, uint8_t type, uint16_t packet_id,
 		 uint8_t reason)
 {
 	struct mt_ack ack = {.type = type, .reason = reason, .packet_id = packet_id};
 	uint8_t data[128];
 	struct mt_buf buf = mt_buf_of(data, sizeof(data));
+	const char *explanation;
 	if (peer->version != MT_VERSION_5 && reason >= MT_REASON_UNSPECIFIED_ERROR &&
 	    (type == MT_PACKET_PUBACK || type == MT_PACKET_PUBREC)) {
 		/* 3.1.1 cannot say no: closing is the only answer that is not a lie. */
 		mt_peer_close(core, peer, reason, true, "a publish could not be kept");
 		return;
 	}
-	if (reason == MT_REASON_NOT_AUTHORIZED && peer->is_problem_info_wanted) {
+	explanation =
+		MT_UNLIKELY(reason >= MT_REASON_UNSPECIFIED_ERROR) ? mt_ack_explain(reason) : NULL;
+	if (explanation && peer->is_problem_info_wanted) {
 		ack.props.present = MT_PROP_BIT(REASON_STRING);
-		ack.props.reason_string = mt_bytes_str("no rule of this identity permits it");
+		ack.props.reason_string = mt_bytes_str(explanation);
 	}
 	MT_CHECK(mt_ack_encode(&ack, peer->version, &buf) == MT_OK);
 	/* [MQTT-3.1.2-24] and [MQTT-3.4.2-2]: the explanation goes when the packet would be too

@@ -19,20 +19,10 @@ struct admission {
 	uint8_t assigned[31];
 };
 
-static void send_connack(struct mt_core *core, struct mt_peer *peer,
-			 const struct mt_connack *connack)
-{
-	uint8_t data[512];
-	struct mt_buf buf = mt_buf_of(data, sizeof(data));
-	MT_CHECK(mt_connack_encode(connack, peer->version, &buf) == MT_OK);
-	mt_peer_send(core, peer, mt_buf_view(&buf));
-}
-
 /* A CONNACK that says no ([MQTT-3.1.4-2]), an audit line, the end. */
 static void refuse(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect,
 		   uint8_t reason, const char *what)
 {
-	struct mt_connack connack = {.reason = reason};
 	core->counts.connects_refused++;
 	mt_audit(core, peer,
 		 &(struct mt_audit_facts){.event = MT_AUDIT_REFUSE,
@@ -40,7 +30,7 @@ static void refuse(struct mt_core *core, struct mt_peer *peer, const struct mt_c
 					  .reason = reason,
 					  .user = connect->user,
 					  .client_id = connect->client_id});
-	send_connack(core, peer, &connack);
+	mt_welcome_refuse(core, peer, reason, what);
 	mt_peer_close(core, peer, 0, false, what);
 }
 
@@ -52,9 +42,8 @@ static void refuse_violation(struct mt_core *core, struct mt_peer *peer,
 	bool is_answered = peer->version == MT_VERSION_5 ||
 			   why->reason == MT_REASON_UNSUPPORTED_PROTOCOL_VERSION ||
 			   why->reason == MT_REASON_CLIENT_IDENTIFIER_NOT_VALID;
-	struct mt_connack connack = {.reason = why->reason};
 	if (is_answered)
-		send_connack(core, peer, &connack);
+		mt_welcome_refuse(core, peer, why->reason, why->statement);
 	mt_peer_violated(core, peer, why);
 }
 
@@ -282,41 +271,8 @@ static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *
 	peer->session = session;
 	peer->phase = MT_PHASE_OPEN;
 	peer->input_ns = core->now.mono_ns; /* the wait for the verdict was ours */
-	peer->is_problem_info_wanted =
-		!(props->present & MT_PROP_BIT(REQUEST_PROBLEM_INFORMATION)) ||
-		props->request_problem_info;
-	if (props->present & MT_PROP_BIT(MAXIMUM_PACKET_SIZE))
-		peer->packet_bytes_max = props->packet_bytes_max;
 	core->connected_count++;
 	core->subscriptions.generation++; /* routes know which receivers persist */
-}
-
-static void welcome(struct mt_core *core, struct mt_peer *peer, const struct admission *admission,
-		    bool is_present)
-{
-	const struct mt_core_limits *limits = &core->settings.limits;
-	const struct mt_connect *connect = &admission->connect;
-	struct mt_connack connack = {.is_session_present = is_present};
-	struct mt_props *props = &connack.props;
-	props->present = MT_PROP_BIT(RECEIVE_MAXIMUM) | MT_PROP_BIT(MAXIMUM_PACKET_SIZE) |
-			 MT_PROP_BIT(TOPIC_ALIAS_MAXIMUM);
-	props->receive_max = limits->inflight;
-	props->packet_bytes_max = (uint32_t)limits->packet_bytes;
-	props->topic_alias_max = limits->topic_aliases;
-	if (connect->version == MT_VERSION_5 &&
-	    peer->session->expiry_s != connect->props.session_expiry_s) {
-		props->present |= MT_PROP_BIT(SESSION_EXPIRY_INTERVAL);
-		props->session_expiry_s = peer->session->expiry_s;
-	}
-	if (peer->keep_alive_s != connect->keep_alive_s) {
-		props->present |= MT_PROP_BIT(SERVER_KEEP_ALIVE);
-		props->server_keep_alive_s = peer->keep_alive_s;
-	}
-	if (admission->is_id_assigned) {
-		props->present |= MT_PROP_BIT(ASSIGNED_CLIENT_IDENTIFIER);
-		props->assigned_client_id = connect->client_id;
-	}
-	send_connack(core, peer, &connack);
 }
 
 static void admit(struct mt_core *core, struct mt_peer *peer, struct admission *admission)
@@ -343,7 +299,10 @@ static void admit(struct mt_core *core, struct mt_peer *peer, struct admission *
 	mt_audit(core, peer,
 		 &(struct mt_audit_facts){.event = MT_AUDIT_CONNECT,
 					  .what = is_present ? "session resumed" : "new session"});
-	welcome(core, peer, admission, is_present);
+	mt_welcome(core, peer,
+		   &(struct mt_welcome){.connect = connect,
+					.is_session_present = is_present,
+					.is_id_assigned = admission->is_id_assigned});
 	if (is_present && peer->phase == MT_PHASE_OPEN)
 		mt_deliver_resume(core, session);
 }
@@ -362,31 +321,67 @@ static void decide(struct mt_core *core, struct mt_peer *peer, const struct mt_c
 		admit(core, peer, &admission);
 }
 
+/* What holds for every answer from here on. */
+static void note_wishes(struct mt_peer *peer, const struct mt_props *props)
+{
+	peer->is_problem_info_wanted =
+		!(props->present & MT_PROP_BIT(REQUEST_PROBLEM_INFORMATION)) ||
+		props->request_problem_info;
+	if (props->present & MT_PROP_BIT(MAXIMUM_PACKET_SIZE))
+		peer->packet_bytes_max = props->packet_bytes_max;
+}
+
+/* NULL, or why a CONNECT that is well-formed is refused whoever sends it. */
+static const char *check_connect(const struct mt_core *core, const struct mt_peer *peer,
+				 const struct mt_connect *connect, uint8_t *reason)
+{
+	if (connect->props.present & MT_PROP_BIT(AUTHENTICATION_METHOD)) {
+		*reason = MT_REASON_BAD_AUTHENTICATION_METHOD;
+		return "unknown authentication method";
+	}
+	if (connect->has_will &&
+	    mt_topic_level_count(connect->will_topic) > core->settings.limits.topic_levels) {
+		*reason = MT_REASON_TOPIC_NAME_INVALID;
+		return "will topic has too many levels";
+	}
+	return mt_offer_check_connect(peer, connect, reason);
+}
+
+/* By the credentials it brings, or by none. */
+static void judge(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect,
+		  const struct mt_frame *frame)
+{
+	bool has_credentials = connect->has_user || connect->has_password;
+	if (!has_credentials && role_of(peer).len > 0)
+		decide(core, peer, connect, 0);
+	else if (!has_credentials)
+		refuse(core, peer, connect, MT_REASON_NOT_AUTHORIZED, "no credentials");
+	else if (!peer->facts.is_secret_safe)
+		refuse(core, peer, connect, MT_REASON_NOT_AUTHORIZED,
+		       "password on a connection without TLS");
+	else
+		ask_for_verdict(core, peer, connect, frame);
+}
+
 void mt_connect_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
 {
 	struct mt_connect connect;
 	struct mt_violation why;
 	enum mt_version version = MT_VERSION_3_1_1;
 	enum mt_status status = mt_connect_decode(frame, &connect, &version, &why);
+	const char *what;
+	uint8_t reason;
 	peer->version = version;
-	if (status != MT_OK)
+	if (status != MT_OK) {
 		refuse_violation(core, peer, &why);
-	else if (connect.props.present & MT_PROP_BIT(AUTHENTICATION_METHOD))
-		refuse(core, peer, &connect, MT_REASON_BAD_AUTHENTICATION_METHOD,
-		       "unknown authentication method");
-	else if (connect.has_will &&
-		 mt_topic_level_count(connect.will_topic) > core->settings.limits.topic_levels)
-		refuse(core, peer, &connect, MT_REASON_TOPIC_NAME_INVALID,
-		       "will topic has too many levels");
-	else if (!connect.has_user && !connect.has_password && role_of(peer).len > 0)
-		decide(core, peer, &connect, 0);
-	else if (!connect.has_user && !connect.has_password)
-		refuse(core, peer, &connect, MT_REASON_NOT_AUTHORIZED, "no credentials");
-	else if (!peer->facts.is_secret_safe)
-		refuse(core, peer, &connect, MT_REASON_NOT_AUTHORIZED,
-		       "password on a connection without TLS");
+		return;
+	}
+	note_wishes(peer, &connect.props);
+	what = check_connect(core, peer, &connect, &reason);
+	if (what)
+		refuse(core, peer, &connect, reason, what);
 	else
-		ask_for_verdict(core, peer, &connect, frame);
+		judge(core, peer, &connect, frame);
 }
 
 void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,

@@ -99,6 +99,8 @@ enum mt_status mt_core_open(struct mt_core *core, struct mt_now now,
 		return MT_LIMIT;
 	peer->self = handle;
 	peer->facts = *facts;
+	if (!facts->offer)
+		peer->facts.offer = &mt_offer_all;
 	peer->opened_ns = peer->input_ns = now.mono_ns;
 	peer->packet_bytes_max = UINT32_MAX;
 	peer->version = MT_VERSION_3_1_1;

@@ -50,6 +50,19 @@ struct mt_core_settings {
 				    (else it is dropped) */
 	mt_time sys_interval_ns; /* of $SYS; 0: off */
 	const char *release;	 /* for $SYS/broker/version; static */
+	const char *response_topic; /* what Response Information says, %c and %u replaced; NULL or
+				       "": nothing; static */
+};
+
+/* What a listener offers; announced in CONNACK and kept to. */
+struct mt_offer {
+	uint8_t qos_max; /* 0..2 */
+	bool is_retain_available;
+	bool is_wildcard_available;
+	bool is_shared_available;
+	bool is_subscription_id_available;
+	bool is_moved;		      /* for ever: 0x9D, else 0x9C */
+	const char *server_reference; /* where every client is sent; "": nowhere */
 };
 
 /* What the shell knows of a connection at accept. */
@@ -59,6 +72,7 @@ struct mt_conn_facts {
 	const char *listener;	    /* name; outlives the core */
 	const char *anonymous_role; /* "": credentials are demanded; outlives the core */
 	bool has_anonymous_sessions;
+	const struct mt_offer *offer; /* outlives the core; NULL: everything */
 	bool is_secret_safe; /* a password may travel here: TLS, loopback, or the listener says so
 			      */
 };

@@ -19,7 +19,9 @@ void mt_peer_wake(struct mt_core *core, struct mt_peer *peer)
 void mt_peer_send(struct mt_core *core, struct mt_peer *peer, struct mt_bytes bytes)
 {
 	uint8_t *at;
-	if (peer->phase == MT_PHASE_CLOSING || peer->is_abandoned)
+	/* [MQTT-3.1.2-24] and [MQTT-3.1.2-25]: what the client cannot take is as good as sent. */
+	if (peer->phase == MT_PHASE_CLOSING || peer->is_abandoned ||
+	    MT_UNLIKELY(bytes.len > peer->packet_bytes_max))
 		return;
 	at = mt_output_room(&core->chunks, &peer->out, bytes.len);
 	if (!at) {
@@ -108,26 +110,26 @@ void mt_peer_finish(struct mt_core *core, struct mt_peer *peer)
 	mt_output_clear(&core->chunks, &peer->out);
 }
 
-static void send_disconnect(struct mt_core *core, struct mt_peer *peer, uint8_t reason)
+/* why: static text, cut away when the packet would be too large ([MQTT-3.14.2-3]); NULL: none. */
+static void send_disconnect(struct mt_core *core, struct mt_peer *peer, uint8_t reason,
+			    const char *why)
 {
 	struct mt_control control = {.type = MT_PACKET_DISCONNECT, .reason = reason};
-	uint8_t data[16];
+	uint8_t data[256];
 	struct mt_buf buf = mt_buf_of(data, sizeof(data));
+	if (why && peer->is_problem_info_wanted && strlen(why) + 10 <= peer->packet_bytes_max) {
+		control.props.present = MT_PROP_BIT(REASON_STRING);
+		control.props.reason_string = mt_bytes_str(why);
+	}
 	if (mt_control_encode(&control, MT_VERSION_5, &buf) == MT_OK)
 		mt_peer_send(core, peer, mt_buf_view(&buf));
 }
 
-void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, bool is_will_due,
-		   const char *what)
+static void end(struct mt_core *core, struct mt_peer *peer, uint8_t reason, bool is_will_due,
+		const char *why)
 {
-	if (peer->phase == MT_PHASE_CLOSING)
-		return;
-	if (peer->phase == MT_PHASE_OPEN && what)
-		mt_audit(core, peer,
-			 &(struct mt_audit_facts){
-				 .event = MT_AUDIT_DISCONNECT, .what = what, .reason = reason});
 	if (peer->phase == MT_PHASE_OPEN && peer->version == MT_VERSION_5 && reason != 0)
-		send_disconnect(core, peer, reason);
+		send_disconnect(core, peer, reason, why);
 	/* Input and CONNECT stay until the slot goes: callers may still hold views into them. */
 	peer->phase = MT_PHASE_CLOSING;
 	mt_wheel_disarm(&peer->timer);
@@ -139,6 +141,18 @@ void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, b
 				&(struct mt_request){.type = MT_REQUEST_CLOSE, .conn = peer->self});
 }
 
+void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, bool is_will_due,
+		   const char *what)
+{
+	if (peer->phase == MT_PHASE_CLOSING)
+		return;
+	if (peer->phase == MT_PHASE_OPEN)
+		mt_audit(core, peer,
+			 &(struct mt_audit_facts){
+				 .event = MT_AUDIT_DISCONNECT, .what = what, .reason = reason});
+	end(core, peer, reason, is_will_due, what);
+}
+
 void mt_peer_violated(struct mt_core *core, struct mt_peer *peer, const struct mt_violation *why)
 {
 	core->counts.violations++;
@@ -147,7 +161,8 @@ void mt_peer_violated(struct mt_core *core, struct mt_peer *peer, const struct m
 					  .what = mt_reason_text(why->reason),
 					  .statement = why->statement,
 					  .reason = why->reason});
-	mt_peer_close(core, peer, why->reason, true, NULL);
+	if (peer->phase != MT_PHASE_CLOSING)
+		end(core, peer, why->reason, true, why->statement);
 }
 
 /* When nothing may come any more: the end of the time for CONNECT, or one and a half keep-alive

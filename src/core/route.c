@@ -233,8 +233,11 @@ bool mt_route_permits(struct mt_core *core, const struct mt_peer *peer, struct m
 			mt_decide_publish(core->policy, &peer->session->subject,
 					  mt_bytes_of(route->topic, route->topic_len), qos,
 					  is_retain, mt_core_wall_s(core));
+		const struct mt_offer *offer = peer->facts.offer;
+		bool is_offered =
+			qos <= offer->qos_max && (!is_retain || offer->is_retain_available);
 		route->decided |= bit;
-		if (verdict.is_allowed)
+		if (verdict.is_allowed && is_offered)
 			route->allowed |= bit;
 	}
 	return route->allowed & bit;

@@ -295,6 +295,8 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 		return;
 	}
 	if (!mt_route_permits(core, peer, step.route, publish->qos, publish->is_retain)) {
+		if (!mt_offer_takes_publish(core, peer, publish))
+			return;
 		audit_denial(core, peer, publish);
 		refuse(core, peer, publish, MT_REASON_NOT_AUTHORIZED);
 		return;

@@ -5,6 +5,7 @@
  *   machine.c      phase x packet type -> which of these files handles it
  *   peer.c         input buffer, sending, closing
  *   connect.c      CONNECT, takeover, CONNACK
+ *   welcome.c      CONNACK; what a listener offers and what not
  *   stage.c        PUBLISH from a client, step by step
  *   route.c        topic -> verdict and receivers, cached
  *   deliver.c      one message to one session
@@ -243,8 +244,8 @@ void mt_peer_send(struct mt_core *core, struct mt_peer *peer, struct mt_bytes by
 /* Tells the shell that there is output. */
 void mt_peer_wake(struct mt_core *core, struct mt_peer *peer);
 /* Asks for the end. In MT_PHASE_OPEN and version 5 a DISCONNECT with `reason` goes first (0: none).
- * The session departs, its will fires if told. what: static text for the audit; NULL: it was
- * audited already. */
+ * The session departs, its will fires if told. what: static text for the audit and the Reason
+ * String. */
 void mt_peer_close(struct mt_core *core, struct mt_peer *peer, uint8_t reason, bool is_will_due,
 		   const char *what);
 /* Memory ran out while sending: ask for the end and change nothing else, so that it is safe in the
@@ -272,6 +273,29 @@ void mt_peer_ping(struct mt_core *core, struct mt_peer *peer, const struct mt_fr
 void mt_connect_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
 void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 			      const struct mt_auth_verdict *verdict);
+
+/* ---- welcome.c ---- */
+extern const struct mt_offer mt_offer_all;
+/* A session is joined; it is answered. */
+struct mt_welcome {
+	const struct mt_connect *connect; /* with the id that holds */
+	bool is_session_present;
+	bool is_id_assigned;
+};
+void mt_welcome(struct mt_core *core, struct mt_peer *peer, const struct mt_welcome *welcome);
+/* what: static text. */
+void mt_welcome_refuse(struct mt_core *core, struct mt_peer *peer, uint8_t reason,
+		       const char *what);
+/* NULL, or why the listener does not take this CONNECT. */
+const char *mt_offer_check_connect(const struct mt_peer *peer, const struct mt_connect *connect,
+				   uint8_t *reason);
+/* SUCCESS, or why the listener does not take this filter. */
+uint8_t mt_offer_check_filter(const struct mt_offer *offer, struct mt_bytes filter);
+/* False: it was a violation, and the connection is closing. */
+bool mt_offer_takes_publish(struct mt_core *core, struct mt_peer *peer,
+			    const struct mt_publish *publish);
+bool mt_offer_takes_subscribe(struct mt_core *core, struct mt_peer *peer,
+			      const struct mt_subscribe *packet);
 
 /* ---- stage.c ---- */
 void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
@@ -323,6 +347,8 @@ void mt_backlog_finish(struct mt_core *core, struct mt_peer *peer, struct mt_ses
 void mt_acknowledge(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
 void mt_ack_send(struct mt_core *core, struct mt_peer *peer, uint8_t type, uint16_t packet_id,
 		 uint8_t reason);
+/* A static text for the Reason String of an acknowledgement; NULL: the code says it all. */
+const char *mt_ack_explain(uint8_t reason);
 
 /* ---- ticket.c ---- */
 /* A ticket for `msg`, last in the order; NULL without memory. */

@@ -41,7 +41,10 @@ static uint8_t check(struct mt_core *core, struct mt_peer *peer, struct mt_bytes
 		     struct mt_grant *grant, const struct mt_sub_options *options)
 {
 	const struct mt_core_limits *limits = &core->settings.limits;
+	uint8_t offered = mt_offer_check_filter(peer->facts.offer, filter);
 	bool is_known = mt_subscriptions_find(&core->subscriptions, peer->session, filter) != NULL;
+	if (offered != MT_REASON_SUCCESS)
+		return offered;
 	if (mt_topic_level_count(filter) > limits->topic_levels)
 		return MT_REASON_TOPIC_FILTER_INVALID;
 	if (!is_known && peer->session->sub_count >= limits->filters_per_session)
@@ -128,17 +131,32 @@ static uint8_t subscribe_one(struct mt_core *core, struct round *round, struct m
 	return reason_of_failure(peer->version, MT_REASON_QUOTA_EXCEEDED);
 }
 
+/* Of the first filter that was refused. */
+static const char *explain(const struct mt_buf *reasons)
+{
+	for (size_t i = 0; i < reasons->pos; i++)
+		if (reasons->data[i] >= MT_REASON_UNSPECIFIED_ERROR)
+			return mt_ack_explain(reasons->data[i]);
+	return NULL;
+}
+
 static void send_suback(struct mt_core *core, const struct round *round, uint8_t type)
 {
 	struct mt_suback suback = {.type = type,
 				   .packet_id = round->packet.packet_id,
 				   .reasons = mt_buf_view(&round->reasons)};
-	size_t cap = round->reasons.pos + 16;
+	const struct mt_peer *peer = round->peer;
+	const char *explanation = explain(&round->reasons);
+	size_t cap = round->reasons.pos + 64;
 	uint8_t *data = mt_mem_take(&core->mem, cap);
 	struct mt_buf buf = mt_buf_of(data, cap);
 	if (!data) {
 		mt_peer_abandon(core, round->peer);
 		return;
+	}
+	if (explanation && peer->is_problem_info_wanted && cap <= peer->packet_bytes_max) {
+		suback.props.present = MT_PROP_BIT(REASON_STRING);
+		suback.props.reason_string = mt_bytes_str(explanation);
 	}
 	MT_CHECK(mt_suback_encode(&suback, round->peer->version, &buf) == MT_OK);
 	mt_peer_send(core, round->peer, mt_buf_view(&buf));
@@ -176,7 +194,14 @@ void mt_subscribe_handle(struct mt_core *core, struct mt_peer *peer, const struc
 	size_t pos = 0;
 	if (!begin(core, &round, frame))
 		return;
+	if (!mt_offer_takes_subscribe(core, peer, &round.packet)) {
+		mt_mem_give(&core->mem, round.reasons.data, round.reasons.cap);
+		return;
+	}
 	while (mt_subscribe_next(&round.packet, &pos, &filter, &options)) {
+		/* [MQTT-3.2.2-10]: granted is at most what was announced. */
+		if (options.qos > peer->facts.offer->qos_max)
+			options.qos = peer->facts.offer->qos_max;
 		if (peer->version != MT_VERSION_5)
 			options.is_no_local = options.is_retain_as_published = false;
 		mt_buf_put_u8(&round.reasons, subscribe_one(core, &round, filter, &options));

@@ -65,7 +65,8 @@ static enum mt_status open_in_core(struct mt_pump *pump, const struct mt_listene
 	struct mt_conn_facts facts = {.port = socket->peer.port,
 				      .listener = settings->name,
 				      .anonymous_role = settings->anonymous_role,
-				      .has_anonymous_sessions = settings->has_anonymous_sessions};
+				      .has_anonymous_sessions = settings->has_anonymous_sessions,
+				      .offer = listener->offer};
 	memcpy(facts.address.byte, socket->peer.byte, sizeof(facts.address.byte));
 	facts.is_secret_safe =
 		settings->is_tls || settings->is_insecure_allowed || is_loopback(&socket->peer);

@@ -29,6 +29,7 @@ struct mt_broker {
 	struct mt_api *api;
 	struct mt_admin_server *admin;
 	char admin_path[4096 + 16];
+	struct mt_offer offers[MT_LISTENERS_MAX];
 	mt_time started_ns;
 	struct mt_pump pump;
 };
@@ -117,6 +118,7 @@ static enum mt_status open_core(struct mt_broker *broker, const struct trouble *
 		.is_denial_closing = broker->settings.is_qos0_denial_closing,
 		.sys_interval_ns = broker->settings.sys_interval_ns,
 		.release = "mortise " MORTISE_VERSION,
+		.response_topic = broker->settings.response_topic,
 	};
 	broker->pump.core = mt_core_create(&settings, broker->policy, mt_clock_now());
 	mt_policy_unref(&broker->policy);
@@ -190,6 +192,18 @@ static enum mt_status tell_address(struct mt_broker *broker, const struct mt_lis
 	return mt_provision_address(&broker->settings, asked.host, real.port);
 }
 
+static struct mt_offer offer_of(const struct mt_listener_settings *settings)
+{
+	return (struct mt_offer){.qos_max = (uint8_t)settings->qos_max,
+				 .is_retain_available = settings->is_retain_available,
+				 .is_wildcard_available = settings->is_wildcard_available,
+				 .is_shared_available = settings->is_shared_available,
+				 .is_subscription_id_available =
+					 settings->is_subscription_id_available,
+				 .is_moved = settings->is_moved,
+				 .server_reference = settings->server_reference};
+}
+
 static enum mt_status open_listeners(struct mt_broker *broker, const struct trouble *trouble)
 {
 	bool is_told = false;
@@ -197,6 +211,8 @@ static enum mt_status open_listeners(struct mt_broker *broker, const struct trou
 		struct mt_listener *listener = &broker->pump.listeners[i];
 		listener->settings = &broker->settings.listeners[i];
 		listener->fd = -1;
+		broker->offers[i] = offer_of(listener->settings);
+		listener->offer = &broker->offers[i];
 		broker->pump.listener_count++;
 		if (listener->settings->is_tls)
 			MT_TRY(open_tls(broker, listener, trouble));

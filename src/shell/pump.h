@@ -20,7 +20,8 @@
 /* A listening socket at work. */
 struct mt_listener {
 	const struct mt_listener_settings *settings;
-	struct mt_tls_context *tls; /* NULL: plain */
+	const struct mt_offer *offer; /* NULL: everything */
+	struct mt_tls_context *tls;   /* NULL: plain */
 	int fd;
 	char text[MT_LISTENER_NAME_BYTES + MT_ENDPOINT_TEXT_BYTES + 2]; /* "tls=127.0.0.1:8883" */
 };

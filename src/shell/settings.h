@@ -43,6 +43,13 @@ struct mt_listener_settings {
 	char anonymous_role[64];     /* "": credentials are demanded */
 	char certificate_path[4096]; /* "": the broker's own */
 	char key_path[4096];
+	uint32_t qos_max; /* what is offered; see struct mt_offer of core/core.h */
+	bool is_retain_available;
+	bool is_wildcard_available;
+	bool is_shared_available;
+	bool is_subscription_id_available;
+	bool is_moved;
+	char server_reference[256]; /* "": clients stay */
 };
 
 struct mt_settings {
@@ -52,6 +59,7 @@ struct mt_settings {
 	struct mt_limits limits;
 	uint32_t hash_threads;	     /* password workers, 1..8 */
 	mt_time sys_interval_ns;     /* of $SYS; 0: off */
+	char response_topic[256];    /* "": no Response Information */
 	bool is_qos0_denial_closing; /* on_denied_publish: drop | disconnect */
 	struct mt_log_settings log;
 };

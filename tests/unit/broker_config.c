@@ -46,6 +46,26 @@ static void expect_fault(enum mt_status status, const char *start, const char *p
 	assert_int_equal(report.text[report.len - 1], '\n');
 }
 
+static void listeners_offer_what_they_are_told(void **state)
+{
+	(void)state;
+	expect_good(parse("listeners:\n  a:\n    address: 127.0.0.1:1\n    tls: no\n"
+			  "    maximum_qos: 1\n    retain_available: no\n"
+			  "    redirect: other.example:8883\n    redirect_permanent: yes\n"
+			  "response_topic: reply/%c\n"));
+	assert_int_equal(settings.listeners[0].qos_max, 1);
+	assert_false(settings.listeners[0].is_retain_available);
+	assert_true(settings.listeners[0].is_shared_available);
+	assert_true(settings.listeners[0].is_wildcard_available);
+	assert_true(settings.listeners[0].is_subscription_id_available);
+	assert_true(settings.listeners[0].is_moved);
+	assert_string_equal(settings.listeners[0].server_reference, "other.example:8883");
+	assert_string_equal(settings.response_topic, "reply/%c");
+	expect_fault(parse("response_topic: reply/#\n"), "response_topic", "topic name");
+	expect_fault(parse_set("", "listeners.tls.maximum_qos=3"),
+		     "--set listeners.tls.maximum_qos", "0..2");
+}
+
 static void defaults_are_one_tls_listener(void **state)
 {
 	(void)state;
@@ -417,6 +437,7 @@ static void damage_is_survived(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(listeners_offer_what_they_are_told),
 		cmocka_unit_test(defaults_are_one_tls_listener),
 		cmocka_unit_test(every_value_reaches_its_field),
 		cmocka_unit_test(each_fault_names_its_line_and_remedy),

@@ -58,8 +58,9 @@ static void test_a_refusal_waits_its_turn(void **state)
 	static const uint8_t two[] = {0x33, 7, 0, 1, 'a', 0, 1, 0, 'x',
 				      0x33, 7, 0, 1, 'b', 0, 2, 0, 'y'};
 	static const uint8_t kept[] = {0x40, 3, 0, 1, 0x10}; /* nobody subscribes */
-	static const uint8_t refused[] = {0x40, 3, 0, 2, 0x97};
-	uint8_t got[sizeof(kept) + sizeof(refused)];
+	static const uint8_t refused[] = {0, 2,
+					  0x97}; /* behind its length: a reason string follows */
+	uint8_t got[sizeof(kept) + 2 + sizeof(refused)];
 	size_t length = 0;
 	int fd;
 	(void)state;
@@ -74,7 +75,8 @@ static void test_a_refusal_waits_its_turn(void **state)
 		length += (size_t)count;
 	}
 	assert_memory_equal(got, kept, sizeof(kept));
-	assert_memory_equal(got + sizeof(kept), refused, sizeof(refused));
+	assert_int_equal(got[sizeof(kept)], 0x40);
+	assert_memory_equal(got + sizeof(kept) + 2, refused, sizeof(refused));
 	close(fd);
 	pump_await(&pumps, 0);
 	pump_world_close(&pumps);
