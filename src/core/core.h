@@ -42,6 +42,12 @@ struct mt_core_limits {
 	mt_time connect_ns;	   /* from open to an accepted CONNECT */
 };
 
+/* Which member of a shared subscription gets a message. */
+enum mt_shared_strategy {
+	MT_SHARED_ROUND_ROBIN, /* the next one that keeps up */
+	MT_SHARED_STICKY,      /* always the same for one sender, so that its order is kept */
+};
+
 struct mt_core_settings {
 	struct mt_core_limits limits;
 	struct mt_seed seed;
@@ -50,6 +56,7 @@ struct mt_core_settings {
 				    (else it is dropped) */
 	mt_time sys_interval_ns; /* of $SYS; 0: off */
 	const char *release;	 /* for $SYS/broker/version; static */
+	enum mt_shared_strategy shared_strategy;
 	const char *response_topic; /* what Response Information says, %c and %u replaced; NULL or
 				       "": nothing; static */
 };

@@ -222,13 +222,13 @@ static bool deliver_qos0(struct mt_core *core, struct mt_session *session,
 		core->counts.publishes_dropped++;
 		return false;
 	}
-	if (MT_UNLIKELY(peer->out.bytes >= core->high.output_bytes))
+	if (MT_UNLIKELY(peer->out.bytes >= core->high.output_bytes) && !outgoing->is_spared)
 		mt_throttle(core, session, peer);
 	return true;
 }
 
-static bool has_room(const struct mt_core *core, const struct mt_session *session,
-		     const struct mt_msg *msg)
+bool mt_deliver_has_room(const struct mt_core *core, const struct mt_session *session,
+			 const struct mt_msg *msg)
 {
 	const struct mt_core_limits *limits = &core->settings.limits;
 	return mt_flow_out_count(&session->out) < limits->queue_messages &&
@@ -320,7 +320,7 @@ bool mt_deliver(struct mt_core *core, struct mt_session *session,
 	struct mt_peer *peer;
 	if (outgoing->qos == 0)
 		return deliver_qos0(core, session, outgoing);
-	delivery = has_room(core, session, outgoing->msg)
+	delivery = mt_deliver_has_room(core, session, outgoing->msg)
 			   ? mt_flow_out_push(&session->out, outgoing->msg, outgoing->ids,
 					      outgoing->qos, outgoing->is_retain, core->epoch)
 			   : NULL;
@@ -328,6 +328,7 @@ bool mt_deliver(struct mt_core *core, struct mt_session *session,
 		core->counts.publishes_dropped++;
 		return false;
 	}
+	delivery->group = outgoing->group;
 	core->queued_count++;
 	if (held)
 		mt_list_push_back(held, &delivery->hold);
@@ -335,7 +336,7 @@ bool mt_deliver(struct mt_core *core, struct mt_session *session,
 	if (peer) {
 		start_waiting(core, session, peer,
 			      outgoing->is_cacheable && session->out.waiting_count == 1);
-		if (MT_UNLIKELY(mt_is_filling(&core->high, session, peer)))
+		if (MT_UNLIKELY(mt_is_filling(&core->high, session, peer)) && !outgoing->is_spared)
 			mt_throttle(core, session, peer);
 	}
 	return true;

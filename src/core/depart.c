@@ -84,6 +84,7 @@ void mt_session_end(struct mt_core *core, struct mt_session *session)
 	MT_CHECK(session->conn == MT_HANDLE_NONE);
 	mt_wheel_disarm(&session->timer);
 	mt_subscriptions_remove_all(&core->subscriptions, session);
+	mt_share_inherit(core, session);
 	fire_will(core, session);
 	core->queued_count -= mt_flow_out_count(&session->out);
 	mt_sessions_destroy(&core->sessions, &session);

@@ -136,37 +136,17 @@ static enum mt_status retain(struct mt_core *core, struct mt_msg *msg, struct mt
 	return MT_OK;
 }
 
-static bool is_reachable(const struct mt_receiver *receiver, uint8_t qos, bool is_live_wanted)
+static void hand_over_in_turn(struct mt_core *core, const struct mt_receiver *members,
+			      uint32_t count, struct mt_msg *msg, struct mt_list *held)
 {
-	bool is_live = receiver->session->conn != MT_HANDLE_NONE;
-	return is_live || (!is_live_wanted && qos > 0 && receiver->qos > 0);
-}
-
-/* Of one shared group, whose turn is it: a connected member before one that is away ([MQTT-4.8.2-4]
- * leaves the choice to us). */
-static const struct mt_receiver *choose(const struct mt_receiver *members, uint32_t count,
-					uint8_t qos)
-{
-	uint32_t turn = members[0].group->turn++;
-	for (int is_live_wanted = 1; is_live_wanted >= 0; is_live_wanted--)
-		for (uint32_t i = 0; i < count; i++) {
-			const struct mt_receiver *member = &members[(turn + i) % count];
-			if (is_reachable(member, qos, is_live_wanted))
-				return member;
-		}
-	return NULL;
-}
-
-static void hand_over(struct mt_core *core, const struct mt_receiver *receiver, struct mt_msg *msg,
-		      struct mt_list *held)
-{
-	struct mt_outgoing outgoing = {
-		.msg = msg,
-		.ids = receiver->session->version == MT_VERSION_5 ? receiver->ids : NULL,
-		.qos = msg->qos < receiver->qos ? msg->qos : receiver->qos,
-		.is_retain = receiver->is_retain_as_published && msg->is_retain,
-		.is_cacheable = true};
-	mt_deliver(core, receiver->session, &outgoing, held);
+	struct mt_share share = {.members = members, .count = count, .msg = msg};
+	const struct mt_receiver *chosen = mt_share_choose(core, &share);
+	struct mt_outgoing outgoing;
+	if (!chosen)
+		return;
+	outgoing = mt_outgoing_to(chosen, msg);
+	outgoing.is_spared = share.is_spared;
+	mt_deliver(core, chosen->session, &outgoing, held);
 }
 
 static void distribute(struct mt_core *core, const struct mt_route *route, struct mt_msg *msg,
@@ -181,10 +161,11 @@ static void distribute(struct mt_core *core, const struct mt_route *route, struc
 			while (end < route->receiver_count &&
 			       route->receivers[end].group == receiver->group)
 				end++;
-			receiver = choose(receiver, end - i, msg->qos);
+			hand_over_in_turn(core, receiver, end - i, msg, held);
+		} else {
+			struct mt_outgoing outgoing = mt_outgoing_to(receiver, msg);
+			mt_deliver(core, receiver->session, &outgoing, held);
 		}
-		if (receiver)
-			hand_over(core, receiver, msg, held);
 	}
 }
 

@@ -8,6 +8,7 @@
  *   welcome.c      CONNACK; what a listener offers and what not
  *   stage.c        PUBLISH from a client, step by step
  *   route.c        topic -> verdict and receivers, cached
+ *   share.c        shared subscriptions: whose turn, and who inherits
  *   deliver.c      one message to one session
  *   acknowledge.c  PUBACK ... PUBCOMP
  *   subscribe.c    SUBSCRIBE, UNSUBSCRIBE, retained
@@ -321,7 +322,23 @@ struct mt_outgoing {
 	uint8_t qos;
 	bool is_retain;
 	bool is_cacheable; /* core->encoding belongs to this message */
+	uint64_t group;	   /* number of the shared subscription; 0: none */
+	bool is_spared;	   /* another member takes what comes next: the publisher need not wait */
 };
+static inline struct mt_outgoing mt_outgoing_to(const struct mt_receiver *receiver,
+						struct mt_msg *msg)
+{
+	return (struct mt_outgoing){
+		.msg = msg,
+		.ids = receiver->session->version == MT_VERSION_5 ? receiver->ids : NULL,
+		.qos = msg->qos < receiver->qos ? msg->qos : receiver->qos,
+		.is_retain = receiver->is_retain_as_published && msg->is_retain,
+		.is_cacheable = true,
+		.group = receiver->group ? receiver->group->number : 0};
+}
+/* One more QoS 1 or 2 message fits into the session's queue. */
+bool mt_deliver_has_room(const struct mt_core *core, const struct mt_session *session,
+			 const struct mt_msg *msg);
 /* Forgets what was encoded: a new message is on its way. */
 void mt_encoding_begin(struct mt_core *core);
 /* Sends or queues; held: list of a ticket to join, or NULL. True when it was sent or queued. */
@@ -342,6 +359,19 @@ MT_MUST_USE enum mt_status mt_backlog_push(struct mt_core *core, struct mt_peer 
 					   struct mt_backlog_item item);
 /* Moves what persists into the session's queue, drops the rest. */
 void mt_backlog_finish(struct mt_core *core, struct mt_peer *peer, struct mt_session *keeper);
+
+/* ---- share.c ---- */
+struct mt_share {
+	const struct mt_receiver *members; /* receivers of one group */
+	uint32_t count;
+	const struct mt_msg *msg;
+	const struct mt_session *leaver; /* gets nothing; NULL: nobody leaves */
+	bool is_spared;			 /* out: the chosen one keeps up, and turns are taken */
+};
+/* The member that gets the message; NULL: only the one that leaves is there. */
+const struct mt_receiver *mt_share_choose(const struct mt_core *core, struct mt_share *share);
+/* The session ends: what it did not acknowledge of shared subscriptions goes to other members. */
+void mt_share_inherit(struct mt_core *core, struct mt_session *leaver);
 
 /* ---- acknowledge.c ---- */
 void mt_acknowledge(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);

@@ -28,6 +28,7 @@ struct mt_delivery {
 	struct mt_msg *msg;	/* a reference; NULL once RELEASED */
 	struct mt_sub_ids *ids; /* a reference; NULL: none */
 	uint64_t epoch;		/* of the policy that allowed it */
+	uint64_t group;		/* shared subscription that it came by (core); 0: none */
 	size_t bytes;		/* it counts for in the limits */
 	uint16_t packet_id;	/* 0 while waiting */
 	uint8_t qos;

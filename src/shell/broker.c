@@ -118,6 +118,7 @@ static enum mt_status open_core(struct mt_broker *broker, const struct trouble *
 		.is_denial_closing = broker->settings.is_qos0_denial_closing,
 		.sys_interval_ns = broker->settings.sys_interval_ns,
 		.release = "mortise " MORTISE_VERSION,
+		.shared_strategy = (enum mt_shared_strategy)broker->settings.shared_strategy,
 		.response_topic = broker->settings.response_topic,
 	};
 	broker->pump.core = mt_core_create(&settings, broker->policy, mt_clock_now());
