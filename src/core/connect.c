@@ -268,6 +268,8 @@ static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *
 	session->listener = peer->facts.listener;
 	session->port = peer->facts.port;
 	session->keep_alive_s = peer->keep_alive_s = keep_alive_of(core, connect);
+	if (connect->version == MT_VERSION_5)
+		mt_alias_open(core, peer, props->topic_alias_max);
 	peer->session = session;
 	peer->phase = MT_PHASE_OPEN;
 	peer->input_ns = core->now.mono_ns; /* the wait for the verdict was ours */

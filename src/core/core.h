@@ -36,7 +36,8 @@ struct mt_core_limits {
 	size_t retained_bytes;
 	uint32_t sessions;
 	uint32_t connections;
-	uint16_t topic_aliases;
+	uint16_t topic_aliases;	   /* from a client; announced */
+	uint16_t client_aliases;   /* towards a client that allows them */
 	uint32_t session_expiry_s; /* longest; UINT32_MAX: without end */
 	uint16_t keep_alive_s;	   /* longest; 0: no bound */
 	mt_time connect_ns;	   /* from open to an accepted CONNECT */

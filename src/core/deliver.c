@@ -43,6 +43,30 @@ static struct mt_publish describe(const struct mt_core *core, const struct mt_ou
 	return publish;
 }
 
+static void put_alias(struct mt_publish *publish, const struct mt_alias *alias)
+{
+	publish->props.present |= MT_PROP_BIT(TOPIC_ALIAS);
+	publish->props.topic_alias = alias->number;
+	if (alias->is_known)
+		publish->topic = mt_bytes_of(NULL, 0);
+}
+
+/* The head with an alias of 1, to be patched: the alias is the last of the properties that are not
+ * passed on as they came. */
+static enum mt_status encode_aliased(const struct mt_core *core, const struct mt_outgoing *outgoing,
+				     struct mt_buf *buf, struct mt_encoded *class)
+{
+	const struct mt_msg *msg = outgoing->msg;
+	MT_UNINITIALIZED struct mt_publish publish = describe(core, outgoing, 1);
+	size_t packet_id_at = 0;
+	put_alias(&publish, &(struct mt_alias){1, true});
+	MT_TRY(mt_publish_encode_head(&publish, MT_VERSION_5, msg->payload_len, buf,
+				      &packet_id_at));
+	class->packet_id_at = (uint16_t)packet_id_at;
+	class->alias_at = (uint16_t)(buf->pos - msg->props_len - 2);
+	return MT_OK;
+}
+
 /* The head of a message that goes to many; one with an expiry is dated, which takes the longer way.
  */
 static enum mt_status encode_head(const struct mt_core *core, const struct mt_outgoing *outgoing,
@@ -62,14 +86,20 @@ static enum mt_status encode_head(const struct mt_core *core, const struct mt_ou
 }
 
 static void encode_class(const struct mt_core *core, struct mt_encoded *class,
-			 const struct mt_outgoing *outgoing, enum mt_version version)
+			 const struct mt_outgoing *outgoing, enum mt_version version,
+			 bool is_aliased)
 {
 	struct mt_buf buf = mt_buf_of(class->data, sizeof(class->data));
 	size_t packet_id_at = 0;
-	class->bytes = 0;
+	class->bytes = class->alias_at = 0;
 	class->is_whole = outgoing->msg->payload_len <= MT_COPY_BYTES_MAX;
-	if (encode_head(core, outgoing, version, &buf, &packet_id_at) != MT_OK)
+	if (is_aliased) {
+		if (encode_aliased(core, outgoing, &buf, class) != MT_OK)
+			return;
+		packet_id_at = class->packet_id_at;
+	} else if (encode_head(core, outgoing, version, &buf, &packet_id_at) != MT_OK) {
 		return;
+	}
 	if (class->is_whole)
 		mt_buf_put(&buf, mt_msg_payload(outgoing->msg));
 	if (buf.is_overflown)
@@ -79,24 +109,25 @@ static void encode_class(const struct mt_core *core, struct mt_encoded *class,
 }
 
 static struct mt_encoded *class_of(struct mt_core *core, const struct mt_peer *peer,
-				   const struct mt_outgoing *outgoing)
+				   const struct mt_outgoing *outgoing, bool is_aliased)
 {
-	uint32_t index = (peer->version == MT_VERSION_5 ? 6u : 0u) + outgoing->qos * 2u +
-			 outgoing->is_retain;
+	uint32_t index = (peer->version == MT_VERSION_5 ? 6u : 0u) + (is_aliased ? 6u : 0u) +
+			 outgoing->qos * 2u + outgoing->is_retain;
 	struct mt_encoded *class = &core->encoding.classes[index];
 	if (class->stamp != core->encoding.stamp) {
 		class->stamp = core->encoding.stamp;
-		encode_class(core, class, outgoing, peer->version);
+		encode_class(core, class, outgoing, peer->version, is_aliased);
 	}
 	return class;
 }
 
-static void patch_packet_id(uint8_t *packet, size_t at, uint16_t packet_id)
+/* at 0: the packet has no such number. */
+static void patch(uint8_t *packet, size_t at, uint16_t number)
 {
 	if (at == 0)
 		return;
-	packet[at] = (uint8_t)(packet_id >> 8);
-	packet[at + 1] = (uint8_t)packet_id;
+	packet[at] = (uint8_t)(number >> 8);
+	packet[at + 1] = (uint8_t)number;
 }
 
 static enum mt_status put_payload(struct mt_core *core, struct mt_peer *peer, struct mt_msg *msg)
@@ -116,13 +147,14 @@ static enum mt_status put_payload(struct mt_core *core, struct mt_peer *peer, st
 
 static enum mt_status put_class(struct mt_core *core, struct mt_peer *peer,
 				const struct mt_encoded *class, struct mt_msg *msg,
-				uint16_t packet_id)
+				uint16_t packet_id, uint16_t alias)
 {
 	uint8_t *at = mt_output_room(&core->chunks, &peer->out, class->bytes);
 	if (!at)
 		return MT_MEMORY;
 	memcpy(at, class->data, class->bytes);
-	patch_packet_id(at, class->packet_id_at, packet_id);
+	patch(at, class->packet_id_at, packet_id);
+	patch(at, class->alias_at, alias);
 	return class->is_whole ? MT_OK : put_payload(core, peer, msg);
 }
 
@@ -181,24 +213,45 @@ static enum mt_status put_single(struct mt_core *core, struct mt_peer *peer,
 	return status;
 }
 
+/* One that no class holds. A packet that is too large with an alias may fit without. */
+static enum mt_status put_described(struct mt_core *core, struct mt_peer *peer,
+				    const struct mt_outgoing *outgoing, uint16_t packet_id,
+				    bool is_dup, struct mt_alias alias)
+{
+	MT_UNINITIALIZED struct mt_publish publish = describe(core, outgoing, packet_id);
+	enum mt_status status;
+	if (alias.number != 0) {
+		put_alias(&publish, &alias);
+		status = put_single(core, peer, &publish, outgoing);
+		if (status == MT_OK && !alias.is_known)
+			mt_alias_keep(core, peer, alias.number, outgoing);
+		if (status != MT_LIMIT)
+			return status;
+		publish = describe(core, outgoing, packet_id);
+	}
+	publish.is_dup = is_dup;
+	return put_single(core, peer, &publish, outgoing);
+}
+
 /* Encodes into the output. False: the client does not take packets that large ([MQTT-3.1.2-24]);
  * nothing was written. */
 static bool put_publish(struct mt_core *core, struct mt_peer *peer,
 			const struct mt_outgoing *outgoing, uint16_t packet_id, bool is_dup)
 {
 	const struct mt_encoded *class = NULL;
+	struct mt_alias alias = {0, false};
 	enum mt_status status;
 	if (peer->is_abandoned)
 		return true;
-	if (outgoing->is_cacheable && !outgoing->ids && !is_dup)
-		class = class_of(core, peer, outgoing);
-	if (class && class->bytes > 0 && peer->packet_bytes_max == UINT32_MAX) {
-		status = put_class(core, peer, class, outgoing->msg, packet_id);
-	} else {
-		MT_UNINITIALIZED struct mt_publish publish = describe(core, outgoing, packet_id);
-		publish.is_dup = is_dup;
-		status = put_single(core, peer, &publish, outgoing);
-	}
+	if (MT_UNLIKELY(peer->alias_slots > 0) && !is_dup)
+		alias = mt_alias_find(core, peer, outgoing);
+	if (outgoing->is_cacheable && !outgoing->ids && !is_dup &&
+	    (alias.number == 0 || alias.is_known))
+		class = class_of(core, peer, outgoing, alias.is_known);
+	if (class && class->bytes > 0 && peer->packet_bytes_max == UINT32_MAX)
+		status = put_class(core, peer, class, outgoing->msg, packet_id, alias.number);
+	else
+		status = put_described(core, peer, outgoing, packet_id, is_dup, alias);
 	if (status == MT_LIMIT)
 		return false;
 	if (status != MT_OK) {

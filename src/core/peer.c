@@ -105,6 +105,7 @@ void mt_peer_finish(struct mt_core *core, struct mt_peer *peer)
 	drop_input(core, peer);
 	mt_peer_hello_done(core, peer);
 	drop_aliases(core, peer);
+	mt_alias_finish(core, peer);
 	mt_backlog_finish(core, peer, NULL);
 	mt_acks_finish(&peer->acks);
 	mt_output_clear(&core->chunks, &peer->out);

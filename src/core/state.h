@@ -10,6 +10,7 @@
  *   route.c        topic -> verdict and receivers, cached
  *   share.c        shared subscriptions: whose turn, and who inherits
  *   deliver.c      one message to one session
+ *   alias.c        topic aliases towards clients
  *   acknowledge.c  PUBACK ... PUBCOMP
  *   subscribe.c    SUBSCRIBE, UNSUBSCRIBE, retained
  *   depart.c       end of connections and sessions, wills
@@ -37,7 +38,7 @@
 #define MT_ROUTE_SLOTS 4096u	/* a power of two */
 #define MT_COPY_BYTES_MAX 1024u /* payloads up to here are copied, larger ones referenced */
 #define MT_ENCODED_BYTES_MAX 2048u
-#define MT_ENCODED_CLASSES 12u /* version x QoS x retain */
+#define MT_ENCODED_CLASSES 18u /* (version x QoS x retain), and those of 5 with an alias */
 
 /* ---- output.c: unsent bytes of a connection ---- */
 
@@ -94,6 +95,14 @@ struct mt_backlog {
 	uint32_t count, cap, pos;
 };
 
+/* A topic that the client knows by number. */
+struct mt_alias_slot {
+	uint64_t hash;
+	uint8_t *topic; /* NULL: free */
+	uint32_t topic_len;
+	uint8_t misses; /* in a row */
+};
+
 struct mt_peer {
 	struct mt_timer timer; /* first: CONNECT, then keep-alive */
 	mt_conn self;
@@ -112,9 +121,11 @@ struct mt_peer {
 	struct mt_list throttle; /* in throttled of the session it waits for */
 	mt_handle throttled_by;
 	mt_time throttled_ns;
-	struct mt_bytes *aliases;  /* topic of alias n at n - 1; owned copies */
-	uint32_t route_slot;	   /* where the route of the last PUBLISH was */
-	uint32_t packet_bytes_max; /* the client's; UINT32_MAX: none */
+	struct mt_bytes *aliases;	      /* topic of alias n at n - 1; owned copies */
+	struct mt_alias_slot *client_aliases; /* assigned to the client; NULL before the first */
+	uint16_t alias_slots;		      /* a power of two; 0: it takes none */
+	uint32_t route_slot;		      /* where the route of the last PUBLISH was */
+	uint32_t packet_bytes_max;	      /* the client's; UINT32_MAX: none */
 	uint16_t keep_alive_s;
 	enum mt_phase phase : 8;
 	enum mt_version version : 8;
@@ -153,11 +164,13 @@ struct mt_encoded {
 	bool is_whole;	/* the payload is in it */
 	uint16_t bytes; /* 0: does not fit, encode for each receiver */
 	uint16_t packet_id_at;
+	uint16_t alias_at; /* 0: the topic stands there */
 	uint8_t data[MT_ENCODED_BYTES_MAX];
 };
 
 struct mt_encoding {
 	uint64_t stamp; /* of the message on its way */
+	uint64_t hash_stamp, topic_hash;
 	struct mt_encoded classes[MT_ENCODED_CLASSES];
 };
 
@@ -359,6 +372,21 @@ MT_MUST_USE enum mt_status mt_backlog_push(struct mt_core *core, struct mt_peer 
 					   struct mt_backlog_item item);
 /* Moves what persists into the session's queue, drops the rest. */
 void mt_backlog_finish(struct mt_core *core, struct mt_peer *peer, struct mt_session *keeper);
+
+/* ---- alias.c ---- */
+struct mt_alias {
+	uint16_t number; /* 0: none */
+	bool is_known;	 /* the topic itself need not go with it */
+};
+/* client_max: what the client allows ([MQTT-3.1.2-26]). */
+void mt_alias_open(const struct mt_core *core, struct mt_peer *peer, uint16_t client_max);
+/* Only for a peer that takes aliases. */
+struct mt_alias mt_alias_find(struct mt_core *core, struct mt_peer *peer,
+			      const struct mt_outgoing *outgoing);
+/* The packet that sets the alias is written. */
+void mt_alias_keep(struct mt_core *core, struct mt_peer *peer, uint16_t alias,
+		   const struct mt_outgoing *outgoing);
+void mt_alias_finish(struct mt_core *core, struct mt_peer *peer);
 
 /* ---- share.c ---- */
 struct mt_share {

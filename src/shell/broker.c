@@ -110,6 +110,7 @@ static enum mt_status open_core(struct mt_broker *broker, const struct trouble *
 			   .sessions = limits->sessions,
 			   .connections = limits->connections,
 			   .topic_aliases = (uint16_t)limits->topic_aliases,
+			   .client_aliases = (uint16_t)limits->client_aliases,
 			   .session_expiry_s = limits->session_expiry_s,
 			   .keep_alive_s = (uint16_t)limits->keep_alive_s,
 			   .connect_ns = limits->connect_ns},

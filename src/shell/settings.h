@@ -28,6 +28,7 @@ struct mt_limits {
 	uint32_t connections;
 	uint32_t connections_per_address; /* 0: no limit */
 	uint32_t topic_aliases;		  /* accepted from a client */
+	uint32_t client_aliases;	  /* assigned towards one */
 	uint32_t session_expiry_s;	  /* longest life of a session without its client */
 	uint32_t keep_alive_s; /* longest; 0 from a client is allowed unless this is set */
 	mt_time connect_ns;    /* from accept to CONNECT (TLS included) */

@@ -559,6 +559,7 @@ static struct mt_core_settings settings_of(uint8_t choice)
 			   .sessions = 6,
 			   .connections = CONNS - 1,
 			   .topic_aliases = 3,
+			   .client_aliases = 2,
 			   .session_expiry_s = 3600,
 			   .keep_alive_s = choice & 1 ? 20 : 0,
 			   .connect_ns = 10 * MT_SECOND},
