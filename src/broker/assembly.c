@@ -79,26 +79,67 @@ static void remove_listener(struct mt_assembly *assembly, const char *where, str
 	}
 }
 
+/* What holds the key's field; *listener is NULL for a key of the broker. NULL, and a fault: there
+ * are too many listeners. */
+static void *object_of(struct mt_assembly *assembly, const char *where, struct mt_bytes path,
+		       const struct mt_key *key, struct mt_listener_settings **listener)
+{
+	*listener = NULL;
+	if (key->scope != MT_SCOPE_LISTENER)
+		return assembly->settings;
+	*listener = mt_assembly_listener(assembly, where, mt_schema_listener(path));
+	return *listener;
+}
+
+/* A value that was not taken. */
+struct refusal {
+	const char *where;
+	struct mt_bytes path;
+	struct mt_bytes value;
+	const char *kind;
+	const char *expected;
+};
+
+static void refuse(struct mt_assembly *assembly, const struct refusal *refusal,
+		   const struct mt_listener_settings *listener)
+{
+	char found[MT_REPORT_QUOTE_BYTES];
+	if (listener)
+		assembly->origins[listener - assembly->settings->listeners].is_faulty = true;
+	mt_report_add(assembly->report, "%s%.*s: found %s\"%s\"; %s", refusal->where,
+		      (int)refusal->path.len, (const char *)refusal->path.data, refusal->kind,
+		      mt_report_quote(refusal->value, found), refusal->expected);
+}
+
 void mt_assembly_put(struct mt_assembly *assembly, const char *where, struct mt_bytes path,
 		     const struct mt_key *key, struct mt_bytes value, bool is_text)
 {
-	struct mt_settings *settings = assembly->settings;
-	struct mt_listener_settings *listener = NULL;
 	char expected[MT_EXPECTED_BYTES];
-	char found[MT_REPORT_QUOTE_BYTES];
-	if (key->scope == MT_SCOPE_LISTENER) {
-		listener = mt_assembly_listener(assembly, where, mt_schema_listener(path));
-		if (!listener)
-			return;
-	}
-	if (mt_schema_store(key, listener ? (void *)listener : (void *)settings, value, is_text,
-			    expected) == MT_OK)
-		return;
-	if (listener)
-		assembly->origins[listener - settings->listeners].is_faulty = true;
-	mt_report_add(assembly->report, "%s%.*s: found %s\"%s\"; %s", where, (int)path.len,
-		      (const char *)path.data, is_text ? "the text " : "",
-		      mt_report_quote(value, found), expected);
+	struct mt_listener_settings *listener;
+	void *object = object_of(assembly, where, path, key, &listener);
+	if (object && mt_schema_store(key, object, value, is_text, expected) != MT_OK)
+		refuse(assembly,
+		       &(struct refusal){where, path, value, is_text ? "the text " : "", expected},
+		       listener);
+}
+
+void mt_assembly_clear(struct mt_assembly *assembly, const char *where, struct mt_bytes path,
+		       const struct mt_key *key)
+{
+	struct mt_listener_settings *listener;
+	void *object = object_of(assembly, where, path, key, &listener);
+	if (object)
+		mt_schema_clear(key, object);
+}
+
+void mt_assembly_append(struct mt_assembly *assembly, const char *where, struct mt_bytes path,
+			const struct mt_key *key, struct mt_bytes item)
+{
+	char expected[MT_EXPECTED_BYTES];
+	struct mt_listener_settings *listener;
+	void *object = object_of(assembly, where, path, key, &listener);
+	if (object && mt_schema_append(key, object, item, expected) != MT_OK)
+		refuse(assembly, &(struct refusal){where, path, item, "", expected}, listener);
 }
 
 static void refuse_set(struct mt_assembly *assembly, struct mt_bytes path, enum mt_key_kind kind)
@@ -164,13 +205,16 @@ static const char *judge(const struct mt_listener_settings *listener)
 		return "found no address; expected one, such as `address: 127.0.0.1:1883`";
 	if (has_certificate != has_key)
 		return "found only one of certificate and key; expected both or none";
+	if (mt_endpoint_parse_local(mt_bytes_str(listener->address), &endpoint, &fault) != MT_OK)
+		return fault;
+	if (!endpoint.is_unix && (listener->owner[0] != '\0' || listener->group[0] != '\0'))
+		return "found an owner or a group without a Unix socket; expected an address such "
+		       "as unix:/run/mortise/mqtt.sock";
 	if (listener->is_tls)
 		return NULL;
 	if (has_certificate)
 		return "found a certificate without TLS; expected `tls: yes`, or no certificate "
 		       "and key";
-	if (mt_endpoint_parse(mt_bytes_str(listener->address), &endpoint, &fault) != MT_OK)
-		return fault;
 	if (!mt_endpoint_is_loopback(&endpoint) && !listener->is_insecure_allowed)
 		return "found a listener without TLS that others can reach; expected `tls: yes`, a "
 		       "loopback address "

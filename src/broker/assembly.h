@@ -33,6 +33,11 @@ struct mt_listener_settings *mt_assembly_listener(struct mt_assembly *assembly, 
 /* A leaf key (mt_schema_find says so). is_text: quoted. */
 void mt_assembly_put(struct mt_assembly *assembly, const char *where, struct mt_bytes path,
 		     const struct mt_key *key, struct mt_bytes value, bool is_text);
+/* A list, item by item: emptied, then filled. The item's own `where` begins its fault. */
+void mt_assembly_clear(struct mt_assembly *assembly, const char *where, struct mt_bytes path,
+		       const struct mt_key *key);
+void mt_assembly_append(struct mt_assembly *assembly, const char *where, struct mt_bytes path,
+			const struct mt_key *key, struct mt_bytes item);
 /* One `--set` argument: KEY=VALUE, or listeners.NAME=off. */
 void mt_assembly_set(struct mt_assembly *assembly, const char *argument);
 /* What only the whole can show. */

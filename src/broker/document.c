@@ -192,11 +192,36 @@ static void read_section(struct walk *walk, const struct entry *entry)
 	read_mapping(walk, entry->path);
 }
 
+/* Each item has a line of its own. */
+static void read_list(struct walk *walk, const struct entry *entry, const struct mt_key *key)
+{
+	struct mt_bytes path = mt_bytes_str(entry->path);
+	char expected[MT_EXPECTED_BYTES];
+	char where[MT_WHERE_BYTES];
+	where_of(walk, entry->line, where);
+	mt_assembly_clear(walk->assembly, where, path, key);
+	while (next(walk) && walk->event.type != YAML_SEQUENCE_END_EVENT) {
+		struct entry item = *entry;
+		item.line = line_of(walk);
+		if (walk->event.type != YAML_SCALAR_EVENT || scalar_of(walk).len == 0) {
+			mt_schema_expected(key, expected);
+			refuse_node(walk, &item, expected);
+			continue;
+		}
+		where_of(walk, item.line, where);
+		mt_assembly_append(walk->assembly, where, path, key, scalar_of(walk));
+	}
+}
+
 static void read_leaf(struct walk *walk, const struct entry *entry, const struct mt_key *key)
 {
 	struct mt_bytes path = mt_bytes_str(entry->path);
 	char expected[MT_EXPECTED_BYTES];
 	char where[MT_WHERE_BYTES];
+	if (mt_schema_is_list(key) && walk->event.type == YAML_SEQUENCE_START_EVENT) {
+		read_list(walk, entry, key);
+		return;
+	}
 	if (walk->event.type != YAML_SCALAR_EVENT || scalar_of(walk).len == 0) {
 		mt_schema_expected(key, expected);
 		refuse_node(walk, entry, expected);

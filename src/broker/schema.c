@@ -3,8 +3,10 @@
 
 #include "base/buf.h"
 #include "io/listen.h"
+#include "policy/rule.h"
 #include "spec/config.h"
 #include "spec/limits.h"
+#include "ws/upgrade.h"
 
 #include <stdio.h>
 
@@ -228,7 +230,15 @@ static const char *describe(enum mt_value_type type)
 	case MT_VALUE_TEXT:
 		return "a text without control characters";
 	case MT_VALUE_ENDPOINT:
-		return "HOST:PORT, such as 127.0.0.1:1883 or [::]:8883";
+		return "HOST:PORT, such as 127.0.0.1:1883 or [::]:8883, or unix:/PATH";
+	case MT_VALUE_MODE:
+		return "a mode of four octal digits, such as 0660,";
+	case MT_VALUE_WEB_PATH:
+		return "a path such as /mqtt, without a query";
+	case MT_VALUE_ORIGINS:
+		return "origins such as https://site.example, or same, or any";
+	case MT_VALUE_NETWORKS:
+		return "networks such as 10.0.0.0/8 or 2001:db8::/32";
 	}
 	return "";
 }
@@ -278,8 +288,8 @@ static bool store_number(const struct mt_key *key, uint8_t *field, struct mt_byt
 	uint64_t number;
 	if (*key->off && mt_bytes_equal(value, mt_bytes_str("off")))
 		MT_CHECK(mt_value_number(MT_VALUE_COUNT, mt_bytes_str(key->off), &number));
-	else if (is_text || !mt_value_number(key->type, value, &number) ||
-		 !is_in_range(key, number))
+	else if ((is_text && key->type != MT_VALUE_MODE) ||
+		 !mt_value_number(key->type, value, &number) || !is_in_range(key, number))
 		return false;
 	put_number(key, field, number);
 	return true;
@@ -320,12 +330,77 @@ static bool store_endpoint(const struct mt_key *key, uint8_t *field, struct mt_b
 	const char *fault;
 	if (!mt_value_is_path(value, key->bytes))
 		return false;
-	if (mt_endpoint_parse(value, &endpoint, &fault) != MT_OK) {
+	if (mt_endpoint_parse_local(value, &endpoint, &fault) != MT_OK) {
 		snprintf(expected, MT_EXPECTED_BYTES, "%s", fault);
 		return false;
 	}
 	put_text(key, field, value);
 	return true;
+}
+
+static bool is_item(enum mt_value_type type, struct mt_bytes item)
+{
+	struct mt_network network;
+	return type == MT_VALUE_ORIGINS ? mt_upgrade_is_origin(item)
+					: mt_network_parse(item, &network);
+}
+
+static bool append(const struct mt_key *key, uint8_t *field, struct mt_bytes item, char *expected)
+{
+	size_t len = strlen((const char *)field);
+	if (!is_item(key->type, item))
+		return false;
+	if (len + 1 + item.len >= key->bytes) {
+		snprintf(expected, MT_EXPECTED_BYTES, "expected fewer: at most %zu characters",
+			 key->bytes - 2);
+		return false;
+	}
+	if (len > 0)
+		field[len++] = ',';
+	memcpy(field + len, item.data, item.len);
+	field[len + item.len] = '\0';
+	return true;
+}
+
+/* All of it, or nothing changes. */
+static bool store_list(const struct mt_key *key, uint8_t *field, struct mt_bytes value,
+		       char *expected)
+{
+	uint8_t made[MT_LIST_BYTES] = "";
+	bool is_off = *key->off && mt_bytes_equal(value, mt_bytes_str("off"));
+	MT_CHECK(key->bytes == sizeof(made));
+	while (!is_off && value.len > 0) {
+		const uint8_t *comma = memchr(value.data, ',', value.len);
+		size_t len = comma ? (size_t)(comma - value.data) : value.len;
+		if (!append(key, made, mt_bytes_of(value.data, len), expected))
+			return false;
+		if (comma && len + 1 == value.len)
+			return false;
+		value = mt_bytes_from(value, comma ? len + 1 : len);
+	}
+	memcpy(field, made, sizeof(made));
+	return true;
+}
+
+bool mt_schema_is_list(const struct mt_key *key)
+{
+	return key->type == MT_VALUE_ORIGINS || key->type == MT_VALUE_NETWORKS;
+}
+
+void mt_schema_clear(const struct mt_key *key, void *object)
+{
+	memset((uint8_t *)object + key->offset, 0, key->bytes);
+}
+
+enum mt_status mt_schema_append(const struct mt_key *key, void *object, struct mt_bytes item,
+				char expected[MT_EXPECTED_BYTES])
+{
+	char text[MT_EXPECTED_BYTES];
+	mt_schema_expected(key, text);
+	if (append(key, (uint8_t *)object + key->offset, item, text))
+		return MT_OK;
+	memcpy(expected, text, sizeof(text));
+	return MT_INVALID;
 }
 
 static bool store(const struct mt_key *key, uint8_t *field, struct mt_bytes value, bool is_text,
@@ -337,6 +412,7 @@ static bool store(const struct mt_key *key, uint8_t *field, struct mt_bytes valu
 	case MT_VALUE_SIZE:
 	case MT_VALUE_TIME:
 	case MT_VALUE_SECONDS:
+	case MT_VALUE_MODE:
 		return store_number(key, field, value, is_text);
 	case MT_VALUE_CHOICE:
 		return store_choice(key, field, value);
@@ -347,6 +423,12 @@ static bool store(const struct mt_key *key, uint8_t *field, struct mt_bytes valu
 		return store_text(key, field, value, mt_value_is_path(value, key->bytes));
 	case MT_VALUE_ENDPOINT:
 		return store_endpoint(key, field, value, expected);
+	case MT_VALUE_WEB_PATH:
+		return store_text(key, field, value,
+				  value.len < key->bytes && mt_upgrade_is_path(value));
+	case MT_VALUE_ORIGINS:
+	case MT_VALUE_NETWORKS:
+		return store_list(key, field, value, expected);
 	}
 	return false;
 }

@@ -44,6 +44,12 @@ void mt_schema_suggest(struct mt_bytes path, char out[MT_EXPECTED_BYTES]);
 MT_MUST_USE enum mt_status mt_schema_store(const struct mt_key *key, void *object,
 					   struct mt_bytes value, bool is_text,
 					   char expected[MT_EXPECTED_BYTES]);
+/* Keys whose value is a list: mt_schema_store takes it whole, with commas between the items. Or
+ * item by item: clear, then append; as mt_schema_store otherwise. */
+bool mt_schema_is_list(const struct mt_key *key);
+void mt_schema_clear(const struct mt_key *key, void *object);
+MT_MUST_USE enum mt_status mt_schema_append(const struct mt_key *key, void *object,
+					    struct mt_bytes item, char expected[MT_EXPECTED_BYTES]);
 /* What a value of this key must be. */
 void mt_schema_expected(const struct mt_key *key, char out[MT_EXPECTED_BYTES]);
 /* Every default of the broker (no listeners); a listener with its defaults and `name`. */

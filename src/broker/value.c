@@ -91,6 +91,21 @@ static bool read_seconds(struct mt_bytes text, uint64_t *out)
 	return true;
 }
 
+/* Always with the leading zero, so that nobody means a decimal number. */
+static bool read_mode(struct mt_bytes text, uint64_t *out)
+{
+	uint64_t value = 0;
+	if (text.len != 4 || text.data[0] != '0')
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '7')
+			return false;
+		value = value * 8 + (uint64_t)(text.data[i] - '0');
+	}
+	*out = value;
+	return true;
+}
+
 bool mt_value_number(enum mt_value_type type, struct mt_bytes text, uint64_t *out)
 {
 	switch (type) {
@@ -104,11 +119,16 @@ bool mt_value_number(enum mt_value_type type, struct mt_bytes text, uint64_t *ou
 		return read_time(text, out);
 	case MT_VALUE_SECONDS:
 		return read_seconds(text, out);
+	case MT_VALUE_MODE:
+		return read_mode(text, out);
 	case MT_VALUE_CHOICE:
 	case MT_VALUE_ROLE:
 	case MT_VALUE_PATH:
 	case MT_VALUE_TEXT:
 	case MT_VALUE_ENDPOINT:
+	case MT_VALUE_WEB_PATH:
+	case MT_VALUE_ORIGINS:
+	case MT_VALUE_NETWORKS:
 		break;
 	}
 	return false;

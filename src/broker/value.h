@@ -19,10 +19,14 @@ enum mt_value_type {
 	MT_VALUE_ROLE,
 	MT_VALUE_PATH,
 	MT_VALUE_TEXT,
-	MT_VALUE_ENDPOINT,
+	MT_VALUE_ENDPOINT, /* HOST:PORT or unix:/PATH */
+	MT_VALUE_MODE,	   /* of a file, octal */
+	MT_VALUE_WEB_PATH,
+	MT_VALUE_ORIGINS,  /* a list, kept as one text with commas */
+	MT_VALUE_NETWORKS, /* a list, kept as one text with commas */
 };
 
-/* BOOL, COUNT, SIZE, TIME, SECONDS. False when the text is none, or does not fit 64 bits. */
+/* BOOL, COUNT, SIZE, TIME, SECONDS, MODE. False when the text is none, or does not fit 64 bits. */
 bool mt_value_number(enum mt_value_type type, struct mt_bytes text, uint64_t *out);
 /* Index of `text` in `words` (separated by one space each). */
 bool mt_value_choice(struct mt_bytes text, const char *words, uint64_t *out);

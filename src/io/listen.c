@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -119,11 +120,36 @@ enum mt_status mt_endpoint_parse(struct mt_bytes text, struct mt_endpoint *out, 
 	return MT_OK;
 }
 
+enum mt_status mt_endpoint_parse_local(struct mt_bytes text, struct mt_endpoint *out,
+				       const char **fault)
+{
+	const struct mt_bytes prefix = mt_bytes_str("unix:");
+	struct mt_endpoint parsed = {.is_unix = true};
+	struct mt_bytes path;
+
+	if (!mt_bytes_starts(text, prefix))
+		return mt_endpoint_parse(text, out, fault);
+	path = mt_bytes_from(text, prefix.len);
+	if (path.len < 2 || path.data[0] != '/' || memchr(path.data, '\0', path.len)) {
+		*fault = "expected an absolute path behind unix:, as in unix:/run/mqtt.sock";
+		return MT_INVALID;
+	}
+	if (path.len >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		*fault = "the path of a Unix socket has at most 107 characters";
+		return MT_INVALID;
+	}
+	memcpy(parsed.host, path.data, path.len);
+	*out = parsed;
+	return MT_OK;
+}
+
 bool mt_endpoint_is_loopback(const struct mt_endpoint *endpoint)
 {
 	struct in6_addr v6;
 	struct in_addr v4;
 
+	if (endpoint->is_unix)
+		return true;
 	if (strcasecmp(endpoint->host, "localhost") == 0)
 		return true;
 	if (inet_pton(AF_INET, endpoint->host, &v4) == 1)
@@ -221,6 +247,11 @@ void mt_listen_name(int fd, char out[MT_ENDPOINT_TEXT_BYTES])
 	out[0] = '\0';
 	if (getsockname(fd, (struct sockaddr *)&name, &len) != 0)
 		return;
+	if (name.ss_family == AF_UNIX) {
+		const struct sockaddr_un *local = (const struct sockaddr_un *)(const void *)&name;
+		snprintf(out, MT_ENDPOINT_TEXT_BYTES, "unix:%.107s", local->sun_path);
+		return;
+	}
 	address = address_of(&name);
 	mt_peer_address_text(&address, out);
 }
@@ -263,8 +294,13 @@ enum mt_status mt_listen_accept(int listen_fd, int *fd, struct mt_peer_address *
 
 void mt_peer_address_text(const struct mt_peer_address *peer, char out[MT_ENDPOINT_TEXT_BYTES])
 {
+	static const struct mt_peer_address local;
 	char host[INET6_ADDRSTRLEN];
 
+	if (memcmp(peer->byte, local.byte, sizeof(local.byte)) == 0 && peer->port == 0) {
+		snprintf(out, MT_ENDPOINT_TEXT_BYTES, "unix");
+		return;
+	}
 	if (memcmp(peer->byte, mapped_prefix, sizeof(mapped_prefix)) == 0) {
 		MT_CHECK(inet_ntop(AF_INET, peer->byte + 12, host, sizeof(host)) != NULL);
 		snprintf(out, MT_ENDPOINT_TEXT_BYTES, "%s:%u", host, (unsigned)peer->port);

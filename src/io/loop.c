@@ -7,11 +7,14 @@
 
 #define EVENTS_MAX 256
 
-static enum mt_status add(struct mt_loop *loop, int fd, uint64_t token, uint32_t interest)
+#define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
+static enum mt_status control(struct mt_loop *loop, int operation, int fd, uint64_t token,
+			      uint32_t interest)
 {
 	struct epoll_event event = {.events = interest, .data.u64 = token};
 
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
+	if (epoll_ctl(loop->epoll_fd, operation, fd, &event) == 0)
 		return MT_OK;
 	return errno == ENOMEM || errno == ENOSPC ? MT_LIMIT : MT_SYSTEM;
 }
@@ -48,12 +51,17 @@ void mt_loop_close(struct mt_loop *loop)
 
 enum mt_status mt_loop_add(struct mt_loop *loop, int fd, uint64_t token)
 {
-	return add(loop, fd, token, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+	return control(loop, EPOLL_CTL_ADD, fd, token, EDGES);
+}
+
+enum mt_status mt_loop_change(struct mt_loop *loop, int fd, uint64_t token)
+{
+	return control(loop, EPOLL_CTL_MOD, fd, token, EDGES);
 }
 
 enum mt_status mt_loop_add_level(struct mt_loop *loop, int fd, uint64_t token)
 {
-	return add(loop, fd, token, EPOLLIN);
+	return control(loop, EPOLL_CTL_ADD, fd, token, EPOLLIN);
 }
 
 void mt_loop_remove(struct mt_loop *loop, int fd)

@@ -25,6 +25,8 @@ struct mt_loop {
 MT_MUST_USE enum mt_status mt_loop_open(struct mt_loop *loop);
 void mt_loop_close(struct mt_loop *loop);
 MT_MUST_USE enum mt_status mt_loop_add(struct mt_loop *loop, int fd, uint64_t token);
+/* Another token for a descriptor that mt_loop_add took; what is there to read shows anew. */
+MT_MUST_USE enum mt_status mt_loop_change(struct mt_loop *loop, int fd, uint64_t token);
 /* Level-triggered, reading only: for listeners and wake-ups, which are not drained in one turn. */
 MT_MUST_USE enum mt_status mt_loop_add_level(struct mt_loop *loop, int fd, uint64_t token);
 void mt_loop_remove(struct mt_loop *loop, int fd);

@@ -15,21 +15,32 @@
 #define PROBE_INTERVAL_S 15
 #define PROBE_COUNT 4
 
-enum mt_status mt_stream_read(int fd, void *to, size_t cap, size_t *out, bool *is_drained)
+static enum mt_status receive(int fd, void *to, size_t cap, int flags, size_t *out)
 {
 	ssize_t got;
 
 	MT_CHECK(cap > 0);
 	do
-		got = recv(fd, to, cap, MSG_DONTWAIT);
+		got = recv(fd, to, cap, flags | MSG_DONTWAIT);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? MT_AGAIN : MT_SYSTEM;
 	if (got == 0)
 		return MT_CLOSED;
 	*out = (size_t)got;
-	*is_drained = (size_t)got < cap;
 	return MT_OK;
+}
+
+enum mt_status mt_stream_read(int fd, void *to, size_t cap, size_t *out, bool *is_drained)
+{
+	MT_TRY(receive(fd, to, cap, 0, out));
+	*is_drained = *out < cap;
+	return MT_OK;
+}
+
+enum mt_status mt_stream_peek(int fd, void *to, size_t cap, size_t *out)
+{
+	return receive(fd, to, cap, MSG_PEEK, out);
 }
 
 static enum mt_status write_status(void)

@@ -11,6 +11,8 @@
  */
 MT_MUST_USE enum mt_status mt_stream_read(int fd, void *to, size_t cap, size_t *out,
 					  bool *is_drained);
+/* What mt_stream_read would give, left where it is: at most `cap` bytes. */
+MT_MUST_USE enum mt_status mt_stream_peek(int fd, void *to, size_t cap, size_t *out);
 /* Writes a gather list (count <= 64). MT_OK: *out bytes taken (may be fewer). MT_AGAIN: none.
  * MT_CLOSED: peer gone. MT_SYSTEM. */
 MT_MUST_USE enum mt_status mt_stream_write(int fd, const struct mt_bytes *list, size_t count,

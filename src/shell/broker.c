@@ -3,6 +3,7 @@
 
 #include "io/clock.h"
 #include "io/file.h"
+#include "io/local.h"
 #include "mortise/version.h"
 #include "shell/api.h"
 #include "shell/directory.h"
@@ -133,7 +134,8 @@ static enum mt_status open_tls(struct mt_broker *broker, struct mt_listener *lis
 {
 	char certificate[4096 + 32], key[4096 + 32], why[384] = "";
 	const struct mt_listener_settings *settings = listener->settings;
-	struct mt_tls_server_settings tls = {settings->certificate_path, settings->key_path};
+	struct mt_tls_server_settings tls = {settings->certificate_path, settings->key_path,
+					     settings->is_websocket};
 	enum mt_status status;
 	if (settings->certificate_path[0] == '\0') {
 		if (join_path(broker, "tls/server.pem", certificate, sizeof(certificate)) !=
@@ -141,7 +143,8 @@ static enum mt_status open_tls(struct mt_broker *broker, struct mt_listener *lis
 		    join_path(broker, "tls/server.key", key, sizeof(key)) != MT_OK)
 			return fail(trouble, MT_INVALID,
 				    "the path of the state directory is too long");
-		tls = (struct mt_tls_server_settings){certificate, key};
+		tls.certificate_path = certificate;
+		tls.key_path = key;
 	}
 	status = mt_tls_context_create_server(&tls, &listener->tls, why, sizeof(why));
 	if (status == MT_OK)
@@ -152,23 +155,44 @@ static enum mt_status open_tls(struct mt_broker *broker, struct mt_listener *lis
 	return fail(trouble, status, NULL);
 }
 
+static enum mt_status bind_at(struct mt_listener *listener, const struct mt_endpoint *endpoint)
+{
+	const struct mt_listener_settings *settings = listener->settings;
+	struct mt_local_settings local = {endpoint->host, settings->owner, settings->group,
+					  settings->mode};
+	listener->is_unix = endpoint->is_unix;
+	return endpoint->is_unix ? mt_local_listen(&local, &listener->fd)
+				 : mt_listen_open(endpoint, &listener->fd);
+}
+
+static const char *explain_bind(const struct mt_listener *listener, enum mt_status status)
+{
+	if (status == MT_NOT_FOUND)
+		return "there is no such owner or group";
+	if (status == MT_EXISTS && listener->is_unix)
+		return "something is there that is no socket, or somebody serves it";
+	return strerror(errno);
+}
+
 static enum mt_status bind_listener(struct mt_listener *listener, const struct trouble *trouble)
 {
 	const struct mt_listener_settings *settings = listener->settings;
 	struct mt_endpoint endpoint;
 	const char *why = "";
 	char name[MT_ENDPOINT_TEXT_BYTES];
-	if (mt_endpoint_parse(mt_bytes_str(settings->address), &endpoint, &why) != MT_OK) {
+	enum mt_status status;
+	if (mt_endpoint_parse_local(mt_bytes_str(settings->address), &endpoint, &why) != MT_OK) {
 		snprintf(trouble->fault, trouble->cap, "listener %s: address %s: %s",
 			 settings->name, settings->address, why);
 		return fail(trouble, MT_INVALID, NULL);
 	}
-	if (mt_listen_open(&endpoint, &listener->fd) != MT_OK) {
-		int error = errno;
+	status = bind_at(listener, &endpoint);
+	if (status != MT_OK) {
 		snprintf(trouble->fault, trouble->cap,
 			 "listener %s: cannot listen on %s: %s; free it or choose another with "
 			 "--set listeners.%s.address=...",
-			 settings->name, settings->address, strerror(error), settings->name);
+			 settings->name, settings->address, explain_bind(listener, status),
+			 settings->name);
 		return fail(trouble, MT_SYSTEM, NULL);
 	}
 	mt_listen_name(listener->fd, name);
@@ -183,7 +207,8 @@ static enum mt_status tell_address(struct mt_broker *broker, const struct mt_lis
 	struct mt_endpoint asked, real;
 	const char *why;
 	char name[MT_ENDPOINT_TEXT_BYTES];
-	if (!settings->is_tls || settings->certificate_path[0] != '\0')
+	if (!settings->is_tls || settings->certificate_path[0] != '\0' || settings->is_websocket ||
+	    listener->is_unix)
 		return MT_NOT_FOUND;
 	mt_listen_name(listener->fd, name);
 	MT_TRY(mt_endpoint_parse(mt_bytes_str(settings->address), &asked, &why));
@@ -213,6 +238,9 @@ static enum mt_status open_listeners(struct mt_broker *broker, const struct trou
 		struct mt_listener *listener = &broker->pump.listeners[i];
 		listener->settings = &broker->settings.listeners[i];
 		listener->fd = -1;
+		listener->web = (struct mt_upgrade_rules){listener->settings->web_path,
+							  listener->settings->origins,
+							  listener->settings->is_tls};
 		broker->offers[i] = offer_of(listener->settings);
 		listener->offer = &broker->offers[i];
 		broker->pump.listener_count++;
@@ -344,6 +372,15 @@ enum mt_status mt_broker_run(struct mt_broker *broker)
 	return MT_OK;
 }
 
+static void close_listener(struct mt_listener *listener)
+{
+	if (listener->fd >= 0 && listener->is_unix)
+		mt_local_forget(listener->fd);
+	if (listener->fd >= 0)
+		close(listener->fd);
+	mt_tls_context_destroy(&listener->tls);
+}
+
 void mt_broker_close(struct mt_broker **broker)
 {
 	struct mt_broker *old = *broker;
@@ -361,9 +398,7 @@ void mt_broker_close(struct mt_broker **broker)
 	if (old->pump.signal_fd >= 0)
 		close(old->pump.signal_fd);
 	for (uint32_t i = 0; i < old->pump.listener_count; i++) {
-		if (old->pump.listeners[i].fd >= 0)
-			close(old->pump.listeners[i].fd);
-		mt_tls_context_destroy(&old->pump.listeners[i].tls);
+		close_listener(&old->pump.listeners[i]);
 	}
 	mt_core_destroy(&old->pump.core);
 	mt_store_close(&old->pump.store);

@@ -68,13 +68,23 @@ static const char *reachable(const char *host)
 	return is_any ? "localhost" : host;
 }
 
+/* The profile's clients speak MQTT by TCP. */
+static bool is_for_profiles(const struct mt_listener_settings *listener)
+{
+	return !listener->is_websocket &&
+	       !mt_bytes_starts(mt_bytes_str(listener->address), mt_bytes_str("unix:"));
+}
+
 /* What a client should use: the first listener with TLS, else the first; NULL: there is none. */
 static const struct mt_listener_settings *best_listener(const struct mt_settings *settings)
 {
-	for (uint32_t i = 0; i < settings->listener_count; i++)
-		if (settings->listeners[i].is_tls)
-			return &settings->listeners[i];
-	return settings->listener_count > 0 ? &settings->listeners[0] : NULL;
+	const struct mt_listener_settings *best = NULL;
+	for (uint32_t i = 0; i < settings->listener_count; i++) {
+		const struct mt_listener_settings *listener = &settings->listeners[i];
+		if (is_for_profiles(listener) && (!best || (listener->is_tls && !best->is_tls)))
+			best = listener;
+	}
+	return best;
 }
 
 /* The port may be chosen by the system later: mt_provision_address puts the real one in place. */

@@ -45,13 +45,22 @@ static enum mt_status push(struct mt_conn_list *list, mt_conn conn)
 	return MT_OK;
 }
 
+/* A connection that found no room when it began anew is not in the table. */
+static void forget_handle(struct mt_pump *pump, struct mt_socket *socket)
+{
+	if (socket_of(pump, socket->conn) == socket) {
+		pump->sockets[mt_handle_index(socket->conn)] = NULL;
+		pump->socket_count--;
+	}
+	mt_core_closed(pump->core, pump->now, socket->conn);
+}
+
 static void end_socket(struct mt_pump *pump, struct mt_socket *socket)
 {
-	pump->sockets[mt_handle_index(socket->conn)] = NULL;
-	pump->socket_count--;
-	mt_core_closed(pump->core, pump->now, socket->conn);
+	forget_handle(pump, socket);
 	mt_loop_remove(&pump->loop, socket->fd);
-	mt_pump_forget_source(pump, &socket->peer);
+	if (socket->is_counted)
+		mt_pump_forget_source(pump, &socket->peer);
 	mt_socket_close(&socket, &pump->scratch);
 }
 
@@ -68,23 +77,46 @@ static void queue_up(struct mt_pump *pump, struct mt_conn_list *list, bool *is_q
 	}
 }
 
+static enum mt_status make_room(struct mt_pump *pump, mt_conn conn)
+{
+	uint32_t index = mt_handle_index(conn);
+	size_t cap = ((size_t)index + 1) * 2;
+	struct mt_socket **sockets;
+	if (index < pump->socket_cap)
+		return MT_OK;
+	sockets = realloc(pump->sockets, cap * sizeof(struct mt_socket *));
+	if (!sockets)
+		return MT_MEMORY;
+	memset(sockets + pump->socket_cap, 0,
+	       (cap - pump->socket_cap) * sizeof(struct mt_socket *));
+	pump->sockets = sockets;
+	pump->socket_cap = cap;
+	return MT_OK;
+}
+
+static void put_in_table(struct mt_pump *pump, struct mt_socket *socket)
+{
+	pump->sockets[mt_handle_index(socket->conn)] = socket;
+	pump->socket_count++;
+}
+
 enum mt_status mt_pump_adopt(struct mt_pump *pump, struct mt_socket *socket)
 {
-	uint32_t index = mt_handle_index(socket->conn);
-	if (index >= pump->socket_cap) {
-		size_t cap = (index + 1) * 2;
-		struct mt_socket **sockets =
-			realloc(pump->sockets, cap * sizeof(struct mt_socket *));
-		if (!sockets)
-			return MT_MEMORY;
-		memset(sockets + pump->socket_cap, 0,
-		       (cap - pump->socket_cap) * sizeof(struct mt_socket *));
-		pump->sockets = sockets;
-		pump->socket_cap = cap;
-	}
+	MT_TRY(make_room(pump, socket->conn));
 	MT_TRY(mt_loop_add(&pump->loop, socket->fd, socket->conn));
-	pump->sockets[index] = socket;
-	pump->socket_count++;
+	put_in_table(pump, socket);
+	return MT_OK;
+}
+
+/* What the lists hold of the old handle means nobody any more. */
+enum mt_status mt_pump_reopen(struct mt_pump *pump, struct mt_socket *socket)
+{
+	forget_handle(pump, socket);
+	socket->is_queued_dirty = socket->is_queued_closing = socket->is_queued_pending = false;
+	MT_TRY(mt_pump_introduce(pump, socket));
+	MT_TRY(make_room(pump, socket->conn));
+	MT_TRY(mt_loop_change(&pump->loop, socket->fd, socket->conn));
+	put_in_table(pump, socket);
 	return MT_OK;
 }
 
@@ -190,11 +222,25 @@ static void serve_requests(struct mt_pump *pump)
 
 /* ---- events ---- */
 
+/* False: the PROXY header is not whole yet, or the connection is gone. */
+static bool is_introduced(struct mt_pump *pump, struct mt_socket *socket)
+{
+	if (socket->is_queued_closing)
+		return false;
+	if (mt_pump_meet_proxy(pump, socket) == MT_SOCKET_LIVES)
+		return !socket->is_proxy_awaited;
+	end_socket(pump, socket);
+	return false;
+}
+
 /* The requests are served after each read: a pause must hold before the next one. */
 static void receive(struct mt_pump *pump, struct mt_socket *socket)
 {
-	mt_conn conn = socket->conn;
 	enum mt_socket_end end = MT_SOCKET_LIVES;
+	mt_conn conn;
+	if (MT_UNLIKELY(socket->is_proxy_awaited) && !is_introduced(pump, socket))
+		return;
+	conn = socket->conn;
 	for (unsigned i = 0; i < READS_PER_TURN && end == MT_SOCKET_LIVES; i++) {
 		end = mt_socket_receive(socket, pump->core, pump->now, &pump->scratch, 1);
 		serve_requests(pump);

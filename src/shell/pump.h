@@ -22,7 +22,9 @@ struct mt_listener {
 	const struct mt_listener_settings *settings;
 	const struct mt_offer *offer; /* NULL: everything */
 	struct mt_tls_context *tls;   /* NULL: plain */
+	struct mt_upgrade_rules web;  /* when it is one of WebSocket */
 	int fd;
+	bool is_unix;
 	char text[MT_LISTENER_NAME_BYTES + MT_ENDPOINT_TEXT_BYTES + 2]; /* "tls=127.0.0.1:8883" */
 };
 
@@ -71,9 +73,22 @@ void mt_pump_close(struct mt_pump *pump);
 void mt_pump_accept(struct mt_pump *pump, uint32_t listener_index);
 /* No descriptors are left: listening sockets, which stay readable, would spin the loop. */
 void mt_pump_rest_listeners(struct mt_pump *pump);
+/* False when the address has as many connections as it may have. */
+bool mt_pump_admit_source(struct mt_pump *pump, const struct mt_peer_address *peer);
 /* One connection less from its address. */
 void mt_pump_forget_source(struct mt_pump *pump, const struct mt_peer_address *peer);
+/* The core gets to know the connection, by the address it has now; false without room. */
+MT_MUST_USE enum mt_status mt_pump_introduce(struct mt_pump *pump, struct mt_socket *socket);
+/* The line that fail2ban reads. */
+void mt_pump_turn_away(const struct mt_socket *socket, const struct mt_peer_address *peer,
+		       const char *why);
+/* ---- proxy.c ---- */
+bool mt_pump_is_proxy(const struct mt_listener *listener, const struct mt_peer_address *peer);
+/* What came from a proxy, as far as its header; is_proxy_awaited tells whether it is done. */
+MT_MUST_USE enum mt_socket_end mt_pump_meet_proxy(struct mt_pump *pump, struct mt_socket *socket);
 /* ---- audit.c ---- */
 void mt_pump_audit(const struct mt_audit *audit);
-/* ---- pump.c, for accept.c ---- */
+/* ---- pump.c, for accept.c and proxy.c ---- */
 MT_MUST_USE enum mt_status mt_pump_adopt(struct mt_pump *pump, struct mt_socket *socket);
+/* Forgotten by the core and introduced anew, by its address of now. */
+MT_MUST_USE enum mt_status mt_pump_reopen(struct mt_pump *pump, struct mt_socket *socket);

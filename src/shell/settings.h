@@ -10,6 +10,7 @@
 
 #define MT_LISTENERS_MAX 32
 #define MT_LISTENER_NAME_BYTES 64
+#define MT_LIST_BYTES 1024 /* of a list in one text */
 
 struct mt_limits {
 	uint64_t packet_bytes;	/* largest packet accepted */
@@ -37,13 +38,20 @@ struct mt_limits {
 
 struct mt_listener_settings {
 	char name[MT_LISTENER_NAME_BYTES];
-	char address[320]; /* "[::]:8883" */
+	char address[320]; /* "[::]:8883", "unix:/run/mortise/mqtt.sock" */
 	bool is_tls;
 	bool is_insecure_allowed; /* `insecure: yes`: plain off loopback is wanted */
 	bool has_anonymous_sessions;
 	char anonymous_role[64];     /* "": credentials are demanded */
 	char certificate_path[4096]; /* "": the broker's own */
 	char key_path[4096];
+	bool is_websocket;
+	char web_path[256];
+	char origins[MT_LIST_BYTES]; /* see struct mt_upgrade_rules of ws/upgrade.h */
+	char proxies[MT_LIST_BYTES]; /* networks with commas: who there speaks for others */
+	char owner[64];		     /* of a Unix socket; "": the broker's own user */
+	char group[64];
+	uint32_t mode;
 	uint32_t qos_max; /* what is offered; see struct mt_offer of core/core.h */
 	bool is_retain_available;
 	bool is_wildcard_available;

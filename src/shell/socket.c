@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #define GATHER_MAX 64u
+#define FRAME_HEAD_BYTES 4u /* up to 65,535 bytes of payload */
+/* A frame on its way may have to be kept, whole, behind a pong. */
+#define FRAME_BYTES_MAX (MT_SOCKET_LEFT_BYTES_MAX - 4096u)
 #define LAST_READS_MAX 128 /* at close; more than a receive buffer holds */
 
 /* Keeps what the socket did not take, behind what it had not taken before. A peer that causes
@@ -73,21 +76,76 @@ static enum mt_socket_end write_left(struct mt_socket *socket)
 	return MT_SOCKET_LIVES;
 }
 
-static void report_tls_fault(const struct mt_socket *socket)
+static void report_fault(const struct mt_socket *socket, const char *subject, const char *why)
 {
 	char address[MT_ENDPOINT_TEXT_BYTES];
 	mt_peer_address_text(&socket->peer, address);
-	mt_log(MT_LOG_NOTICE, "tls", "connection ended",
-	       MT_STR("why", mt_tls_session_fault(socket->tls)), MT_STR("address", address),
-	       MT_STR("listener", socket->listener));
+	mt_log(MT_LOG_NOTICE, subject, "connection ended", MT_STR("why", why),
+	       MT_STR("address", address), MT_STR("listener", socket->listener));
+}
+
+static void report_tls_fault(const struct mt_socket *socket)
+{
+	report_fault(socket, "tls", mt_tls_session_fault(socket->tls));
+}
+
+/* Plain bytes that are already in order go out, by TLS where there is TLS. */
+static enum mt_socket_end seal(struct mt_socket *socket, struct mt_scratch *scratch,
+			       struct mt_bytes plain)
+{
+	struct mt_buf cipher = mt_buf_of(scratch->cipher, sizeof(scratch->cipher));
+	if (!socket->tls)
+		return write_raw(socket, plain);
+	if (mt_tls_session_write(socket->tls, plain, &cipher) != MT_OK) {
+		report_tls_fault(socket);
+		return MT_SOCKET_ENDS;
+	}
+	return write_raw(socket, mt_buf_view(&cipher));
+}
+
+/* A pong waits while the socket is blocked: a peer who asks and does not read costs nothing. */
+static enum mt_socket_end answer_ping(struct mt_socket *socket, struct mt_scratch *scratch)
+{
+	uint8_t data[MT_WS_CONTROL_FRAME_BYTES_MAX];
+	struct mt_buf pong = mt_buf_of(data, sizeof(data));
+	if (!mt_web_has_pong(socket->web) || socket->is_blocked)
+		return MT_SOCKET_LIVES;
+	mt_web_put_pong(socket->web, &pong);
+	return seal(socket, scratch, mt_buf_view(&pong));
+}
+
+static enum mt_socket_end feed_web(struct mt_socket *socket, struct mt_core *core,
+				   struct mt_now now, struct mt_scratch *scratch, uint8_t *data,
+				   size_t len)
+{
+	uint8_t said[MT_UPGRADE_ANSWER_BYTES];
+	struct mt_buf answer = mt_buf_of(said, sizeof(said));
+	struct mt_bytes payload;
+	enum mt_status status = mt_web_read(socket->web, data, len, &payload, &answer);
+	if (answer.pos > 0 && seal(socket, scratch, mt_buf_view(&answer)) == MT_SOCKET_ENDS)
+		return MT_SOCKET_ENDS;
+	if (payload.len > 0)
+		mt_core_input(core, now, socket->conn, payload);
+	if (status == MT_VIOLATION)
+		report_fault(socket, "websocket", mt_web_fault(socket->web));
+	return status == MT_OK ? answer_ping(socket, scratch) : MT_SOCKET_ENDS;
+}
+
+/* Plain bytes to the core. */
+static enum mt_socket_end hand_on(struct mt_socket *socket, struct mt_core *core, struct mt_now now,
+				  struct mt_scratch *scratch, uint8_t *data, size_t len)
+{
+	if (socket->web)
+		return feed_web(socket, core, now, scratch, data, len);
+	mt_core_input(core, now, socket->conn, mt_bytes_of(data, len));
+	return MT_SOCKET_LIVES;
 }
 
 static enum mt_socket_end feed_tls(struct mt_socket *socket, struct mt_core *core,
-				   struct mt_now now, struct mt_scratch *scratch,
-				   struct mt_bytes received)
+				   struct mt_now now, struct mt_scratch *scratch, size_t received)
 {
 	enum mt_status status = MT_OK;
-	mt_tls_session_feed(socket->tls, received);
+	mt_tls_session_feed(socket->tls, mt_bytes_of(scratch->received, received));
 	while (status == MT_OK) {
 		struct mt_buf cipher = mt_buf_of(scratch->cipher, sizeof(scratch->cipher));
 		size_t len;
@@ -95,8 +153,9 @@ static enum mt_socket_end feed_tls(struct mt_socket *socket, struct mt_core *cor
 					     &len, &cipher);
 		if (cipher.pos > 0 && write_raw(socket, mt_buf_view(&cipher)) == MT_SOCKET_ENDS)
 			return MT_SOCKET_ENDS;
-		if (status == MT_OK)
-			mt_core_input(core, now, socket->conn, mt_bytes_of(scratch->plain, len));
+		if (status == MT_OK &&
+		    hand_on(socket, core, now, scratch, scratch->plain, len) == MT_SOCKET_ENDS)
+			return MT_SOCKET_ENDS;
 	}
 	if (status == MT_TLS)
 		report_tls_fault(socket);
@@ -104,12 +163,11 @@ static enum mt_socket_end feed_tls(struct mt_socket *socket, struct mt_core *cor
 }
 
 static enum mt_socket_end feed(struct mt_socket *socket, struct mt_core *core, struct mt_now now,
-			       struct mt_scratch *scratch, struct mt_bytes received)
+			       struct mt_scratch *scratch, size_t received)
 {
 	if (socket->tls)
 		return feed_tls(socket, core, now, scratch, received);
-	mt_core_input(core, now, socket->conn, received);
-	return MT_SOCKET_LIVES;
+	return hand_on(socket, core, now, scratch, scratch->received, received);
 }
 
 enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struct mt_core *core,
@@ -127,8 +185,7 @@ enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struct mt_core *c
 		}
 		if (status != MT_OK)
 			return MT_SOCKET_ENDS;
-		if (feed(socket, core, now, scratch, mt_bytes_of(scratch->received, len)) ==
-		    MT_SOCKET_ENDS)
+		if (feed(socket, core, now, scratch, len) == MT_SOCKET_ENDS)
 			return MT_SOCKET_ENDS;
 		if (is_drained && !socket->is_hung_up) {
 			socket->is_read_pending = false;
@@ -157,37 +214,62 @@ static enum mt_socket_end flush_plain(struct mt_socket *socket, struct mt_core *
 	return MT_SOCKET_LIVES;
 }
 
-/* Gathers at most one record's worth of the core's output into the scratch. */
+/* Appends what the core has to say, as far as there is room; the number of its bytes. */
 static size_t gather(const struct mt_socket *socket, const struct mt_core *core,
-		     struct mt_scratch *scratch)
+		     struct mt_buf *plain)
 {
 	struct mt_bytes list[GATHER_MAX];
-	struct mt_buf plain = mt_buf_of(scratch->plain, MT_TLS_RECORD_BYTES_MAX);
+	size_t start = plain->pos;
 	size_t count = mt_core_output(core, socket->conn, list, GATHER_MAX);
-	for (size_t i = 0; i < count && plain.pos < plain.cap; i++) {
-		size_t room = plain.cap - plain.pos;
-		mt_buf_put(&plain,
+	for (size_t i = 0; i < count && plain->pos < plain->cap; i++) {
+		size_t room = plain->cap - plain->pos;
+		mt_buf_put(plain,
 			   mt_bytes_of(list[i].data, list[i].len < room ? list[i].len : room));
 	}
-	return plain.pos;
+	return plain->pos - start;
 }
 
-static enum mt_socket_end flush_tls(struct mt_socket *socket, struct mt_core *core,
-				    struct mt_now now, struct mt_scratch *scratch)
+/* The same in one frame, behind a pong that is due. */
+static size_t gather_frame(const struct mt_socket *socket, const struct mt_core *core,
+			   struct mt_buf *plain)
 {
-	size_t len;
-	while (!socket->is_blocked && (len = gather(socket, core, scratch)) > 0) {
-		struct mt_buf cipher = mt_buf_of(scratch->cipher, sizeof(scratch->cipher));
-		enum mt_status status = mt_tls_session_write(
-			socket->tls, mt_bytes_of(scratch->plain, len), &cipher);
-		if (status == MT_AGAIN)
+	uint8_t head[MT_WS_HEAD_BYTES_MAX];
+	struct mt_buf out = mt_buf_of(head, sizeof(head));
+	size_t start, len;
+	if (!mt_web_is_open(socket->web))
+		return 0;
+	mt_web_put_pong(socket->web, plain);
+	start = plain->pos;
+	plain->pos += FRAME_HEAD_BYTES;
+	len = gather(socket, core, plain);
+	plain->pos = start;
+	if (len == 0)
+		return 0;
+	mt_ws_put_head(&out, len);
+	/* A small frame has a shorter head than the room that was left for it. */
+	if (out.pos < FRAME_HEAD_BYTES)
+		memmove(plain->data + start + out.pos, plain->data + start + FRAME_HEAD_BYTES, len);
+	memcpy(plain->data + start, head, out.pos);
+	plain->pos = start + out.pos + len;
+	return len;
+}
+
+/* By way of the scratch, where TLS and frames need the bytes in one piece. */
+static enum mt_socket_end flush_copied(struct mt_socket *socket, struct mt_core *core,
+				       struct mt_now now, struct mt_scratch *scratch)
+{
+	size_t cap = socket->tls ? MT_TLS_RECORD_BYTES_MAX : FRAME_BYTES_MAX;
+	if (socket->tls && !mt_tls_session_is_open(socket->tls))
+		return MT_SOCKET_LIVES;
+	while (!socket->is_blocked) {
+		struct mt_buf plain = mt_buf_of(scratch->plain, cap);
+		size_t len = socket->web ? gather_frame(socket, core, &plain)
+					 : gather(socket, core, &plain);
+		if (plain.pos == 0)
 			return MT_SOCKET_LIVES;
-		if (status != MT_OK) {
-			report_tls_fault(socket);
-			return MT_SOCKET_ENDS;
-		}
-		mt_core_sent(core, now, socket->conn, len);
-		if (write_raw(socket, mt_buf_view(&cipher)) == MT_SOCKET_ENDS)
+		if (len > 0)
+			mt_core_sent(core, now, socket->conn, len);
+		if (seal(socket, scratch, mt_buf_view(&plain)) == MT_SOCKET_ENDS)
 			return MT_SOCKET_ENDS;
 	}
 	return MT_SOCKET_LIVES;
@@ -200,7 +282,8 @@ enum mt_socket_end mt_socket_flush(struct mt_socket *socket, struct mt_core *cor
 		return MT_SOCKET_ENDS;
 	if (socket->left_bytes > 0)
 		return MT_SOCKET_LIVES;
-	return socket->tls ? flush_tls(socket, core, now, scratch) : flush_plain(socket, core, now);
+	return socket->tls || socket->web ? flush_copied(socket, core, now, scratch)
+					  : flush_plain(socket, core, now);
 }
 
 /* What the peer sent and nobody reads would make the system answer close() with a reset. */
@@ -215,6 +298,14 @@ static void discard_input(const struct mt_socket *socket, struct mt_scratch *scr
 	}
 }
 
+static enum mt_socket_end close_web(struct mt_socket *socket, struct mt_scratch *scratch)
+{
+	uint8_t data[MT_WS_CONTROL_FRAME_BYTES_MAX];
+	struct mt_buf frame = mt_buf_of(data, sizeof(data));
+	mt_web_put_close(socket->web, &frame);
+	return frame.pos > 0 ? seal(socket, scratch, mt_buf_view(&frame)) : MT_SOCKET_LIVES;
+}
+
 void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch)
 {
 	struct mt_socket *old = *socket;
@@ -222,7 +313,9 @@ void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch)
 	*socket = NULL;
 	if (!old)
 		return;
-	if (old->tls && !old->is_blocked) {
+	if (old->web && !old->is_blocked && !(old->tls && *mt_tls_session_fault(old->tls)))
+		end = close_web(old, scratch);
+	if (old->tls && !old->is_blocked && end == MT_SOCKET_LIVES) {
 		struct mt_buf cipher = mt_buf_of(scratch->cipher, sizeof(scratch->cipher));
 		mt_tls_session_close(old->tls, &cipher);
 		end = write_raw(old, mt_buf_view(&cipher));
@@ -231,6 +324,7 @@ void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch)
 		discard_input(old, scratch);
 	close(old->fd);
 	mt_tls_session_destroy(&old->tls);
+	mt_web_destroy(&old->web);
 	free(old->left);
 	free(old);
 }

@@ -1,7 +1,9 @@
 /*
- * One accepted connection as the shell sees it: a descriptor, perhaps TLS, and the core's handle.
+ * One accepted connection as the shell sees it: a descriptor, perhaps TLS, perhaps WebSocket, and
+ * the core's handle.
  *
- *   read:  socket -> (cipher -> plain) -> core          write: core -> (plain -> cipher) -> socket
+ *   read:  socket -> (cipher -> plain) -> (frames -> payload) -> core
+ *   write: core -> (payload -> one frame a flush) -> (plain -> cipher) -> socket
  *
  * Bytes that the socket would not take are kept here; while there are some, nothing more is pulled
  * from the core.
@@ -10,20 +12,26 @@
 
 #include "core/core.h"
 #include "io/listen.h"
+#include "shell/web.h"
 #include "tls/session.h"
 
 struct mt_socket {
 	mt_conn conn;
 	int fd;
 	struct mt_tls_session *tls; /* NULL: plain */
+	struct mt_web *web;	    /* NULL: no WebSocket */
 	uint8_t *left;		    /* cipher bytes not yet taken */
 	size_t left_bytes, left_cap;
 	struct mt_peer_address peer;
 	const char *listener;
-	bool is_paused;	      /* the core wants no bytes now */
-	bool is_read_pending; /* an edge came that was not served to its end */
-	bool is_blocked;      /* the socket takes no bytes until EPOLLOUT */
-	bool is_hung_up;      /* the peer will send no more: read until the end shows */
+	uint32_t listener_index;
+	bool is_proxy_awaited; /* nothing is read before the PROXY header */
+	bool is_local;	       /* the other end, proxy or not, is on this machine */
+	bool is_counted;       /* among the connections of its address */
+	bool is_paused;	       /* the core wants no bytes now */
+	bool is_read_pending;  /* an edge came that was not served to its end */
+	bool is_blocked;       /* the socket takes no bytes until EPOLLOUT */
+	bool is_hung_up;       /* the peer will send no more: read until the end shows */
 	bool is_queued_dirty, is_queued_closing, is_queued_pending;
 };
 
@@ -50,6 +58,6 @@ MT_MUST_USE enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struc
 /* Sends what the core has, until all is out or the socket blocks. */
 MT_MUST_USE enum mt_socket_end mt_socket_flush(struct mt_socket *socket, struct mt_core *core,
 					       struct mt_now now, struct mt_scratch *scratch);
-/* Close_notify, half-close, what came in thrown away (so that our last words are not lost to a
- * reset), close. Frees. */
+/* Close frame, close_notify, half-close, what came in thrown away (so that our last words are not
+ * lost to a reset), close. Frees. */
 void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch);

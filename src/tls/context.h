@@ -2,7 +2,7 @@
  * What the connections of one listener (or one client) share: certificate, key, trust, rules.
  *
  * TLS 1.2 and 1.3 only, 1.3 preferred, X25519 before P-256, AEAD suites with forward secrecy only,
- * no renegotiation, no compression, no 0-RTT, ALPN `mqtt` (none is accepted too),
+ * no renegotiation, no compression, no 0-RTT, ALPN `mqtt`, or `http/1.1` (none is accepted too),
  * SSL_MODE_RELEASE_BUFFERS. Resumption is off until it can be voided by identity.
  */
 #pragma once
@@ -15,6 +15,7 @@ struct mt_tls_context;
 struct mt_tls_server_settings {
 	const char *certificate_path; /* PEM chain, leaf first */
 	const char *key_path;	      /* PEM; refused when others than the owner may read it */
+	bool is_http;		      /* ALPN http/1.1, for WebSocket, instead of mqtt */
 };
 
 struct mt_tls_client_settings {

@@ -14,7 +14,8 @@ static void check_listener(const struct mt_listener_settings *listener)
 	struct mt_endpoint endpoint;
 	const char *fault;
 	MT_CHECK(listener->name[0] != '\0');
-	MT_CHECK(mt_endpoint_parse(mt_bytes_str(listener->address), &endpoint, &fault) == MT_OK);
+	MT_CHECK(mt_endpoint_parse_local(mt_bytes_str(listener->address), &endpoint, &fault) ==
+		 MT_OK);
 	MT_CHECK(listener->is_tls || listener->is_insecure_allowed ||
 		 mt_endpoint_is_loopback(&endpoint));
 	MT_CHECK((listener->certificate_path[0] == '\0') == (listener->key_path[0] == '\0'));

@@ -44,7 +44,8 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
 	struct mt_pem ca, ca_key, issuer, issuer_key, chain, key;
 	struct mt_pem *const all[] = {&ca, &ca_key, &issuer, &issuer_key, &chain, &key};
 	char chain_path[64], key_path[64], fault[256];
-	struct mt_tls_server_settings server = {chain_path, key_path};
+	struct mt_tls_server_settings server = {.certificate_path = chain_path,
+						.key_path = key_path};
 	struct mt_tls_client_settings client = {.ca_path = NULL};
 	int64_t now_s = (int64_t)time(NULL);
 

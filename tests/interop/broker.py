@@ -36,8 +36,9 @@ class Broker:
             print("not ok the broker starts:", "; ".join(self.log()[-3:]))
             self.__exit__(None, None, None)
             sys.exit(1)
-        self.plain = int(re.search(r"\bplain=127\.0\.0\.1:(\d+)", ready)[1])
-        self.tls = int(re.search(r"\btls=127\.0\.0\.1:(\d+)", ready)[1])
+        self.ready = ready
+        self.plain = self.port("plain")
+        self.tls = self.port("tls")
         self.mortise("cert", "export", "--out", self.folder)
         self.ca = os.path.join(self.folder, "ca.pem")
         return self
@@ -53,6 +54,9 @@ class Broker:
         check("the broker of %s ends in peace" % os.path.basename(sys.argv[0]),
               lambda: expect(status == 0 and not faults, "status %s %s" % (status, faults[:3])))
         shutil.rmtree(self.folder)
+
+    def port(self, listener):
+        return int(re.search(r" %s=127\.0\.0\.1:(\d+)" % listener, self.ready)[1])
 
     def is_ready(self):
         return self.process.poll() is not None or any(line.startswith("ready ") for line in self.log())

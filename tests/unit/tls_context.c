@@ -29,7 +29,7 @@ static int close_world(void **state)
 static void server_refused(const char *chain, const char *key, enum mt_status expected,
 			   const char *part)
 {
-	struct mt_tls_server_settings settings = {chain, key};
+	struct mt_tls_server_settings settings = {.certificate_path = chain, .key_path = key};
 	struct mt_tls_context *context = NULL;
 	char fault[256] = "";
 
@@ -188,7 +188,8 @@ static void clients_may_bear_a_certificate(void **state)
 /* The sentence is cut to the room there is. */
 static void short_faults_are_terminated(void **state)
 {
-	struct mt_tls_server_settings settings = {"/nonexistent/a.pem", world.key_path};
+	struct mt_tls_server_settings settings = {.certificate_path = "/nonexistent/a.pem",
+						  .key_path = world.key_path};
 	struct mt_tls_context *context;
 	char fault[9] = "xxxxxxx";
 

@@ -51,7 +51,8 @@ static inline void world_file(const char *path, const struct mt_pem *pem, unsign
 
 static inline void world_make_contexts(struct world *world)
 {
-	struct mt_tls_server_settings server = {world->chain_path, world->key_path};
+	struct mt_tls_server_settings server = {.certificate_path = world->chain_path,
+						.key_path = world->key_path};
 	struct mt_tls_client_settings client = {.ca_path = world->ca_path};
 	char fault[256] = "";
 
