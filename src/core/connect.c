@@ -270,6 +270,7 @@ static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *
 	session->keep_alive_s = peer->keep_alive_s = keep_alive_of(core, connect);
 	if (connect->version == MT_VERSION_5)
 		mt_alias_open(core, peer, props->topic_alias_max);
+	peer->is_plain = peer->alias_slots == 0 && peer->packet_bytes_max == UINT32_MAX;
 	peer->session = session;
 	peer->phase = MT_PHASE_OPEN;
 	peer->input_ns = core->now.mono_ns; /* the wait for the verdict was ours */

@@ -85,9 +85,10 @@ static enum mt_status encode_head(const struct mt_core *core, const struct mt_ou
 	return mt_publish_encode_head(&publish, version, msg->payload_len, buf, packet_id_at);
 }
 
-static void encode_class(const struct mt_core *core, struct mt_encoded *class,
-			 const struct mt_outgoing *outgoing, enum mt_version version,
-			 bool is_aliased)
+__attribute__((noinline)) static void encode_class(const struct mt_core *core,
+						   struct mt_encoded *class,
+						   const struct mt_outgoing *outgoing,
+						   enum mt_version version, bool is_aliased)
 {
 	struct mt_buf buf = mt_buf_of(class->data, sizeof(class->data));
 	size_t packet_id_at = 0;
@@ -108,8 +109,8 @@ static void encode_class(const struct mt_core *core, struct mt_encoded *class,
 	class->packet_id_at = (uint16_t)packet_id_at;
 }
 
-static struct mt_encoded *class_of(struct mt_core *core, const struct mt_peer *peer,
-				   const struct mt_outgoing *outgoing, bool is_aliased)
+static inline struct mt_encoded *class_of(struct mt_core *core, const struct mt_peer *peer,
+					  const struct mt_outgoing *outgoing, bool is_aliased)
 {
 	uint32_t index = (peer->version == MT_VERSION_5 ? 6u : 0u) + (is_aliased ? 6u : 0u) +
 			 outgoing->qos * 2u + outgoing->is_retain;
@@ -145,16 +146,17 @@ static enum mt_status put_payload(struct mt_core *core, struct mt_peer *peer, st
 	return MT_OK;
 }
 
-static enum mt_status put_class(struct mt_core *core, struct mt_peer *peer,
-				const struct mt_encoded *class, struct mt_msg *msg,
-				uint16_t packet_id, uint16_t alias)
+static inline enum mt_status put_class(struct mt_core *core, struct mt_peer *peer,
+				       const struct mt_encoded *class, struct mt_msg *msg,
+				       uint16_t packet_id, uint16_t alias)
 {
 	uint8_t *at = mt_output_room(&core->chunks, &peer->out, class->bytes);
 	if (!at)
 		return MT_MEMORY;
 	memcpy(at, class->data, class->bytes);
 	patch(at, class->packet_id_at, packet_id);
-	patch(at, class->alias_at, alias);
+	if (alias != 0)
+		patch(at, class->alias_at, alias);
 	return class->is_whole ? MT_OK : put_payload(core, peer, msg);
 }
 
@@ -233,28 +235,43 @@ static enum mt_status put_described(struct mt_core *core, struct mt_peer *peer,
 	return put_single(core, peer, &publish, outgoing);
 }
 
+/* To a client that limits packets or takes aliases, again, or with subscription identifiers. */
+__attribute__((noinline)) static enum mt_status put_special(struct mt_core *core,
+							    struct mt_peer *peer,
+							    const struct mt_outgoing *outgoing,
+							    uint16_t packet_id, bool is_dup)
+{
+	const struct mt_encoded *class = NULL;
+	struct mt_alias alias = {0, false};
+	bool is_limited = peer->packet_bytes_max != UINT32_MAX;
+	if (peer->alias_slots > 0 && !is_dup)
+		alias = mt_alias_find(core, peer, outgoing);
+	if (outgoing->is_cacheable && !outgoing->ids && !is_dup && !is_limited &&
+	    (alias.number == 0 || alias.is_known))
+		class = class_of(core, peer, outgoing, alias.is_known);
+	if (class && class->bytes > 0)
+		return put_class(core, peer, class, outgoing->msg, packet_id, alias.number);
+	return put_described(core, peer, outgoing, packet_id, is_dup, alias);
+}
+
 /* Encodes into the output. False: the client does not take packets that large ([MQTT-3.1.2-24]);
  * nothing was written. */
 static bool put_publish(struct mt_core *core, struct mt_peer *peer,
 			const struct mt_outgoing *outgoing, uint16_t packet_id, bool is_dup)
 {
 	const struct mt_encoded *class = NULL;
-	struct mt_alias alias = {0, false};
 	enum mt_status status;
 	if (peer->is_abandoned)
 		return true;
-	if (MT_UNLIKELY(peer->alias_slots > 0) && !is_dup)
-		alias = mt_alias_find(core, peer, outgoing);
-	if (outgoing->is_cacheable && !outgoing->ids && !is_dup &&
-	    (alias.number == 0 || alias.is_known))
-		class = class_of(core, peer, outgoing, alias.is_known);
-	if (class && class->bytes > 0 && peer->packet_bytes_max == UINT32_MAX)
-		status = put_class(core, peer, class, outgoing->msg, packet_id, alias.number);
+	if (MT_LIKELY(peer->is_plain && outgoing->is_cacheable && !outgoing->ids && !is_dup))
+		class = class_of(core, peer, outgoing, false);
+	if (MT_LIKELY(class && class->bytes > 0))
+		status = put_class(core, peer, class, outgoing->msg, packet_id, 0);
 	else
-		status = put_described(core, peer, outgoing, packet_id, is_dup, alias);
-	if (status == MT_LIMIT)
+		status = put_special(core, peer, outgoing, packet_id, is_dup);
+	if (MT_UNLIKELY(status == MT_LIMIT))
 		return false;
-	if (status != MT_OK) {
+	if (MT_UNLIKELY(status != MT_OK)) {
 		mt_peer_abandon(core, peer);
 		return true;
 	}

@@ -132,6 +132,7 @@ struct mt_peer {
 	bool is_dirty;	/* SEND is asked for and output not yet empty */
 	uint8_t pauses; /* enum mt_pause: why it is not read */
 	bool is_problem_info_wanted;
+	bool is_plain;	   /* takes packets of any size, and no aliases */
 	bool is_abandoned; /* CLOSE is asked for without a word to the peer */
 };
 
