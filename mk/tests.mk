@@ -1,12 +1,19 @@
 # Test programs: one per file of tests/unit and tests/model (cmocka), one fuzz target per file of tests/fuzz.
 UNIT_SRC := $(wildcard tests/unit/*.c)
+SPEC_SRC := $(wildcard tests/spec/*.c)
 MODEL_SRC := $(wildcard tests/model/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 UNIT := $(UNIT_SRC:%.c=$(B)/%)
+SPEC := $(SPEC_SRC:%.c=$(B)/%)
 MODEL := $(MODEL_SRC:%.c=$(B)/%)
 FUZZ := $(FUZZ_SRC:%.c=build/fuzz/%)
 
 $(B)/tests/unit/%: tests/unit/%.c $(B)/liball.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all) -lcmocka
+
+$(B)/tests/spec/%: tests/spec/%.c $(B)/liball.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all) -lcmocka
@@ -21,10 +28,13 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/liball.a
 	$(call say,LD)
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all)
 
--include $(UNIT:=.d) $(MODEL:=.d) $(wildcard build/fuzz/tests/fuzz/*.d)
+-include $(UNIT:=.d) $(SPEC:=.d) $(MODEL:=.d) $(wildcard build/fuzz/tests/fuzz/*.d)
 
 unit: $(UNIT) ## run the unit tests of variant V
 	tools/run-tests $(UNIT)
+
+spec-tests: $(SPEC) ## run the tests of the standard, chapter by chapter, in variant V
+	tools/run-tests $(SPEC)
 
 model: $(MODEL) ## run the model tests of variant V
 	tools/run-tests $(MODEL)
@@ -41,4 +51,4 @@ interop: all ## run the scripts of tests/interop against the products of variant
 	MT_BUILD=$(B) tools/run-tests -j 1 $(shell for f in $(INTEROP); do [ -x $$f ] && echo $$f; done)
 proof: ## search the Spin models of spec/models, and find their planted errors
 	tools/run-tests tests/proof/models.sh
-.PHONY: unit model proof fuzz-targets fuzz-smoke interop
+.PHONY: unit spec-tests model proof fuzz-targets fuzz-smoke interop

@@ -157,6 +157,8 @@ void mt_flow_out_release(struct mt_flow_out *flow, struct mt_delivery *delivery)
 {
 	MT_CHECK(delivery->qos == 2);
 	mt_flow_out_repeat(flow, delivery);
+	mt_list_remove(&delivery->link);
+	mt_list_push_back(&flow->inflight, &delivery->link);
 	delivery->state = MT_DELIVERY_RELEASED;
 	flow->bytes -= delivery->bytes - sizeof(*delivery);
 	delivery->bytes = sizeof(*delivery);

@@ -73,11 +73,13 @@ MT_MUST_USE enum mt_status mt_flow_out_start(struct mt_flow_out *flow,
 					     struct mt_delivery *delivery);
 /* In flight under this id, or NULL. */
 struct mt_delivery *mt_flow_out_find(const struct mt_flow_out *flow, uint16_t packet_id);
-/* PUBREC came: the payload is no longer needed, the id still is. */
+/* PUBREC came: the payload is no longer needed, the id still is. It goes behind the others in
+ * flight, so that PUBRELs are repeated in the order of the PUBRECs ([MQTT-4.6.0-4]). */
 void mt_flow_out_release(struct mt_flow_out *flow, struct mt_delivery *delivery);
 /* Removes and frees a delivery in whatever state. */
 void mt_flow_out_drop(struct mt_flow_out *flow, struct mt_delivery **delivery);
-/* First of the in-flight ones, and the one after, in the order of their start; NULL at the end. */
+/* First of the in-flight ones, and the one after; those sent in the order of their start, those
+ * released in the order of their release. NULL at the end. */
 struct mt_delivery *mt_flow_out_first_inflight(const struct mt_flow_out *flow);
 struct mt_delivery *mt_flow_out_next_inflight(const struct mt_flow_out *flow,
 					      const struct mt_delivery *delivery);

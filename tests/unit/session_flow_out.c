@@ -61,6 +61,15 @@ static void twin_remove(struct twin *twin, size_t at)
 	twin->inflight -= at < twin->inflight;
 }
 
+/* What PUBREC released goes behind the others in flight. */
+static void twin_release(struct twin *twin, size_t at)
+{
+	struct mt_delivery *released = twin->items[at];
+	for (size_t i = at; i + 1 < twin->inflight; i++)
+		twin->items[i] = twin->items[i + 1];
+	twin->items[twin->inflight - 1] = released;
+}
+
 static void act(struct mt_flow_out *flow, struct twin *twin, struct mt_msg *msg, uint64_t roll)
 {
 	size_t at = twin->count ? (roll >> 8) % twin->count : 0;
@@ -81,8 +90,10 @@ static void act(struct mt_flow_out *flow, struct twin *twin, struct mt_msg *msg,
 		return;
 	case 3:
 		if (at < twin->inflight && twin->items[at]->state == MT_DELIVERY_SENT &&
-		    twin->items[at]->qos == 2)
+		    twin->items[at]->qos == 2) {
 			mt_flow_out_release(flow, twin->items[at]);
+			twin_release(twin, at);
+		}
 		return;
 	default:
 		if (twin->count == 0)
