@@ -2,18 +2,18 @@
 #include "base/msg.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 
-struct mt_msg *mt_msg_create(const struct mt_msg_facts *facts)
+struct mt_msg *mt_msg_create(struct mt_mem *mem, const struct mt_msg_facts *facts)
 {
 	size_t bytes = facts->topic.len + facts->props.len + facts->payload.len;
 	struct mt_msg *msg;
 	uint8_t *at;
 	MT_CHECK(facts->topic.len <= UINT16_MAX);
 	MT_CHECK(bytes <= UINT32_MAX);
-	msg = malloc(sizeof(*msg) + bytes);
+	msg = mt_mem_take_shared(mem, sizeof(*msg) + bytes);
 	if (!msg)
 		return NULL;
+	msg->mem = mem;
 	atomic_init(&msg->ref_count, 1);
 	msg->topic_len = (uint32_t)facts->topic.len;
 	msg->props_len = (uint32_t)facts->props.len;
@@ -39,5 +39,5 @@ void mt_msg_unref(struct mt_msg **msg)
 	struct mt_msg *old = *msg;
 	*msg = NULL;
 	if (old && atomic_fetch_sub_explicit(&old->ref_count, 1, memory_order_acq_rel) == 1)
-		free(old);
+		mt_mem_give_shared(old->mem, old, mt_msg_bytes(old));
 }

@@ -7,7 +7,8 @@
  * without topic alias, subscription identifiers and message expiry (which are written anew for each
  * receiver).
  *
- * Threading: the count is atomic, everything else never changes after create.
+ * Threading: created by the owner of its memory account; the count is atomic, everything else never
+ * changes after create.
  */
 #pragma once
 
@@ -17,6 +18,7 @@
 #include <stdatomic.h>
 
 struct mt_msg {
+	struct mt_mem *mem; /* counts it; outlives it */
 	_Atomic uint32_t ref_count;
 	uint32_t topic_len;
 	uint32_t props_len;
@@ -40,8 +42,8 @@ struct mt_msg_facts {
 };
 
 /* A message with one reference, copied from `facts`; NULL without memory. Lengths must fit MQTT's
- * limits. */
-MT_MUST_USE struct mt_msg *mt_msg_create(const struct mt_msg_facts *facts);
+ * limits. `mem` counts it until the last reference has gone, whichever thread drops that. */
+MT_MUST_USE struct mt_msg *mt_msg_create(struct mt_mem *mem, const struct mt_msg_facts *facts);
 
 static inline struct mt_msg *mt_msg_ref(struct mt_msg *msg)
 {

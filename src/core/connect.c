@@ -177,7 +177,7 @@ static enum mt_status make_will(struct mt_core *core, const struct admission *ad
 	 * the moment. */
 	if (props->present & MT_PROP_BIT(MESSAGE_EXPIRY_INTERVAL))
 		facts.expires_ns = (mt_time)props->message_expiry_s * MT_SECOND;
-	out->msg = mt_msg_create(&facts);
+	out->msg = mt_msg_create(&core->mem, &facts);
 	out->delay_s = props->will_delay_s;
 	mt_mem_give(&core->mem, scratch, props->raw.len);
 	return out->msg ? MT_OK : MT_MEMORY;

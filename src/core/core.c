@@ -85,7 +85,7 @@ void mt_core_destroy(struct mt_core **core)
 	mt_chunk_stock_finish(&old->chunks);
 	mt_routes_finish(old);
 	mt_policy_unref(&old->policy);
-	free(old->requests);
+	mt_requests_finish(old);
 	free(old);
 }
 
@@ -93,8 +93,12 @@ enum mt_status mt_core_open(struct mt_core *core, struct mt_now now,
 			    const struct mt_conn_facts *facts, mt_conn *out)
 {
 	mt_handle handle;
-	struct mt_peer *peer = mt_pool_take(&core->peers, &handle);
+	struct mt_peer *peer;
 	core->now = now;
+	/* SEND and CLOSE of every connection find room, whatever else there is. */
+	if (mt_requests_reserve(core, 2 * (core->peers.used_count + 1)) != MT_OK)
+		return MT_LIMIT;
+	peer = mt_pool_take(&core->peers, &handle);
 	if (!peer)
 		return MT_LIMIT;
 	peer->self = handle;

@@ -193,6 +193,7 @@ struct mt_core_counts {
 	uint64_t publishes_dropped; /* QoS 0 over output_bytes, queue overflows */
 	uint64_t publishes_denied, subscribes_denied, connects_refused, violations;
 	uint64_t connects_accepted;
+	uint64_t audits_lost; /* records without memory: only their number is left */
 	uint32_t connections; /* open, whatever their state */
 	uint32_t sessions;    /* connected and kept */
 	uint32_t sessions_connected;

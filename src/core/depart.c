@@ -5,7 +5,7 @@
 
 /* The will as a message of now: its expiry begins at publication ([MQTT-3.1.3-9] and
  * section 3.1.3.2.4). */
-static struct mt_msg *dated_will(const struct mt_core *core, const struct mt_msg *will)
+static struct mt_msg *dated_will(struct mt_core *core, const struct mt_msg *will)
 {
 	struct mt_msg_facts facts = {.topic = mt_msg_topic(will),
 				     .props = mt_msg_props(will),
@@ -16,7 +16,7 @@ static struct mt_msg *dated_will(const struct mt_core *core, const struct mt_msg
 				     .is_retain = will->is_retain};
 	if (will->expires_ns != MT_TIME_NEVER)
 		facts.expires_ns = core->now.mono_ns + will->expires_ns;
-	return mt_msg_create(&facts);
+	return mt_msg_create(&core->mem, &facts);
 }
 
 static void fire_will(struct mt_core *core, struct mt_session *session)

@@ -16,7 +16,7 @@ struct mt_core_counts mt_core_counts(const struct mt_core *core)
 	counts.retained_count = mt_retained_count(core->retained);
 	counts.retained_bytes = mt_retained_bytes(core->retained);
 	counts.queued_messages = core->queued_count;
-	counts.memory_bytes = core->mem.used_bytes;
+	counts.memory_bytes = mt_mem_bytes(&core->mem);
 	counts.policy_revision = mt_policy_revision(core->policy);
 	return counts;
 }

@@ -1,27 +1,52 @@
 /* The queue of requests to the shell, and the audit records that travel in it. */
 #include "core/state.h"
 
-#include <stdlib.h>
+#define FIRST_CAP 64u
 
-static void grow(struct mt_core *core)
+/* Moves into a ring of twice the size. */
+static void grow(struct mt_core *core, struct mt_request *ring)
 {
-	uint32_t cap = core->request_cap ? core->request_cap * 2 : 64;
-	/* Requests carry what was already done: they may not be lost to the ceiling, so they are
-	 * not counted under it. */
-	struct mt_request *ring = malloc(cap * sizeof(*ring));
-	MT_CHECK(ring != NULL);
+	uint32_t cap = core->request_cap ? core->request_cap * 2 : FIRST_CAP;
 	for (uint32_t i = 0; i < core->request_count; i++)
 		ring[i] = core->requests[(core->request_first + i) & (core->request_cap - 1)];
-	free(core->requests);
+	mt_requests_finish(core);
 	core->requests = ring;
 	core->request_cap = cap;
 	core->request_first = 0;
 }
 
+static size_t next_bytes(const struct mt_core *core)
+{
+	return (core->request_cap ? core->request_cap * 2 : FIRST_CAP) * sizeof(struct mt_request);
+}
+
+void mt_requests_finish(struct mt_core *core)
+{
+	mt_mem_give(&core->mem, core->requests, core->request_cap * sizeof(*core->requests));
+	core->requests = NULL;
+}
+
+enum mt_status mt_requests_reserve(struct mt_core *core, uint32_t count)
+{
+	while (core->request_cap - core->request_count < count) {
+		struct mt_request *ring = mt_mem_take(&core->mem, next_bytes(core));
+		if (!ring)
+			return MT_MEMORY;
+		grow(core, ring);
+	}
+	return MT_OK;
+}
+
 void mt_request_push(struct mt_core *core, const struct mt_request *request)
 {
-	if (core->request_count == core->request_cap)
-		grow(core);
+	/* What a request tells has happened already: the ceiling cannot refuse it. Its number is
+	 * bounded by the connections, for which room was reserved; tickets and audit reserve
+	 * theirs. */
+	if (MT_UNLIKELY(core->request_count == core->request_cap)) {
+		struct mt_request *ring = mt_mem_take_promised(&core->mem, next_bytes(core));
+		MT_CHECK(ring != NULL);
+		grow(core, ring);
+	}
 	core->requests[(core->request_first + core->request_count++) & (core->request_cap - 1)] =
 		*request;
 }
@@ -70,8 +95,11 @@ void mt_audit(struct mt_core *core, const struct mt_peer *peer, const struct mt_
 {
 	struct mt_audit *audit = mt_mem_zero(&core->mem, sizeof(*audit));
 	const struct mt_session *session = peer->session;
-	if (!audit)
+	if (!audit || mt_requests_reserve(core, 1) != MT_OK) {
+		core->counts.audits_lost++;
+		mt_mem_give(&core->mem, audit, sizeof(*audit));
 		return;
+	}
 	audit->event = facts->event;
 	audit->what = facts->what;
 	audit->statement = facts->statement;

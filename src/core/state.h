@@ -241,6 +241,9 @@ static inline uint64_t mt_core_generation(const struct mt_core *core)
 
 /* ---- request.c ---- */
 void mt_request_push(struct mt_core *core, const struct mt_request *request);
+/* Room for so many more requests, under the ceiling. */
+MT_MUST_USE enum mt_status mt_requests_reserve(struct mt_core *core, uint32_t count);
+void mt_requests_finish(struct mt_core *core);
 /* `what` is static text. peer may have no session yet; connect NULL when unknown. */
 struct mt_audit_facts {
 	enum mt_audit_event event;

@@ -19,7 +19,7 @@
 	X("subscriptions/count", core->subscriptions.by_key.count) \
 	X("retained messages/count", mt_retained_count(core->retained)) \
 	X("store/messages/count", core->queued_count) \
-	X("heap/current", core->mem.used_bytes)
+	X("heap/current", mt_mem_bytes(&core->mem))
 
 static void publish(struct mt_core *core, const char *topic, struct mt_bytes value)
 {
@@ -32,7 +32,7 @@ static void publish(struct mt_core *core, const char *topic, struct mt_bytes val
 	/* Only what has changed is said again. */
 	if (former && mt_bytes_equal(mt_msg_payload(former), value))
 		return;
-	msg = mt_msg_create(&facts);
+	msg = mt_msg_create(&core->mem, &facts);
 	if (msg)
 		mt_stage_release(core, msg);
 	mt_msg_unref(&msg);

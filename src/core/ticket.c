@@ -11,7 +11,10 @@
 struct mt_ticket *mt_ticket_open(struct mt_core *core, struct mt_peer *peer, struct mt_msg *msg,
 				 uint16_t packet_id)
 {
-	struct mt_ticket *ticket = mt_mem_zero(&core->mem, sizeof(*ticket));
+	struct mt_ticket *ticket;
+	if (mt_requests_reserve(core, 1) != MT_OK)
+		return NULL;
+	ticket = mt_mem_zero(&core->mem, sizeof(*ticket));
 	if (!ticket)
 		return NULL;
 	ticket->number = ++core->next_ticket;

@@ -72,7 +72,8 @@ struct inquiry {
 	bool is_retain;
 	bool is_found;
 	uint32_t rule_id;
-	uint8_t qos_mask; /* gathered */
+	uint8_t qos_mask;	  /* gathered */
+	uint8_t partial_qos_mask; /* of all denies */
 	bool is_crossed;
 };
 
@@ -173,7 +174,25 @@ static bool visit_overlapping_deny(struct mt_trie_query *query, const struct mt_
 		inquiry->is_crossed = true;
 	else
 		inquiry->qos_mask |= rule->qos_mask;
-	return true;
+	/* One is enough, unless others may take a QoS away. */
+	return !inquiry->is_crossed || inquiry->qos_mask != inquiry->partial_qos_mask;
+}
+
+/* What the denies take away from a filter that is allowed. Last of all, because it costs the number
+ * of denies: who may nothing shall not make us pay that, and nobody more than the budget. */
+static void find_crossing(const struct mt_policy *policy, const struct roles *roles,
+			  struct mt_trie_query *query, struct inquiry *denied)
+{
+	for (uint32_t i = 0; i < roles->count; i++)
+		denied->partial_qos_mask |= policy->roles[roles->ids[i]]->partial_qos_mask;
+	query->relation = MT_TRIE_OVERLAPS;
+	query->visit = visit_overlapping_deny;
+	query->context = denied;
+	query->nodes_left = MT_OVERLAP_NODES_MAX;
+	if (ask(policy, roles, query, true) || query->nodes_left > 0)
+		return;
+	denied->is_crossed = true;
+	denied->qos_mask |= denied->partial_qos_mask;
 }
 
 static bool visit_containing_allow(struct mt_trie_query *query, const struct mt_rule *rule)
@@ -220,12 +239,7 @@ struct mt_grant mt_decide_subscribe(const struct mt_policy *policy,
 	(void)ask(policy, &roles, &query, false); /* this visitor never stops it, nor the next */
 	if (!allowed.is_found)
 		return (struct mt_grant){.why = MT_WHY_NO_RULE};
-	/* Last, because it costs the number of denies: who may nothing shall not make us pay that.
-	 */
-	query.relation = MT_TRIE_OVERLAPS;
-	query.visit = visit_overlapping_deny;
-	query.context = &denied;
-	(void)ask(policy, &roles, &query, true);
+	find_crossing(policy, &roles, &query, &denied);
 	granted = highest(allowed.qos_mask & (uint8_t)~denied.qos_mask, qos);
 	if (granted < 0)
 		return (struct mt_grant){.why = MT_WHY_NO_RULE};

@@ -32,7 +32,8 @@ struct mt_verdict {
 struct mt_grant {
 	bool is_allowed;
 	uint8_t qos;	 /* granted */
-	bool is_crossed; /* some deny overlaps the filter: each delivery needs mt_decide_deliver */
+	bool is_crossed; /* a deny overlaps the filter, or there are too many to tell: each
+			    delivery needs mt_decide_deliver */
 	uint8_t why;
 	uint32_t rule_id;
 };
@@ -45,6 +46,10 @@ MT_MUST_USE struct mt_verdict mt_decide_publish(const struct mt_policy *policy,
 						const struct mt_subject *subject,
 						struct mt_bytes topic, uint8_t qos, bool is_retain,
 						int64_t now_s);
+/* What one subscription may cost: so many nodes of the denies are compared with its filter. Beyond
+ * them the grant is crossed, and excludes each QoS that any deny of the subject's roles names. */
+#define MT_OVERLAP_NODES_MAX 1024u
+
 /* filter without "$share/group/"; group empty when it is not shared. */
 MT_MUST_USE struct mt_grant mt_decide_subscribe(const struct mt_policy *policy,
 						const struct mt_subject *subject,

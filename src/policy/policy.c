@@ -102,6 +102,8 @@ static enum mt_status add_rule(struct mt_policy_builder *builder, uint32_t role,
 	builder->level_count += mt_topic_level_count(rule->filter);
 	builder->until_count += rule->until_s != 0;
 	builder->policy->roles[role]->variables |= variables_of(rule->filter);
+	if (rule->is_deny && rule->operation & MT_OPERATION_SUBSCRIBE && rule->qos_mask != 7)
+		builder->policy->roles[role]->partial_qos_mask |= rule->qos_mask;
 	return MT_OK;
 }
 

@@ -15,6 +15,8 @@ struct mt_role {
 	uint32_t id;
 	struct mt_trie_node allows, denies; /* roots */
 	uint8_t variables;		    /* used by any of its rules */
+	uint8_t partial_qos_mask; /* QoS levels that denies of subscriptions name, but for those of
+				     all levels */
 };
 
 struct mt_policy {

@@ -183,8 +183,19 @@ static bool visit_list(struct mt_trie_query *query, const struct mt_trie_rule *r
 	return true;
 }
 
+/* One more node of an overlap; false when there were enough. */
+static bool spend(struct mt_trie_query *query)
+{
+	if (query->nodes_left == 0)
+		return false;
+	query->nodes_left--;
+	return true;
+}
+
 static bool visit_below(struct mt_trie_query *query, const struct mt_trie_node *node)
 {
+	if (!spend(query))
+		return false;
 	if (!visit_list(query, node->rules) || !visit_list(query, node->hash_rules))
 		return false;
 	if (node->plus && !visit_below(query, node->plus))
@@ -205,21 +216,28 @@ static bool starts_with_dollar(struct mt_bytes word)
 	return word.len > 0 && word.data[0] == '$';
 }
 
+static bool enter(struct mt_trie_query *query, const struct mt_trie_node *child, size_t pos,
+		  bool is_rest)
+{
+	if (is_rest)
+		return visit_below(query, child);
+	return spend(query) && descend(query, child, pos);
+}
+
 /* The filter has a wildcard here: every child that some topic of it can pass. Only for
  * MT_TRIE_OVERLAPS. */
 static bool overlap_wildcard(struct mt_trie_query *query, const struct mt_trie_node *node,
 			     size_t pos, bool is_first, bool is_rest)
 {
-	if (node->plus &&
-	    !(is_rest ? visit_below(query, node->plus) : descend(query, node->plus, pos)))
+	if (node->plus && !enter(query, node->plus, pos, is_rest))
 		return false;
 	for (const struct mt_trie_node *child = node->patterns; child; child = child->next_pattern)
 		if (!(is_first && starts_with_dollar(child->word)) &&
-		    !(is_rest ? visit_below(query, child) : descend(query, child, pos)))
+		    !enter(query, child, pos, is_rest))
 			return false;
 	for (const struct mt_trie_node *child = node->children; child; child = child->next_child)
 		if (!(is_first && starts_with_dollar(child->word)) &&
-		    !(is_rest ? visit_below(query, child) : descend(query, child, pos)))
+		    !enter(query, child, pos, is_rest))
 			return false;
 	return true;
 }

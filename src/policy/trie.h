@@ -62,9 +62,10 @@ struct mt_trie_query {
 	struct mt_bytes topic; /* topic or filter */
 	uint8_t operation;     /* rules without it are passed over */
 	int64_t now_s;
+	uint32_t nodes_left; /* MT_TRIE_OVERLAPS only: it ends when so many were seen */
 	mt_trie_visit_fn *visit;
 	void *context;
 };
 
-/* False when a visitor stopped it. */
+/* False when a visitor stopped it, or nodes_left ran out. */
 bool mt_trie_walk(struct mt_trie_query *query, const struct mt_trie_node *root);

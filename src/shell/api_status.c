@@ -39,12 +39,13 @@ static json_t *traffic_of(const struct mt_core_counts *counts)
 
 static json_t *security_of(const struct mt_core_counts *counts)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "connects_accepted",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "connects_accepted",
 			 (json_int_t)counts->connects_accepted, "connects_refused",
 			 (json_int_t)counts->connects_refused, "publishes_denied",
 			 (json_int_t)counts->publishes_denied, "subscribes_denied",
 			 (json_int_t)counts->subscribes_denied, "violations",
-			 (json_int_t)counts->violations);
+			 (json_int_t)counts->violations, "audits_lost",
+			 (json_int_t)counts->audits_lost);
 }
 
 static json_t *holdings_of(const struct mt_core_counts *counts)

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+static struct mt_mem messages = {.max_bytes = SIZE_MAX};
+
 #define ITEMS_MAX 40u
 #define STEPS 20000
 
@@ -175,7 +177,7 @@ static void equals_the_model(void **state)
 	SPEC(MQTT5, "3.3.4-7");
 	SPEC(MQTT5, "4.4.0-1");
 	for (uint64_t seed = 1; seed <= 8; seed++) {
-		struct mt_msg *msg = mt_msg_create(&facts);
+		struct mt_msg *msg = mt_msg_create(&messages, &facts);
 		struct model model = {.window = 5};
 		struct mt_mem mem;
 		struct mt_flow_out flow;

@@ -9,6 +9,8 @@
 #include "topic/retained.h"
 #include "topic/tree.h"
 
+static struct mt_mem messages = {.max_bytes = SIZE_MAX};
+
 #define LIST_MAX 80
 #define COUNT_MAX 60u
 #define BYTES_MAX 8000u
@@ -64,7 +66,7 @@ static void set(struct world *world)
 	struct mt_msg_facts facts = {
 		.topic = naive_view(&topic),
 		.payload = mt_bytes_of(payload, 1 + mt_rng_below(&world->rng, 299))};
-	struct mt_msg *msg = mt_msg_create(&facts);
+	struct mt_msg *msg = mt_msg_create(&messages, &facts);
 	struct entry *entry = entry_of(world, &topic);
 	uint32_t count;
 	size_t bytes = sum(world, &count);

@@ -164,6 +164,30 @@ static void what_the_system_refuses_is_counted(void **state)
 	mt_mem_give(&mem, at, 16);
 }
 
+static void shared_blocks_are_under_the_same_ceiling(void **state)
+{
+	struct mt_mem mem;
+	void *own, *shared, *promised;
+	(void)state;
+	mt_mem_init(&mem, 100);
+	own = mt_mem_take(&mem, 60);
+	shared = mt_mem_take_shared(&mem, 40);
+	assert_non_null(own);
+	assert_non_null(shared);
+	assert_int_equal(mt_mem_bytes(&mem), 100);
+	assert_null(mt_mem_take_shared(&mem, 1));
+	assert_null(mt_mem_take(&mem, 1));
+	promised = mt_mem_take_promised(&mem, 30); /* counted all the same */
+	assert_non_null(promised);
+	assert_int_equal(mt_mem_bytes(&mem), 130);
+	mt_mem_give_shared(&mem, shared, 40);
+	assert_null(mt_mem_take(&mem, 11));
+	mt_mem_give(&mem, promised, 30);
+	mt_mem_give(&mem, own, 60);
+	mt_mem_give_shared(&mem, NULL, 0);
+	assert_int_equal(mt_mem_bytes(&mem), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +195,7 @@ int main(void)
 		cmocka_unit_test(the_ceiling_is_exact),
 		cmocka_unit_test(the_hook_fails_the_nth_alone),
 		cmocka_unit_test(what_the_system_refuses_is_counted),
+		cmocka_unit_test(shared_blocks_are_under_the_same_ceiling),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,8 @@
 
 #include <pthread.h>
 
+static struct mt_mem messages = {.max_bytes = SIZE_MAX};
+
 #define SHARE_COUNT 20000
 
 static void parts_come_back(void **state)
@@ -28,7 +30,7 @@ static void parts_come_back(void **state)
 		facts.topic = mt_bytes_of(lens[0] ? data[0] : NULL, lens[0]);
 		facts.props = mt_bytes_of(lens[1] ? data[1] : NULL, lens[1]);
 		facts.payload = mt_bytes_of(lens[2] ? data[2] : NULL, lens[2]);
-		msg = mt_msg_create(&facts);
+		msg = mt_msg_create(&messages, &facts);
 		assert_non_null(msg);
 		assert_true(mt_bytes_equal(mt_msg_topic(msg), facts.topic));
 		assert_true(mt_bytes_equal(mt_msg_props(msg), facts.props));
@@ -48,7 +50,7 @@ static void the_copy_outlives_the_original(void **state)
 	char payload[] = "open the gate";
 	struct mt_msg_facts facts = {.topic = mt_bytes_str("yard/gate"),
 				     .payload = mt_bytes_str(payload)};
-	struct mt_msg *msg = mt_msg_create(&facts);
+	struct mt_msg *msg = mt_msg_create(&messages, &facts);
 	struct mt_msg *second;
 	(void)state;
 	assert_non_null(msg);
@@ -74,7 +76,7 @@ static void *share(void *of)
 static void threads_count_together(void **state)
 {
 	struct mt_msg_facts facts = {.topic = mt_bytes_str("t")};
-	struct mt_msg *msg = mt_msg_create(&facts);
+	struct mt_msg *msg = mt_msg_create(&messages, &facts);
 	pthread_t threads[3];
 	(void)state;
 	assert_non_null(msg);

@@ -1,4 +1,5 @@
 /* The core at its limits: the store's answers, windows, sizes, back-pressure, memory. */
+#include "core/state.h"
 #include "core_world.h"
 #include "spec.h"
 
@@ -311,6 +312,54 @@ static void retained_backlog_outlasts_the_output_limit(void **state)
 	world_close(&world);
 }
 
+/* What messages occupy counts as well: who fills the broker with them is told, and room comes back.
+ */
+static void messages_count_as_memory(void **state)
+{
+	struct mt_core_settings settings = world_settings();
+	struct world world;
+	struct world_conn *a;
+	static char body[40000];
+	uint16_t id = 0;
+	uint8_t reason = MT_REASON_SUCCESS;
+	uint64_t before;
+	(void)state;
+	memset(body, 'x', sizeof(body) - 1);
+	settings.limits.retained_bytes = SIZE_MAX;
+	settings.memory_bytes = 1 << 20;
+	world_open_with(&world, &settings, world_policy(NULL, 0));
+	a = world_client(&world, MT_VERSION_5, "a", true);
+	before = mt_core_counts(world.core).memory_bytes;
+	while (reason < MT_REASON_UNSPECIFIED_ERROR && id < 60) {
+		char topic[16];
+		snprintf(topic, sizeof(topic), "t/%d", ++id);
+		world_publish(&world, a, topic, body, 1, true, id);
+		reason = world_take_ack(a, MT_PACKET_PUBACK, id).reason;
+	}
+	assert_int_equal(reason, MT_REASON_QUOTA_EXCEEDED);
+	assert_true(mt_core_counts(world.core).memory_bytes <= 1 << 20);
+	assert_true(mt_core_counts(world.core).memory_bytes >= before + (id - 1u) * 40000u);
+	world_publish(&world, a, "t/1", "", 1, true, 100);
+	world_take_ack(a, MT_PACKET_PUBACK, 100);
+	world_publish(&world, a, "t/1", body, 1, true, 101);
+	assert_true(world_take_ack(a, MT_PACKET_PUBACK, 101).reason < MT_REASON_UNSPECIFIED_ERROR);
+	world_close(&world);
+}
+
+static void lost_audit_records_are_counted(void **state)
+{
+	struct world world;
+	struct world_conn *a;
+	(void)state;
+	world_open(&world);
+	a = world_client(&world, MT_VERSION_5, "a", true);
+	assert_int_equal(mt_core_counts(world.core).audits_lost, 0);
+	world.core->mem.fail_in = 1;
+	world_disconnect(&world, a, 0);
+	assert_int_equal(mt_core_counts(world.core).audits_lost, 1);
+	world_close(&world);
+}
+
 /* Memory runs out at every possible moment: connections may go, the core may not. */
 static void survives_every_failed_allocation(void **state)
 {
@@ -359,6 +408,8 @@ int main(void)
 		cmocka_unit_test(too_deep_topics_are_named_so),
 		cmocka_unit_test(packets_may_come_in_pieces),
 		cmocka_unit_test(retained_backlog_outlasts_the_output_limit),
+		cmocka_unit_test(messages_count_as_memory),
+		cmocka_unit_test(lost_audit_records_are_counted),
 		cmocka_unit_test(survives_every_failed_allocation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

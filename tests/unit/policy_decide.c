@@ -409,6 +409,43 @@ static void a_deny_with_qos_lowers_the_grant(void **state)
 	assert_true(deliver(world, "a/b/x", "").is_allowed);
 }
 
+/* However many denies there are, a subscription costs a bounded look at them: what it could not see
+ * it takes for crossed, and for taking away the QoS that any of them names. */
+static void too_many_denies_count_as_crossing(void **state)
+{
+	struct world *world = *state;
+	struct mt_rule partial = rule_of("elsewhere", MT_OPERATION_SUBSCRIBE);
+	char filters[MT_OVERLAP_NODES_MAX + 1][24];
+	partial.is_deny = true;
+	partial.qos_mask = 4;
+	allow(world, "#");
+	add(world, partial);
+	for (size_t i = 0; i <= MT_OVERLAP_NODES_MAX; i++) {
+		snprintf(filters[i], sizeof(filters[i]), "a/%zu/x", i);
+		deny(world, filters[i]);
+	}
+	assert_false(subscribe(world, "a/7/y", "", 2).is_crossed);
+	assert_int_equal(subscribe(world, "a/7/y", "", 2).qos, 2);
+	assert_true(subscribe(world, "a/+/y", "", 2).is_crossed); /* none of them overlaps */
+	assert_int_equal(subscribe(world, "a/+/y", "", 2).qos, 1);
+	assert_true(deliver(world, "a/7/y", "").is_allowed);
+	assert_false(deliver(world, "a/7/x", "").is_allowed);
+}
+
+static void few_denies_are_seen_to_their_end(void **state)
+{
+	struct world *world = *state;
+	char filters[MT_OVERLAP_NODES_MAX / 2 - 1][24];
+	allow(world, "#");
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		snprintf(filters[i], sizeof(filters[i]), "a/%zu/x", i);
+		deny(world, filters[i]);
+	}
+	assert_false(subscribe(world, "a/+/y", "", 2).is_crossed);
+	assert_true(subscribe(world, "a/+/x", "", 2).is_crossed);
+	assert_int_equal(subscribe(world, "a/+/x", "", 2).qos, 2);
+}
+
 static void system_topics_need_rules_that_name_them(void **state)
 {
 	struct world *world = *state;
@@ -684,6 +721,8 @@ int main(void)
 		TEST(a_deny_that_overlaps_is_applied_at_delivery),
 		TEST(qos_of_containing_rules_unites),
 		TEST(a_deny_with_qos_lowers_the_grant),
+		TEST(too_many_denies_count_as_crossing),
+		TEST(few_denies_are_seen_to_their_end),
 		TEST(system_topics_need_rules_that_name_them),
 		TEST(shared_subscriptions_need_rules_with_share),
 		TEST(a_deny_with_share_is_for_that_group),

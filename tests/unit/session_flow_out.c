@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+static struct mt_mem messages = {.max_bytes = SIZE_MAX};
+
 #define TWIN_MAX 64u
 
 /* In order: first those in flight, in the order of their start, then those that wait. */
@@ -23,7 +25,7 @@ static struct mt_msg *message(const char *payload)
 	struct mt_msg_facts facts = {.topic = mt_bytes_str("t"),
 				     .payload = mt_bytes_str(payload),
 				     .expires_ns = MT_TIME_NEVER};
-	struct mt_msg *msg = mt_msg_create(&facts);
+	struct mt_msg *msg = mt_msg_create(&messages, &facts);
 	assert_non_null(msg);
 	return msg;
 }

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+static struct mt_mem messages = {.max_bytes = SIZE_MAX};
+
 #define OWNERS 3u
 #define CLIENTS 8u
 #define SESSIONS_MAX 16u
@@ -29,7 +31,7 @@ static struct mt_session_identity identity(uint64_t owner, struct mt_bytes clien
 static struct mt_msg *message(void)
 {
 	struct mt_msg_facts facts = {.topic = mt_bytes_str("t"), .expires_ns = MT_TIME_NEVER};
-	struct mt_msg *msg = mt_msg_create(&facts);
+	struct mt_msg *msg = mt_msg_create(&messages, &facts);
 	assert_non_null(msg);
 	return msg;
 }

@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+static struct mt_mem messages = {.max_bytes = SIZE_MAX};
+
 static const struct mt_seed seed = {{1, 2}};
 
 struct world {
@@ -38,7 +40,7 @@ static struct mt_msg *message(const char *topic, const char *payload)
 {
 	struct mt_msg_facts facts = {
 		.topic = mt_bytes_str(topic), .payload = mt_bytes_str(payload), .is_retain = true};
-	struct mt_msg *msg = mt_msg_create(&facts);
+	struct mt_msg *msg = mt_msg_create(&messages, &facts);
 	assert_non_null(msg);
 	return msg;
 }
