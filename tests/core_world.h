@@ -43,7 +43,9 @@ struct world {
 	uint64_t tickets[256];
 	uint32_t ticket_count;
 	uint64_t auth_ticket; /* the last one asked for */
-	char auth_user[64], auth_password[64];
+	char auth_user[64], auth_password[64], auth_method[64], auth_data[64];
+	bool is_auth_again;
+	uint32_t auth_count;
 	uint32_t audit_count[8];
 	struct mt_audit last_audit;
 };
@@ -144,6 +146,10 @@ static inline void world_note_auth(struct world *world, const struct mt_request 
 	world->auth_ticket = request->ticket;
 	mt_bytes_cut(world->auth_user, sizeof(world->auth_user), request->user);
 	mt_bytes_cut(world->auth_password, sizeof(world->auth_password), request->password);
+	mt_bytes_cut(world->auth_method, sizeof(world->auth_method), request->method);
+	mt_bytes_cut(world->auth_data, sizeof(world->auth_data), request->data);
+	world->is_auth_again = request->is_again;
+	world->auth_count++;
 }
 
 /* Does what the shell does, until the core asks for nothing more. */

@@ -17,7 +17,7 @@ BEGIN {
 }
 /^%table / {
 	split($0, part, /[ \t]+/); table = part[2]
-	if (table == "MACHINE") head("Packets and phases", "type;packet;connect;authenticate;open;closing")
+	if (table == "MACHINE") head("Packets and phases", "type;packet;connect;authenticate;challenge;open;closing")
 	if (table == "PHASES") head("Phases", "phase;what it is")
 	if (table == "ACTIONS") head("Actions", "action;what happens")
 	if (table == "REFUSALS") head("Violations", "violation;MQTT 3.1.1;MQTT 5.0;reason code;what it is")

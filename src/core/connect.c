@@ -60,21 +60,30 @@ static enum mt_status keep_hello(struct mt_core *core, struct mt_peer *peer,
 	return MT_OK;
 }
 
-static void ask_for_verdict(struct mt_core *core, struct mt_peer *peer,
-			    const struct mt_connect *connect, const struct mt_frame *frame)
+void mt_connect_ask(struct mt_core *core, struct mt_peer *peer)
 {
 	struct mt_request request = {.type = MT_REQUEST_AUTHENTICATE, .conn = peer->self};
-	if (keep_hello(core, peer, frame) != MT_OK) {
-		refuse(core, peer, connect, MT_REASON_SERVER_BUSY, "out of memory");
-		return;
-	}
 	/* The index finds the peer again, the count tells a stale answer. */
 	core->next_ticket++;
 	peer->ticket = core->next_ticket << 32 | mt_handle_index(peer->self);
-	peer->phase = MT_PHASE_AUTHENTICATE;
 	request.ticket = peer->ticket;
 	mt_request_push(core, &request);
+	if (peer->phase == MT_PHASE_OPEN)
+		return;
+	peer->phase = MT_PHASE_AUTHENTICATE;
 	mt_peer_pause(core, peer, MT_PAUSE_AUTHENTICATE);
+}
+
+static void ask_for_verdict(struct mt_core *core, struct mt_peer *peer,
+			    const struct mt_connect *connect, const struct mt_frame *frame)
+{
+	bool has_method = connect->props.present & MT_PROP_BIT(AUTHENTICATION_METHOD);
+	if (keep_hello(core, peer, frame) != MT_OK ||
+	    (has_method && mt_challenge_begin(core, peer, connect) != MT_OK)) {
+		refuse(core, peer, connect, MT_REASON_SERVER_BUSY, "out of memory");
+		return;
+	}
+	mt_connect_ask(core, peer);
 }
 
 static struct mt_bytes role_of(const struct mt_peer *peer)
@@ -338,10 +347,6 @@ static void note_wishes(struct mt_peer *peer, const struct mt_props *props)
 static const char *check_connect(const struct mt_core *core, const struct mt_peer *peer,
 				 const struct mt_connect *connect, uint8_t *reason)
 {
-	if (connect->props.present & MT_PROP_BIT(AUTHENTICATION_METHOD)) {
-		*reason = MT_REASON_BAD_AUTHENTICATION_METHOD;
-		return "unknown authentication method";
-	}
 	if (connect->has_will &&
 	    mt_topic_level_count(connect->will_topic) > core->settings.limits.topic_levels) {
 		*reason = MT_REASON_TOPIC_NAME_INVALID;
@@ -354,14 +359,15 @@ static const char *check_connect(const struct mt_core *core, const struct mt_pee
 static void judge(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect,
 		  const struct mt_frame *frame)
 {
-	bool has_credentials = connect->has_user || connect->has_password;
+	bool has_method = connect->props.present & MT_PROP_BIT(AUTHENTICATION_METHOD);
+	bool has_credentials = connect->has_user || connect->has_password || has_method;
 	if (!has_credentials && role_of(peer).len > 0)
 		decide(core, peer, connect, 0);
 	else if (!has_credentials)
 		refuse(core, peer, connect, MT_REASON_NOT_AUTHORIZED, "no credentials");
 	else if (!peer->facts.is_secret_safe)
 		refuse(core, peer, connect, MT_REASON_NOT_AUTHORIZED,
-		       "password on a connection without TLS");
+		       "credentials on a connection without TLS");
 	else
 		ask_for_verdict(core, peer, connect, frame);
 }
@@ -387,6 +393,15 @@ void mt_connect_handle(struct mt_core *core, struct mt_peer *peer, const struct 
 		judge(core, peer, &connect, frame);
 }
 
+static const char *describe_refusal(const struct mt_peer *peer, uint8_t reason)
+{
+	if (reason == MT_REASON_SERVER_BUSY)
+		return "too many logins at once";
+	if (reason == MT_REASON_BAD_AUTHENTICATION_METHOD)
+		return "unknown authentication method";
+	return peer->challenge ? "authentication failed" : "wrong user name or password";
+}
+
 void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 			      const struct mt_auth_verdict *verdict)
 {
@@ -403,8 +418,7 @@ void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 		decide(core, peer, &connect, verdict->user_id);
 	else
 		refuse(core, peer, &connect, verdict->reason,
-		       verdict->reason == MT_REASON_SERVER_BUSY ? "too many logins at once"
-								: "wrong user name or password");
+		       describe_refusal(peer, verdict->reason));
 	mt_peer_hello_done(core, peer);
 	if (peer->phase != MT_PHASE_OPEN)
 		return;

@@ -150,7 +150,11 @@ void mt_core_authenticated(struct mt_core *core, struct mt_now now, uint64_t tic
 {
 	struct mt_peer *peer = peer_of_ticket(core, ticket);
 	core->now = now;
-	if (peer && peer->phase == MT_PHASE_AUTHENTICATE)
+	if (!peer || (peer->phase != MT_PHASE_AUTHENTICATE && peer->phase != MT_PHASE_OPEN))
+		return;
+	if (peer->challenge)
+		mt_challenge_answered(core, peer, verdict);
+	else
 		mt_connect_authenticated(core, peer, verdict);
 }
 

@@ -91,7 +91,8 @@ enum mt_request_type {
 	MT_REQUEST_PAUSE,  /* stop reading from conn */
 	MT_REQUEST_RESUME, /* go on reading; call mt_core_input with no bytes first, for what the
 			      core has kept */
-	MT_REQUEST_AUTHENTICATE, /* check the password; answer with mt_core_authenticated */
+	MT_REQUEST_AUTHENTICATE, /* check the password, or what the method says; answer with
+				    mt_core_authenticated */
 	MT_REQUEST_STORE, /* make the message durable; answer with mt_core_stored, in the order of
 			     the requests */
 	MT_REQUEST_AUDIT, /* tell the log */
@@ -126,6 +127,9 @@ struct mt_request {
 	uint64_t ticket;      /* AUTHENTICATE, STORE */
 	struct mt_bytes user; /* AUTHENTICATE; valid until the next call into the core */
 	struct mt_bytes password;
+	struct mt_bytes method; /* of enhanced authentication; empty: a password is to be checked */
+	struct mt_bytes data;	/* what the client's last packet said to it */
+	bool is_again;		/* on an open connection */
 	struct mt_msg *msg;	/* STORE; borrowed until the answer */
 	struct mt_audit *audit; /* AUDIT; valid until the next mt_core_request */
 };
@@ -149,8 +153,10 @@ void mt_core_closed(struct mt_core *core, struct mt_now now, mt_conn conn);
 
 struct mt_auth_verdict {
 	bool is_accepted;
-	uint64_t user_id; /* when accepted */
-	uint8_t reason;	  /* when not: BAD_USER_NAME_OR_PASSWORD, SERVER_BUSY ... */
+	uint64_t user_id;     /* when accepted */
+	uint8_t reason;	      /* when not: BAD_USER_NAME_OR_PASSWORD, SERVER_BUSY ... */
+	bool is_continued;    /* with a method: the client is asked once more */
+	struct mt_bytes data; /* with a method: what the client is told; may be empty */
 };
 void mt_core_authenticated(struct mt_core *core, struct mt_now now, uint64_t ticket,
 			   const struct mt_auth_verdict *verdict);

@@ -20,9 +20,10 @@ MT_TABLE_PHASES(X)
 _Static_assert((int)PHASE_TEXT_COUNT == (int)PHASE_COUNT, "each phase has a row");
 
 static const uint8_t cells[PHASE_COUNT][16] = {
-#define X(code, packet, connect, authenticate, open, closing) \
+#define X(code, packet, connect, authenticate, challenge, open, closing) \
 	[MT_PHASE_CONNECT][code] = MT_ACTION_##connect, \
 	[MT_PHASE_AUTHENTICATE][code] = MT_ACTION_##authenticate, \
+	[MT_PHASE_CHALLENGE][code] = MT_ACTION_##challenge, \
 	[MT_PHASE_OPEN][code] = MT_ACTION_##open, [MT_PHASE_CLOSING][code] = MT_ACTION_##closing,
 	MT_TABLE_MACHINE(X)
 #undef X

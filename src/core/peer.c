@@ -106,6 +106,7 @@ void mt_peer_finish(struct mt_core *core, struct mt_peer *peer)
 	mt_peer_hello_done(core, peer);
 	drop_aliases(core, peer);
 	mt_alias_finish(core, peer);
+	mt_challenge_end(core, peer);
 	mt_backlog_finish(core, peer, NULL);
 	mt_acks_finish(&peer->acks);
 	mt_output_clear(&core->chunks, &peer->out);
@@ -170,7 +171,7 @@ void mt_peer_violated(struct mt_core *core, struct mt_peer *peer, const struct m
  * ([MQTT-3.1.2-22]). */
 static mt_time deadline_of(const struct mt_core *core, const struct mt_peer *peer)
 {
-	if (peer->phase == MT_PHASE_CONNECT || peer->phase == MT_PHASE_AUTHENTICATE)
+	if (peer->phase < MT_PHASE_OPEN)
 		return peer->opened_ns + core->settings.limits.connect_ns;
 	if (mt_list_is_linked(&peer->throttle))
 		return mt_throttle_due(peer);
@@ -211,14 +212,15 @@ void mt_peer_timer_fired(struct mt_core *core, struct mt_peer *peer)
 
 static size_t packet_bytes_max(const struct mt_core *core, const struct mt_peer *peer)
 {
-	return peer->phase == MT_PHASE_CONNECT ? core->settings.limits.connect_bytes
-					       : core->settings.limits.packet_bytes;
+	return peer->phase < MT_PHASE_OPEN ? core->settings.limits.connect_bytes
+					   : core->settings.limits.packet_bytes;
 }
 
 static bool is_reading(const struct mt_peer *peer)
 {
 	return !peer->is_abandoned && peer->pauses == 0 &&
-	       (peer->phase == MT_PHASE_CONNECT || peer->phase == MT_PHASE_OPEN);
+	       (peer->phase == MT_PHASE_OPEN || peer->phase == MT_PHASE_CONNECT ||
+		peer->phase == MT_PHASE_CHALLENGE);
 }
 
 /* Handles every whole packet at the start of `bytes`; returns how many bytes that was. */

@@ -64,6 +64,9 @@ static bool is_current(const struct mt_core *core, struct mt_request *request)
 		return true;
 	if (!peer || peer->ticket != request->ticket)
 		return false;
+	mt_challenge_describe(peer, request);
+	if (peer->phase == MT_PHASE_OPEN)
+		return true;
 	if (mt_frame_next(mt_bytes_of(peer->hello, peer->hello_bytes), SIZE_MAX, &frame, &why) !=
 		    MT_OK ||
 	    mt_connect_decode(&frame, &connect, &version, &why) != MT_OK)

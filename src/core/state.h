@@ -5,6 +5,7 @@
  *   machine.c      phase x packet type -> which of these files handles it
  *   peer.c         input buffer, sending, closing
  *   connect.c      CONNECT, takeover, CONNACK
+ *   challenge.c    enhanced authentication: AUTH
  *   welcome.c      CONNACK; what a listener offers and what not
  *   stage.c        PUBLISH from a client, step by step
  *   route.c        topic -> verdict and receivers, cached
@@ -74,7 +75,13 @@ void mt_chunk_stock_finish(struct mt_chunk_stock *stock);
 
 /* ---- the connection ---- */
 
-enum mt_phase { MT_PHASE_CONNECT, MT_PHASE_AUTHENTICATE, MT_PHASE_OPEN, MT_PHASE_CLOSING };
+enum mt_phase {
+	MT_PHASE_CONNECT,
+	MT_PHASE_AUTHENTICATE, /* the verdict is still out */
+	MT_PHASE_CHALLENGE,    /* the client is to say more by AUTH */
+	MT_PHASE_OPEN,
+	MT_PHASE_CLOSING,
+};
 
 /* Why a connection is not read; bits. */
 enum mt_pause {
@@ -103,6 +110,8 @@ struct mt_alias_slot {
 	uint8_t misses; /* in a row */
 };
 
+struct mt_challenge;
+
 struct mt_peer {
 	struct mt_timer timer; /* first: CONNECT, then keep-alive */
 	mt_conn self;
@@ -114,7 +123,8 @@ struct mt_peer {
 	size_t in_len, in_cap;
 	uint8_t *hello; /* the CONNECT packet while it is authenticated */
 	size_t hello_bytes;
-	uint64_t ticket; /* of the authentication */
+	uint64_t ticket;		/* of the authentication that the shell is at; 0: none */
+	struct mt_challenge *challenge; /* NULL: CONNECT named no method */
 	struct mt_output out;
 	struct mt_acks acks;
 	struct mt_backlog backlog;
@@ -291,6 +301,23 @@ void mt_peer_ping(struct mt_core *core, struct mt_peer *peer, const struct mt_fr
 void mt_connect_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
 void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 			      const struct mt_auth_verdict *verdict);
+
+/* Asks the shell for a verdict on what the client said last. */
+void mt_connect_ask(struct mt_core *core, struct mt_peer *peer);
+
+/* ---- challenge.c ---- */
+/* A CONNECT with a method. */
+MT_MUST_USE enum mt_status mt_challenge_begin(struct mt_core *core, struct mt_peer *peer,
+					      const struct mt_connect *connect);
+void mt_challenge_end(struct mt_core *core, struct mt_peer *peer);
+/* Enters method and data; nothing happens without a method. */
+void mt_challenge_describe(const struct mt_peer *peer, struct mt_request *request);
+void mt_challenge_name(const struct mt_peer *peer, struct mt_props *props);
+void mt_challenge_answered(struct mt_core *core, struct mt_peer *peer,
+			   const struct mt_auth_verdict *verdict);
+void mt_challenge_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
+/* DISCONNECT before CONNACK. */
+void mt_challenge_leave(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
 
 /* ---- welcome.c ---- */
 extern const struct mt_offer mt_offer_all;

@@ -159,6 +159,7 @@ void mt_welcome(struct mt_core *core, struct mt_peer *peer, const struct mt_welc
 		props->assigned_client_id = welcome->connect->client_id;
 	}
 	offer_response(core, peer, welcome->connect, props, room);
+	mt_challenge_name(peer, props);
 	if (cut(peer, &connack))
 		send(core, peer, &connack);
 	else

@@ -145,7 +145,12 @@ static void fill_job(struct mt_auth_job *job, const struct mt_request *request)
 
 static void authenticate(struct mt_pump *pump, const struct mt_request *request)
 {
-	struct mt_auth_job *job = mt_auth_job_create();
+	struct mt_auth_job *job;
+	if (request->method.len > 0) {
+		answer_auth(pump, request->ticket, MT_REASON_BAD_AUTHENTICATION_METHOD);
+		return;
+	}
+	job = mt_auth_job_create();
 	if (!job) {
 		answer_auth(pump, request->ticket, MT_REASON_SERVER_BUSY);
 		return;

@@ -136,6 +136,7 @@ static bool is_decodable(struct peer *peer, const struct mt_frame *frame)
 	case MT_PACKET_PINGRESP:
 		return mt_ping_decode(frame, &why) == MT_OK;
 	case MT_PACKET_DISCONNECT:
+	case MT_PACKET_AUTH:
 		return mt_control_decode(frame, peer->version, MT_SIDE_SERVER, &control, &why) ==
 		       MT_OK;
 	default:
@@ -314,6 +315,14 @@ static void put_connect(struct play *play, struct peer *peer, struct mt_buf *out
 			connect.props.receive_max = 2;
 			connect.props.packet_bytes_max = 1 + (more & 0xe0);
 		}
+		if (more & 0x40) {
+			connect.props.present |= MT_PROP_BIT(TOPIC_ALIAS_MAXIMUM);
+			connect.props.topic_alias_max = 2;
+		}
+		if (choice & 0x80) {
+			connect.props.present |= MT_PROP_BIT(AUTHENTICATION_METHOD);
+			connect.props.auth_method = mt_bytes_str("M");
+		}
 		if (connect.has_will && more & 0x20) {
 			connect.will_props.present = MT_PROP_BIT(WILL_DELAY_INTERVAL);
 			connect.will_props.will_delay_s = 5;
@@ -456,6 +465,8 @@ static void authenticated(struct play *play)
 	uint8_t choice = mt_reader_u8(&play->in);
 	struct mt_auth_verdict verdict = {.is_accepted = choice & 1,
 					  .user_id = choice & 2 ? 8 : 7,
+					  .is_continued = (choice & 0xc0) == 0xc0,
+					  .data = mt_bytes_str("data"),
 					  .reason = MT_REASON_BAD_USER_NAME_OR_PASSWORD};
 	mt_core_authenticated(play->core, play->now, play->auth_tickets[(choice >> 2) % CONNS],
 			      &verdict);
