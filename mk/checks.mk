@@ -14,7 +14,7 @@ format: ## apply clang-format to every C file
 tidy: $(GEN) ## clang-tidy over src
 	@printf '%s\n' $(SRC) | xargs -n 1 -P 2 sh -c 'clang-tidy --quiet "$$0" -- -std=c17 $(CPPFLAGS) 2>/dev/null'
 
-DOC_PAGES := configuration limits machine
+DOC_PAGES := configuration limits machine sys-topics
 docs: ## write docs/reference from the tables
 	@mkdir -p docs/reference
 	@for page in $(DOC_PAGES); do tools/docs $$page > docs/reference/$$page.md.tmp && \

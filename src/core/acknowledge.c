@@ -55,6 +55,14 @@ static void puback(struct mt_core *core, struct mt_session *session, const struc
 		mt_delivery_end(core, session, delivery);
 }
 
+/* The payload goes, the id stays. */
+static void release(struct mt_core *core, struct mt_session *session, struct mt_delivery *delivery)
+{
+	core->queued_bytes -= delivery->bytes;
+	mt_flow_out_release(&session->out, delivery);
+	core->queued_bytes += delivery->bytes;
+}
+
 /* An unknown id gets its PUBREL too, so that the client can forget it; 5 says why. */
 static void pubrec(struct mt_core *core, struct mt_peer *peer, const struct mt_ack *ack)
 {
@@ -66,7 +74,7 @@ static void pubrec(struct mt_core *core, struct mt_peer *peer, const struct mt_a
 		return;
 	}
 	if (is_known && delivery->state == MT_DELIVERY_SENT)
-		mt_flow_out_release(&session->out, delivery);
+		release(core, session, delivery);
 	if (ack->reason < MT_REASON_UNSPECIFIED_ERROR)
 		mt_ack_send(core, peer, MT_PACKET_PUBREL, ack->packet_id,
 			    is_known ? MT_REASON_SUCCESS : MT_REASON_PACKET_IDENTIFIER_NOT_FOUND);

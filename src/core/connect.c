@@ -284,6 +284,8 @@ static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *
 	peer->phase = MT_PHASE_OPEN;
 	peer->input_ns = core->now.mono_ns; /* the wait for the verdict was ours */
 	core->connected_count++;
+	if (core->connected_count > core->counts.sessions_connected_most)
+		core->counts.sessions_connected_most = core->connected_count;
 	core->subscriptions.generation++; /* routes know which receivers persist */
 }
 

@@ -25,7 +25,7 @@ struct mt_core *mt_core_create(const struct mt_core_settings *settings, struct m
 	MT_CHECK(settings->limits.inflight > 0);
 	core->settings = *settings;
 	core->now = now;
-	core->started_ns = now.mono_ns;
+	core->started_ns = core->load_ns = now.mono_ns;
 	mt_mem_init(&core->mem, settings->memory_bytes);
 	core->chunks.mem = &core->mem;
 	mt_throttle_init(core);
@@ -101,6 +101,7 @@ enum mt_status mt_core_open(struct mt_core *core, struct mt_now now,
 	peer = mt_pool_take(&core->peers, &handle);
 	if (!peer)
 		return MT_LIMIT;
+	core->counts.sockets_opened++;
 	peer->self = handle;
 	peer->facts = *facts;
 	if (!facts->offer)
@@ -142,7 +143,8 @@ static struct mt_peer *peer_of_ticket(const struct mt_core *core, uint64_t ticke
 {
 	uint32_t index = (uint32_t)ticket;
 	struct mt_peer *peer = mt_pool_at(&core->peers, index);
-	return peer && peer->ticket == ticket ? peer : NULL;
+	/* 0 is nobody's. */
+	return peer && ticket != 0 && peer->ticket == ticket ? peer : NULL;
 }
 
 void mt_core_authenticated(struct mt_core *core, struct mt_now now, uint64_t ticket,
@@ -150,7 +152,7 @@ void mt_core_authenticated(struct mt_core *core, struct mt_now now, uint64_t tic
 {
 	struct mt_peer *peer = peer_of_ticket(core, ticket);
 	core->now = now;
-	if (!peer || (peer->phase != MT_PHASE_AUTHENTICATE && peer->phase != MT_PHASE_OPEN))
+	if (!peer || peer->phase == MT_PHASE_CLOSING)
 		return;
 	if (peer->challenge)
 		mt_challenge_answered(core, peer, verdict);

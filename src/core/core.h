@@ -199,6 +199,14 @@ struct mt_core_counts {
 	uint64_t publishes_dropped; /* QoS 0 over output_bytes, queue overflows */
 	uint64_t publishes_denied, subscribes_denied, connects_refused, violations;
 	uint64_t connects_accepted;
+	uint64_t publish_bytes_received, publish_bytes_sent; /* payloads */
+	uint64_t sockets_opened;
+	uint64_t sessions_expired;
+	uint64_t memory_bytes_most; /* at a round of $SYS */
+	uint64_t queued_bytes;	    /* of queued_messages, for each client */
+	uint32_t sessions_kept;	    /* without a connection */
+	uint32_t sessions_connected_most;
+	uint32_t shared_subscriptions;
 	uint64_t audits_lost; /* records without memory: only their number is left */
 	uint32_t connections; /* open, whatever their state */
 	uint32_t sessions;    /* connected and kept */

@@ -277,6 +277,7 @@ static bool put_publish(struct mt_core *core, struct mt_peer *peer,
 	}
 	core->counts.packets_sent++;
 	core->counts.publishes_sent++;
+	core->counts.publish_bytes_sent += outgoing->msg->payload_len;
 	mt_peer_wake(core, peer);
 	return true;
 }
@@ -307,6 +308,7 @@ bool mt_deliver_has_room(const struct mt_core *core, const struct mt_session *se
 
 void mt_delivery_end(struct mt_core *core, struct mt_session *session, struct mt_delivery *delivery)
 {
+	core->queued_bytes -= delivery->bytes;
 	mt_flow_out_drop(&session->out, &delivery);
 	core->queued_count--;
 }
@@ -400,6 +402,7 @@ bool mt_deliver(struct mt_core *core, struct mt_session *session,
 	}
 	delivery->group = outgoing->group;
 	core->queued_count++;
+	core->queued_bytes += delivery->bytes;
 	if (held)
 		mt_list_push_back(held, &delivery->hold);
 	peer = mt_peer_get(core, session->conn);

@@ -87,6 +87,7 @@ void mt_session_end(struct mt_core *core, struct mt_session *session)
 	mt_share_inherit(core, session);
 	fire_will(core, session);
 	core->queued_count -= mt_flow_out_count(&session->out);
+	core->queued_bytes -= session->out.bytes;
 	mt_sessions_destroy(&core->sessions, &session);
 }
 
@@ -94,6 +95,7 @@ void mt_session_timer_fired(struct mt_core *core, struct mt_session *session)
 {
 	MT_CHECK(session->conn == MT_HANDLE_NONE);
 	if (expiry_due(session) <= core->now.mono_ns) {
+		core->counts.sessions_expired++;
 		mt_session_end(core, session);
 		return;
 	}

@@ -15,7 +15,10 @@ struct mt_core_counts mt_core_counts(const struct mt_core *core)
 	counts.subscriptions = (uint32_t)core->subscriptions.by_key.count;
 	counts.retained_count = mt_retained_count(core->retained);
 	counts.retained_bytes = mt_retained_bytes(core->retained);
+	counts.sessions_kept = counts.sessions - counts.sessions_connected;
+	counts.shared_subscriptions = (uint32_t)core->subscriptions.groups.count;
 	counts.queued_messages = core->queued_count;
+	counts.queued_bytes = core->queued_bytes;
 	counts.memory_bytes = mt_mem_bytes(&core->mem);
 	counts.policy_revision = mt_policy_revision(core->policy);
 	return counts;

@@ -260,6 +260,7 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 		return;
 	}
 	core->counts.publishes_received++;
+	core->counts.publish_bytes_received += publish->payload.len;
 	if (!resolve_alias(core, peer, publish))
 		return;
 	if (is_repeated(peer, publish)) {

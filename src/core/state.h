@@ -33,6 +33,7 @@
 #include "session/session.h"
 #include "session/subscription.h"
 #include "topic/retained.h"
+#include "spec/sys.h"
 #include "wire/connect.h"
 #include "wire/publish.h"
 
@@ -204,6 +205,16 @@ struct mt_ticket {
 	uint8_t qos;
 };
 
+#define X(topic, field, meaning) +1
+enum { MT_SYS_LOAD_COUNT = 0 MT_TABLE_SYS_LOAD(X) };
+#undef X
+
+/* One counter's growth in a minute, averaged over 1, 5 and 15 minutes. */
+struct mt_sys_load {
+	uint64_t count; /* at the last round */
+	double averages[3];
+};
+
 struct mt_core {
 	struct mt_core_settings settings;
 	struct mt_mem mem;
@@ -230,12 +241,13 @@ struct mt_core {
 	struct mt_list tickets;
 	uint64_t next_ticket;
 	uint64_t next_owner;
-	mt_time started_ns, sys_due_ns;
+	mt_time started_ns, sys_due_ns, load_ns;
+	struct mt_sys_load loads[MT_SYS_LOAD_COUNT];
 	struct mt_request *requests; /* ring */
 	uint32_t request_cap, request_first, request_count;
 	struct mt_audit *shown; /* the audit record that the shell is looking at */
 	struct mt_core_counts counts;
-	uint64_t queued_count;
+	uint64_t queued_count, queued_bytes;
 };
 
 static inline int64_t mt_core_wall_s(const struct mt_core *core)

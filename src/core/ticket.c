@@ -133,6 +133,7 @@ static void take_back(struct mt_core *core, struct mt_ticket *ticket)
 		mt_list_remove(link);
 		if (delivery->state != MT_DELIVERY_WAITING)
 			continue;
+		core->queued_bytes -= delivery->bytes;
 		mt_flow_out_drop(delivery->flow, &delivery);
 		core->queued_count--;
 	}
