@@ -4,53 +4,15 @@ serves a good client, and the log names the attacker's address and the statement
 import os
 import socket
 import ssl
-import struct
 import sys
 import time
 
 sys.dont_write_bytecode = True
 from broker import Broker, await_true, check, expect, expect_equal, finish
+from packets import connect, packet, publish, subscribe, text, varint
 
 # A sanitizer keeps a multiple of each byte beside it.
 SHADOW = 8 if any(name in os.environ.get("MT_BUILD", "") for name in ("asan", "tsan")) else 1
-
-
-def varint(value):
-    out = b""
-    while True:
-        value, low = divmod(value, 128)
-        out += bytes([low | (128 if value else 0)])
-        if not value:
-            return out
-
-
-def packet(first, *parts):
-    body = b"".join(parts)
-    return bytes([first]) + varint(len(body)) + body
-
-
-def text(value):
-    value = value.encode() if isinstance(value, str) else value
-    return struct.pack(">H", len(value)) + value
-
-
-def connect(version=5, client_id="", flags=2, properties=b"", more=b"", keep_alive=60):
-    tail = varint(len(properties)) + properties if version == 5 else b""
-    return packet(0x10, text("MQTT"), bytes([version, flags]), struct.pack(">H", keep_alive), tail, text(client_id), more)
-
-
-def publish(topic, payload=b"x", qos=0, identifier=None, properties=b"", version=5, flags=0):
-    parts = [text(topic)]
-    if identifier is not None:
-        parts.append(struct.pack(">H", identifier))
-    if version == 5:
-        parts.append(varint(len(properties)) + properties)
-    return packet(0x30 | qos << 1 | flags, *parts, payload)
-
-
-def subscribe(filters, identifier=1, properties=b"", options=1):
-    return packet(0x82, struct.pack(">H", identifier), varint(len(properties)), properties,
-                  b"".join(text(f) + bytes([options]) for f in filters))
 
 
 class Peer:
@@ -222,7 +184,8 @@ def test_keep_alive():
 def test_slashes():
     peer = Peer().connected()
     peer.send(subscribe(["/" * 60000], 1))
-    expect_equal(peer.packet(), (0x90, b"\0\1\0\x8f"))
+    first, body = peer.packet()
+    expect_equal((first, body[:2], body[-1:]), (0x90, b"\0\1", b"\x8f"))
     peer.send(publish("/" * 60000, b"", 1, 2))
     first, body = peer.packet()
     expect(first == 0x40 and body[2] == 0x90, "%r" % body)
@@ -273,7 +236,7 @@ def test_many_subscriptions():
     codes = b""
     for i in range(5):
         peer.send(subscribe(["lots/%d/%d" % (i, j) for j in range(250)], i + 1))
-        codes += peer.packet()[1][3:]
+        codes += peer.packet()[1][-250:]
     expect_equal(codes, b"\1" * 1000 + b"\x97" * 250)
     peer.close()
     still_serves()
