@@ -28,9 +28,9 @@ spec: ## every normative statement has a test or a reason; the matrix in docs/re
 	@tools/spec > docs/reference/conformance.md.tmp; status=$$?; mv docs/reference/conformance.md.tmp docs/reference/conformance.md; exit $$status
 
 STATIC := layers lint sizes docs-check
-TESTS := unit model interop
+TESTS := unit model interop threats
 ifeq ($(V),release)
-TESTS := unit model proof fuzz-smoke interop
+TESTS := unit model proof fuzz-smoke interop threats
 endif
 
 check: ## everything before a change lands; ends with `N passed, N failed`

@@ -49,6 +49,11 @@ fuzz-smoke: ## every fuzz target for ten seconds
 INTEROP := $(sort $(wildcard tests/interop/*.sh tests/interop/*.py))
 interop: all ## run the scripts of tests/interop against the products of variant V
 	MT_BUILD=$(B) tools/run-tests -j 1 $(shell for f in $(INTEROP); do [ -x $$f ] && echo $$f; done)
+
+# Attacks on the products, one class a script.
+threats: all ## run the scripts of tests/threats against the products of variant V
+	MT_BUILD=$(B) tools/run-tests -j 2 $(shell for f in $(sort $(wildcard tests/threats/*)); do [ -f $$f ] && [ -x $$f ] && echo $$f; done)
+
 proof: ## search the Spin models of spec/models, and find their planted errors
 	tools/run-tests tests/proof/models.sh
-.PHONY: unit spec-tests model proof fuzz-targets fuzz-smoke interop
+.PHONY: unit spec-tests model proof fuzz-targets fuzz-smoke interop threats
