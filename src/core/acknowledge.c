@@ -13,6 +13,8 @@ const char *mt_ack_explain(uint8_t reason)
 	case MT_REASON_TOPIC_NAME_INVALID:
 	case MT_REASON_TOPIC_FILTER_INVALID:
 		return "it has too many levels";
+	case MT_REASON_PAYLOAD_FORMAT_INVALID:
+		return "the payload is not UTF-8 as its format indicator says";
 	default:
 		return NULL;
 	}

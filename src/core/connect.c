@@ -354,6 +354,10 @@ static const char *check_connect(const struct mt_core *core, const struct mt_pee
 		*reason = MT_REASON_TOPIC_NAME_INVALID;
 		return "will topic has too many levels";
 	}
+	if (!mt_payload_keeps_format(core, &connect->will_props, connect->will_payload)) {
+		*reason = MT_REASON_PAYLOAD_FORMAT_INVALID;
+		return "the will is not UTF-8 as its format indicator says";
+	}
 	return mt_offer_check_connect(peer, connect, reason);
 }
 

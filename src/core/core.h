@@ -58,6 +58,7 @@ struct mt_core_settings {
 	mt_time sys_interval_ns; /* of $SYS; 0: off */
 	const char *release;	 /* for $SYS/broker/version; static */
 	enum mt_shared_strategy shared_strategy;
+	bool is_payload_checked;    /* what says that it is UTF-8 must be: 0x99 */
 	const char *response_topic; /* what Response Information says, %c and %u replaced; NULL or
 				       "": nothing; static */
 };

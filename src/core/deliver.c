@@ -13,11 +13,6 @@ void mt_encoding_begin(struct mt_core *core)
 	core->encoding.stamp++;
 }
 
-static bool is_expired(const struct mt_core *core, const struct mt_msg *msg)
-{
-	return msg->expires_ns != MT_TIME_NEVER && msg->expires_ns <= core->now.mono_ns;
-}
-
 /* The packet of a message but for its payload; [MQTT-3.3.2-6]: the expiry interval is what is left
  * of it, rounded up. */
 static struct mt_publish describe(const struct mt_core *core, const struct mt_outgoing *outgoing,
@@ -350,7 +345,7 @@ static void start(struct mt_core *core, struct mt_session *session, struct mt_pe
 		  struct mt_delivery *delivery, bool is_cacheable)
 {
 	struct mt_outgoing outgoing = outgoing_of(delivery, is_cacheable);
-	if (is_expired(core, delivery->msg) || !is_still_permitted(core, session, delivery)) {
+	if (mt_is_expired(core, delivery->msg) || !is_still_permitted(core, session, delivery)) {
 		mt_delivery_end(core, session, delivery);
 		return;
 	}
@@ -461,7 +456,7 @@ static bool is_current(struct mt_core *core, const struct mt_session *session,
 {
 	struct mt_bytes topic = mt_msg_topic(item->msg);
 	struct mt_bytes none = {NULL, 0};
-	return !is_expired(core, item->msg) &&
+	return !mt_is_expired(core, item->msg) &&
 	       mt_retained_find(core->retained, topic) == item->msg &&
 	       mt_decide_deliver(core->policy, &session->subject, topic, none, mt_core_wall_s(core))
 		       .is_allowed;

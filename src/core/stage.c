@@ -283,6 +283,11 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 		refuse(core, peer, publish, MT_REASON_NOT_AUTHORIZED);
 		return;
 	}
+	if (publish->props.raw.len > 0 &&
+	    !mt_payload_keeps_format(core, &publish->props, publish->payload)) {
+		refuse(core, peer, publish, MT_REASON_PAYLOAD_FORMAT_INVALID);
+		return;
+	}
 	pass_on(core, &step);
 }
 

@@ -9,6 +9,7 @@
  *   welcome.c      CONNACK; what a listener offers and what not
  *   stage.c        PUBLISH from a client, step by step
  *   route.c        topic -> verdict and receivers, cached
+ *   payload.c      payload format indicator
  *   share.c        shared subscriptions: whose turn, and who inherits
  *   deliver.c      one message to one session
  *   alias.c        topic aliases towards clients
@@ -255,6 +256,11 @@ static inline int64_t mt_core_wall_s(const struct mt_core *core)
 	return core->now.wall_ns / MT_SECOND;
 }
 
+static inline bool mt_is_expired(const struct mt_core *core, const struct mt_msg *msg)
+{
+	return msg->expires_ns != MT_TIME_NEVER && msg->expires_ns <= core->now.mono_ns;
+}
+
 /* What invalidates cached routes: one number for both sources. */
 static inline uint64_t mt_core_generation(const struct mt_core *core)
 {
@@ -415,6 +421,10 @@ MT_MUST_USE enum mt_status mt_backlog_push(struct mt_core *core, struct mt_peer 
 					   struct mt_backlog_item item);
 /* Moves what persists into the session's queue, drops the rest. */
 void mt_backlog_finish(struct mt_core *core, struct mt_peer *peer, struct mt_session *keeper);
+
+/* ---- payload.c ---- */
+bool mt_payload_keeps_format(const struct mt_core *core, const struct mt_props *props,
+			     struct mt_bytes payload);
 
 /* ---- alias.c ---- */
 struct mt_alias {

@@ -81,6 +81,14 @@ static struct mt_sub_ids *ids_of(struct mt_core *core, const struct mt_sub *sub)
 	return ids;
 }
 
+/* Nobody will get it any more: its room is for others. */
+static void forget_retained(struct mt_core *core, struct mt_msg *msg)
+{
+	struct mt_msg *held = mt_msg_ref(msg);
+	mt_retained_clear(core->retained, mt_msg_topic(held));
+	mt_msg_unref(&held);
+}
+
 /*
  * Puts the retained messages of a filter into the backlog; they leave after SUBACK, as fast as the
  * client takes them. MT_LIMIT: more would wait than there can be retained messages, which only
@@ -99,7 +107,9 @@ static enum mt_status gather_retained(struct mt_core *core, struct mt_peer *peer
 		struct mt_msg *msg = found.items[i];
 		struct mt_backlog_item item = {
 			.msg = msg, .ids = ids, .qos = msg->qos < sub->qos ? msg->qos : sub->qos};
-		if (mt_sub_delivers(core, sub, mt_msg_topic(msg)))
+		if (mt_is_expired(core, msg))
+			forget_retained(core, msg);
+		else if (mt_sub_delivers(core, sub, mt_msg_topic(msg)))
 			status = mt_backlog_push(core, peer, item);
 	}
 	mt_sub_ids_unref(&core->mem, &ids);

@@ -121,6 +121,7 @@ static enum mt_status open_core(struct mt_broker *broker, const struct trouble *
 		.sys_interval_ns = broker->settings.sys_interval_ns,
 		.release = "mortise " MORTISE_VERSION,
 		.shared_strategy = (enum mt_shared_strategy)broker->settings.shared_strategy,
+		.is_payload_checked = broker->settings.is_payload_checked,
 		.response_topic = broker->settings.response_topic,
 	};
 	broker->pump.core = mt_core_create(&settings, broker->policy, mt_clock_now());

@@ -68,6 +68,7 @@ struct mt_settings {
 	struct mt_limits limits;
 	uint32_t hash_threads;	     /* password workers, 1..8 */
 	mt_time sys_interval_ns;     /* of $SYS; 0: off */
+	bool is_payload_checked;     /* check_payload_format */
 	uint32_t shared_strategy;    /* enum mt_shared_strategy of core/core.h */
 	char response_topic[256];    /* "": no Response Information */
 	bool is_qos0_denial_closing; /* on_denied_publish: drop | disconnect */

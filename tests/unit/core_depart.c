@@ -52,6 +52,84 @@ static void takeover_and_the_will(void **state)
 	}
 }
 
+/* DISCONNECT may change how long the session lives, but not give life to one that was to end
+ * (section 3.14.2.2.2). */
+static void disconnect_changes_the_life_of_the_session(void **state)
+{
+	static const struct {
+		uint32_t before_s, after_s;
+		bool is_refused, lives_50_s, lives_200_s;
+	} cases[] = {{100, 300, false, true, true}, {300, 100, false, true, false},
+		     {300, 0, false, false, false}, {0, 100, true, false, false},
+		     {0, 0, false, false, false},   {100, 100000, false, true, true}};
+	(void)state;
+	SPEC(MQTT5, "4.1.0-2");
+	for (size_t i = 0; i < MT_COUNT_OF(cases); i++) {
+		struct mt_control control = {.type = MT_PACKET_DISCONNECT};
+		struct world world;
+		struct world_conn *conn;
+		uint8_t data[32];
+		struct mt_buf buf = mt_buf_of(data, sizeof(data));
+		world_open(&world);
+		conn = dial_with_will(&world, cases[i].before_s, 0, true);
+		control.props.present = MT_PROP_BIT(SESSION_EXPIRY_INTERVAL);
+		control.props.session_expiry_s = cases[i].after_s;
+		assert_int_equal(mt_control_encode(&control, MT_VERSION_5, &buf), MT_OK);
+		world_send(&world, conn, mt_buf_view(&buf));
+		assert_true(conn->is_closed);
+		if (cases[i].is_refused)
+			assert_int_equal(world_take_disconnect(conn), MT_REASON_PROTOCOL_ERROR);
+		assert_true(world_is_quiet(conn));
+		world_pass(&world, 50 * MT_SECOND);
+		assert_int_equal(mt_core_counts(world.core).sessions, cases[i].lives_50_s);
+		world_pass(&world, 150 * MT_SECOND);
+		assert_int_equal(mt_core_counts(world.core).sessions, cases[i].lives_200_s);
+		/* The limit of the broker holds here too. */
+		world_pass(&world, 3500 * MT_SECOND);
+		assert_int_equal(mt_core_counts(world.core).sessions, 0);
+		world_close(&world);
+	}
+}
+
+/* A will's expiry begins when it is sent (section 3.1.3.2.4), not when it was told. */
+static void a_will_expires_from_when_it_is_sent(void **state)
+{
+	struct mt_connect connect = {.version = MT_VERSION_5,
+				     .is_clean = true,
+				     .client_id = mt_bytes_str("a"),
+				     .has_will = true,
+				     .will_qos = 1,
+				     .is_will_retain = true,
+				     .will_topic = mt_bytes_str("will"),
+				     .will_payload = mt_bytes_str("gone")};
+	struct world world;
+	struct world_conn *conn, *first, *second, *late;
+	(void)state;
+	world_open(&world);
+	first = world_client(&world, MT_VERSION_5, "w", true);
+	world_subscribe(&world, first, "will", 0);
+	conn = world_dial(&world, "open");
+	connect.will_props.present = MT_PROP_BIT(MESSAGE_EXPIRY_INTERVAL);
+	connect.will_props.message_expiry_s = 60;
+	world_send_connect(&world, conn, &connect);
+	assert_int_equal(world_take_connack(conn).reason, 0);
+	world_pass(&world, 500 * MT_SECOND);
+	world_cut(&world, conn);
+	assert_int_equal(world_expect(first, "will", "gone").props.message_expiry_s, 60);
+	world_pass(&world, 20 * MT_SECOND);
+	second = world_client(&world, MT_VERSION_5, "x", true);
+	world_subscribe(&world, second, "will", 0);
+	assert_int_equal(world_expect(second, "will", "gone").props.message_expiry_s, 40);
+	assert_int_equal(mt_core_counts(world.core).retained_count, 1);
+	world_pass(&world, 40 * MT_SECOND);
+	late = world_client(&world, MT_VERSION_5, "y", true);
+	world_subscribe(&world, late, "will", 0);
+	assert_true(world_is_quiet(late));
+	/* It has made room for another one. */
+	assert_int_equal(mt_core_counts(world.core).retained_count, 0);
+	world_close(&world);
+}
+
 /* Only the normal end takes the will with it; a client that leaves with an error is gone too. */
 static void every_other_reason_sends_the_will(void **state)
 {
@@ -152,6 +230,8 @@ static void sessions_have_a_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(disconnect_changes_the_life_of_the_session),
+		cmocka_unit_test(a_will_expires_from_when_it_is_sent),
 		cmocka_unit_test(takeover_and_the_will),
 		cmocka_unit_test(every_other_reason_sends_the_will),
 		cmocka_unit_test(will_goes_at_the_end_of_the_session),
