@@ -325,6 +325,15 @@ static void on_pubrel(struct mt_client *client, const struct mt_ack *ack)
 	mt_client_put_ack(client, &answer);
 }
 
+/* Nobody asked for explanations, so only CONNACK, PUBLISH and DISCONNECT may bring some. */
+static bool is_explained_unasked(const struct mt_client *client, const struct mt_props *props)
+{
+	const struct mt_props *asked = &client->settings.connect.props;
+	return asked->present & MT_PROP_BIT(REQUEST_PROBLEM_INFORMATION) &&
+	       !asked->request_problem_info &&
+	       (props->present & MT_PROP_BIT(REASON_STRING) || props->user_property_count > 0);
+}
+
 static bool on_ack(struct mt_client *client, const struct mt_frame *frame,
 		   struct mt_client_event *out)
 {
@@ -332,6 +341,10 @@ static bool on_ack(struct mt_client *client, const struct mt_frame *frame,
 	struct mt_violation why;
 	if (mt_ack_decode(frame, client->settings.connect.version, &ack, &why) != MT_OK) {
 		mt_client_end_violation(client, &why);
+		return false;
+	}
+	if (is_explained_unasked(client, &ack.props)) {
+		violate(client, "MQTT-3.1.2-29", MT_REASON_PROTOCOL_ERROR);
 		return false;
 	}
 	client->props = ack.props;
@@ -348,6 +361,10 @@ static bool on_answer(struct mt_client *client, const struct mt_frame *frame,
 	struct mt_violation why;
 	if (mt_suback_decode(frame, client->settings.connect.version, &answer, &why) != MT_OK) {
 		mt_client_end_violation(client, &why);
+		return false;
+	}
+	if (is_explained_unasked(client, &answer.props)) {
+		violate(client, "MQTT-3.1.2-29", MT_REASON_PROTOCOL_ERROR);
 		return false;
 	}
 	client->props = answer.props;
