@@ -397,16 +397,83 @@ static void aliases_end_with_the_connection(void **state)
 static void without_a_maximum_no_alias_comes(void **state)
 {
 	static const char *const connects[] = {CLEAN("a"), "<MQTT> V 02 0000 {22 0000} <a>"};
+	struct mt_core_settings settings = world_settings();
 	struct scene *s = *state;
 	SPEC(MQTT5, "3.1.2-27");
+	settings.limits.client_aliases = 16;
+	scene_restart(s, &settings, world_policy(NULL, 0));
 	for (size_t i = 0; i < MT_COUNT_OF(connects); i++) {
 		struct world_conn *conn = enter(&s->world, s->version, connects[i]);
-		subscribe(&s->world, conn, "t", 0);
+		subscribe(&s->world, conn, "sensors/first", 0);
 		for (int n = 0; n < 20; n++) {
-			send(&s->world, conn, 0x30, "<t> {23 0001} 'x'");
-			expect_message(conn, "t", "x");
+			send(&s->world, conn, 0x30, "<sensors/first> {23 0001} 'x'");
+			expect_message(conn, "sensors/first", "x");
 		}
 	}
+}
+
+/* What aliases stand for on one connection, as a client keeps it. */
+struct alias_book {
+	char topic[3][32];
+	uint32_t use_count;
+};
+
+/* The next PUBLISH of QoS 0 has this topic, by name or by an alias within the maximum of 2. */
+static void expect_by_book(struct world_conn *conn, struct alias_book *book, const char *topic)
+{
+	const uint8_t *at = conn->out + conn->out_pos;
+	size_t len = at[2] * 256u + at[3];
+	const uint8_t *props = at + 4 + len;
+	const char *name = (const char *)at + 4;
+	assert_int_equal(at[0], 0x30);
+	assert_true(props[0] == 0 || (props[0] == 3 && props[1] == 0x23 && props[2] == 0));
+	if (props[0] == 3) {
+		assert_in_range(props[3], 1, 2);
+		if (len > 0)
+			snprintf(book->topic[props[3]], sizeof(book->topic[0]), "%.*s", (int)len,
+				 name);
+		else
+			book->use_count++;
+		name = book->topic[props[3]];
+		len = strlen(name);
+	}
+	assert_int_equal(len, strlen(topic));
+	assert_memory_equal(name, topic, len);
+	conn->out_pos += at[1] + 2u;
+}
+
+static void aliases_keep_to_the_clients_maximum(void **state)
+{
+	static const char *const topics[] = {"sensors/first", "sensors/second", "sensors/third"};
+	struct scene *s = *state;
+	struct mt_core_settings settings = world_settings();
+	struct alias_book book = {.use_count = 0};
+	struct world_conn *conn, *pub;
+	SPEC(MQTT5, "3.1.2-26");
+	SPEC(MQTT5, "3.3.2-8");
+	SPEC(MQTT5, "3.3.2-11");
+	settings.limits.client_aliases = 16;
+	scene_restart(s, &settings, world_policy(NULL, 0));
+	conn = enter(&s->world, s->version, "<MQTT> V 02 0000 {22 0002} <a>");
+	pub = enter(&s->world, s->version, CLEAN("pub"));
+	subscribe(&s->world, conn, "#", 0);
+	for (unsigned i = 0; i < 60; i++) {
+		const char *topic = topics[i % 7 % 3];
+		char body[64];
+		snprintf(body, sizeof(body), "<%s> {} 'x'", topic);
+		send(&s->world, pub, 0x30, body);
+		expect_by_book(conn, &book, topic);
+		expect_quiet(conn);
+	}
+	assert_true(book.use_count > 0);
+	/* They end with the connection, also on this side. */
+	SPEC(MQTT5, "3.3.2-7");
+	world_cut(&s->world, conn);
+	conn = enter(&s->world, s->version, "<MQTT> V 02 0000 {22 0002} <a>");
+	memset(&book, 0, sizeof(book));
+	subscribe(&s->world, conn, "#", 0);
+	send(&s->world, pub, 0x30, "<sensors/first> {} 'x'");
+	expect_by_book(conn, &book, "sensors/first");
 }
 
 static void subscription_identifiers_come_with_the_message(void **state)
@@ -519,6 +586,7 @@ int main(void)
 		IN_5(an_alias_of_0_or_above_the_maximum_is_refused),
 		IN_5(aliases_end_with_the_connection),
 		IN_5(without_a_maximum_no_alias_comes),
+		IN_5(aliases_keep_to_the_clients_maximum),
 		IN_5(subscription_identifiers_come_with_the_message),
 		IN_5(a_client_sends_no_subscription_identifier),
 		IN_5(lengths_take_as_few_bytes_as_they_need),

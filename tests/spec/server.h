@@ -12,7 +12,7 @@ struct scene {
 	enum mt_version version;
 };
 
-static enum mt_version version_3 = MT_VERSION_3_1_1, version_5 = MT_VERSION_5;
+static enum mt_version test_versions[] = {MT_VERSION_3_1_1, MT_VERSION_5};
 
 static inline int scene_open(void **state)
 {
@@ -34,11 +34,11 @@ static inline int scene_close(void **state)
 
 #define IN_3(test) \
 	{ \
-		"3.1.1: " #test, test, scene_open, scene_close, &version_3 \
+		"3.1.1: " #test, test, scene_open, scene_close, &test_versions[0] \
 	}
 #define IN_5(test) \
 	{ \
-		"5.0: " #test, test, scene_open, scene_close, &version_5 \
+		"5.0: " #test, test, scene_open, scene_close, &test_versions[1] \
 	}
 #define IN_BOTH(test) IN_3(test), IN_5(test)
 

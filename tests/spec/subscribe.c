@@ -346,6 +346,22 @@ static void no_local_keeps_ones_own_away(void **state)
 	expect_message(conn, "t", "yours");
 }
 
+/* A connection through a listener that offers less. */
+static struct world_conn *dial_with(struct scene *s, const struct mt_offer *offer)
+{
+	struct mt_conn_facts facts = {.listener = "poor",
+				      .anonymous_role = "open",
+				      .has_anonymous_sessions = true,
+				      .offer = offer,
+				      .is_secret_safe = true};
+	struct world_conn *conn = dial(&s->world, s->version, "open");
+	world_cut(&s->world, conn);
+	conn->is_closed = false;
+	assert_int_equal(mt_core_open(s->world.core, s->world.now, &facts, &conn->conn), MT_OK);
+	send(&s->world, conn, 0x10, CLEAN("a"));
+	return conn;
+}
+
 static void a_poorer_broker_grants_less(void **state)
 {
 	static const struct mt_offer poor = {.qos_max = 1,
@@ -354,24 +370,30 @@ static void a_poorer_broker_grants_less(void **state)
 					     .is_shared_available = true,
 					     .is_subscription_id_available = true,
 					     .server_reference = ""};
-	struct mt_conn_facts facts = {.listener = "poor",
-				      .anonymous_role = "open",
-				      .has_anonymous_sessions = true,
-				      .offer = &poor,
-				      .is_secret_safe = true};
 	struct scene *s = *state;
-	struct world_conn *conn = dial(&s->world, s->version, "open");
+	struct world_conn *conn = dial_with(s, &poor);
 	SPEC(MQTT5, "3.2.2-9");
 	SPEC(MQTT5, "3.2.2-10");
-	world_cut(&s->world, conn);
-	conn->is_closed = false;
-	assert_int_equal(mt_core_open(s->world.core, s->world.now, &facts, &conn->conn), MT_OK);
-	send(&s->world, conn, 0x10, CLEAN("a"));
 	if (s->version == MT_VERSION_5)
 		assert_non_null(memmem(conn->out + 5, conn->out_bytes - 5, "\x24\x01", 2));
 	expect_connack(conn, 0, 0);
 	send(&s->world, conn, 0x82, "0001 {} <a> 00 <b> 01 <c> 02");
 	expect(conn, 0x90, "0001 {} 00 01 01");
+}
+
+static void a_broker_without_wildcards_refuses_them(void **state)
+{
+	static const struct mt_offer poor = {.qos_max = 2,
+					     .is_retain_available = true,
+					     .is_shared_available = true,
+					     .is_subscription_id_available = true,
+					     .server_reference = ""};
+	struct scene *s = *state;
+	struct world_conn *conn = dial_with(s, &poor);
+	SPEC(MQTT3, "3.8.3-2");
+	expect_connack(conn, 0, 0);
+	send(&s->world, conn, 0x82, "0001 {} <a/#> 00 <b> 01 <+> 02");
+	expect(conn, 0x90, "0001 {} 80 01 80");
 }
 
 /* ---- shared subscriptions (section 4.8) ---- */
@@ -488,6 +510,7 @@ int main(void)
 		IN_BOTH(what_has_begun_is_completed),
 		IN_5(no_local_keeps_ones_own_away),
 		IN_BOTH(a_poorer_broker_grants_less),
+		IN_3(a_broker_without_wildcards_refuses_them),
 		IN_5(share_names_have_their_form),
 		IN_5(no_local_and_shared_do_not_go_together),
 		IN_5(a_shared_subscription_gives_its_qos),

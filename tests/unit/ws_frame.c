@@ -240,6 +240,7 @@ static void test_our_own_close(void **state)
 static void test_other_data_than_binary(void **state)
 {
 	(void)state;
+	SPEC(MQTT3, "6.0-1");
 	SPEC(MQTT5, "6.0.0-1");
 	put(0x81, "text");
 	expect_fault(1003);
