@@ -117,7 +117,11 @@ void mt_assembly_put(struct mt_assembly *assembly, const char *where, struct mt_
 	char expected[MT_EXPECTED_BYTES];
 	struct mt_listener_settings *listener;
 	void *object = object_of(assembly, where, path, key, &listener);
-	if (object && mt_schema_store(key, object, value, is_text, expected) != MT_OK)
+	if (!object)
+		return;
+	if (mt_schema_store(key, object, value, is_text, expected) == MT_OK)
+		mt_schema_mark(key, listener);
+	else
 		refuse(assembly,
 		       &(struct refusal){where, path, value, is_text ? "the text " : "", expected},
 		       listener);
@@ -225,7 +229,9 @@ static const char *judge(const struct mt_listener_settings *listener)
 
 void mt_assembly_check(struct mt_assembly *assembly)
 {
-	const struct mt_settings *settings = assembly->settings;
+	struct mt_settings *settings = assembly->settings;
+	for (uint32_t i = 0; i < settings->listener_count; i++)
+		mt_schema_inherit(&settings->limits, &settings->listeners[i]);
 	for (uint32_t i = 0; i < settings->listener_count; i++) {
 		const char *fault =
 			assembly->origins[i].is_faulty ? NULL : judge(&settings->listeners[i]);

@@ -279,7 +279,7 @@ static bool take_key(struct walk *walk, const char *prefix, struct entry *out)
 	return true;
 }
 
-/* The current event began a mapping; `prefix` is its path, at most two parts long. */
+/* The current event began a mapping; `prefix` is its path, at most three parts long. */
 static void read_mapping(struct walk *walk, const char *prefix)
 {
 	while (next(walk) && walk->event.type != YAML_MAPPING_END_EVENT) {

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#define PARTS_MAX 3u
+#define PARTS_MAX 4u
 #define DISTANCE_MAX 2u
 
 #define STRUCT_BROKER struct mt_settings
@@ -22,7 +22,7 @@ static const struct mt_key keys[] = {
 	{key, MT_SCOPE_##scope, MT_VALUE_##type, PLACE(STRUCT_##scope, field), initial, range, off},
 	MT_TABLE_CONFIG(X)
 #undef X
-#define X(name, field, unit, initial, least, most, off, reason) \
+#define X(name, id, field, unit, scope, initial, least, most, off, answer, reason) \
 	{"limits." name, \
 	 MT_SCOPE_BROKER, \
 	 MT_VALUE_##unit, \
@@ -31,6 +31,20 @@ static const struct mt_key keys[] = {
 	 least ".." most, \
 	 off},
 		MT_TABLE_LIMITS(X)
+#undef X
+/* Without a default: a listener that is not told otherwise has the broker's. */
+#define KEY_OF_BROKER(name, field, unit, range, off)
+#define KEY_OF_LISTENER(name, field, unit, range, off) \
+	{"listeners.NAME.limits." name, \
+	 MT_SCOPE_LISTENER, \
+	 MT_VALUE_##unit, \
+	 PLACE(struct mt_listener_settings, limits.field), \
+	 "", \
+	 range, \
+	 off},
+#define X(name, id, field, unit, scope, initial, least, most, off, answer, reason) \
+	KEY_OF_##scope(name, field, unit, least ".." most, off)
+			MT_TABLE_LIMITS(X)
 #undef X
 };
 
@@ -442,6 +456,37 @@ enum mt_status mt_schema_store(const struct mt_key *key, void *object, struct mt
 		return MT_OK;
 	memcpy(expected, text, sizeof(text));
 	return MT_INVALID;
+}
+
+/* A listener's own limits, by their place in the table of keys. */
+static bool is_own_limit(const struct mt_key *key)
+{
+	return key->scope == MT_SCOPE_LISTENER &&
+	       key->offset >= offsetof(struct mt_listener_settings, limits) &&
+	       key->offset <
+		       offsetof(struct mt_listener_settings, limits) + sizeof(struct mt_limits);
+}
+
+static size_t limit_offset(const struct mt_key *key)
+{
+	return key->offset - offsetof(struct mt_listener_settings, limits);
+}
+
+void mt_schema_mark(const struct mt_key *key, struct mt_listener_settings *listener)
+{
+	if (listener && is_own_limit(key))
+		listener->own_limits |= UINT64_C(1) << limit_offset(key) / sizeof(uint32_t);
+}
+
+void mt_schema_inherit(const struct mt_limits *limits, struct mt_listener_settings *listener)
+{
+	for (size_t i = 0; i < MT_COUNT_OF(keys); i++) {
+		const struct mt_key *key = &keys[i];
+		size_t at = is_own_limit(key) ? limit_offset(key) : 0;
+		if (!is_own_limit(key) || listener->own_limits >> at / sizeof(uint32_t) & 1)
+			continue;
+		memcpy((uint8_t *)&listener->limits + at, (const uint8_t *)limits + at, key->bytes);
+	}
 }
 
 /* The tables' own defaults go through the same check as everybody's values. */

@@ -50,6 +50,10 @@ bool mt_schema_is_list(const struct mt_key *key);
 void mt_schema_clear(const struct mt_key *key, void *object);
 MT_MUST_USE enum mt_status mt_schema_append(const struct mt_key *key, void *object,
 					    struct mt_bytes item, char expected[MT_EXPECTED_BYTES]);
+/* A listener's own limits: remembers that one was given; gives it the broker's for all others.
+ * listener NULL: the key is none of a listener. */
+void mt_schema_mark(const struct mt_key *key, struct mt_listener_settings *listener);
+void mt_schema_inherit(const struct mt_limits *limits, struct mt_listener_settings *listener);
 /* What a value of this key must be. */
 void mt_schema_expected(const struct mt_key *key, char out[MT_EXPECTED_BYTES]);
 /* Every default of the broker (no listeners); a listener with its defaults and `name`. */

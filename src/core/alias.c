@@ -13,9 +13,9 @@
 #define TOPIC_BYTES_MAX 256u /* what one slot may hold for a client */
 #define MISSES_MAX 4u
 
-void mt_alias_open(const struct mt_core *core, struct mt_peer *peer, uint16_t client_max)
+void mt_alias_open(struct mt_peer *peer, uint16_t client_max)
 {
-	uint32_t most = core->settings.limits.client_aliases;
+	uint32_t most = peer->facts.limits->client_aliases;
 	uint32_t count = 1;
 	if (client_max < most)
 		most = client_max;

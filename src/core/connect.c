@@ -243,42 +243,63 @@ static struct mt_session *find_session(struct mt_core *core, const struct admiss
 }
 
 /* A session that nobody can resume ends with its connection, whatever the client asks for. */
-static uint32_t expiry_of(const struct mt_core *core, uint64_t owner,
+static uint32_t expiry_of(struct mt_core *core, const struct mt_peer *peer, uint64_t owner,
 			  const struct mt_connect *connect)
 {
-	uint32_t most = owner & MT_OWNER_UNIQUE_BIT ? 0 : core->settings.limits.session_expiry_s;
+	uint32_t most = peer->facts.limits->session_expiry_s;
 	uint32_t asked = connect->is_clean ? 0 : UINT32_MAX;
 	if (connect->version == MT_VERSION_5)
 		asked = connect->props.session_expiry_s;
-	return asked < most ? asked : most;
+	if (owner & MT_OWNER_UNIQUE_BIT)
+		return 0;
+	if (asked <= most)
+		return asked;
+	mt_limit_cut(core, MT_LIMIT_SESSION_EXPIRY);
+	return most;
 }
 
-static uint16_t keep_alive_of(const struct mt_core *core, const struct mt_connect *connect)
+static uint16_t keep_alive_of(struct mt_core *core, const struct mt_peer *peer,
+			      const struct mt_connect *connect)
 {
-	uint16_t most = core->settings.limits.keep_alive_s;
+	const struct mt_core_limits *limits = peer->facts.limits;
+	uint16_t most = limits->keep_alive_s, asked = connect->keep_alive_s;
 	bool is_bounded = most > 0 && connect->version == MT_VERSION_5;
-	if (is_bounded && (connect->keep_alive_s == 0 || connect->keep_alive_s > most))
+	if (is_bounded && (asked == 0 || asked > most)) {
+		mt_limit_cut(core, MT_LIMIT_KEEP_ALIVE);
 		return most;
-	return connect->keep_alive_s;
+	}
+	if (asked == 0 || asked >= limits->keep_alive_least_s)
+		return asked;
+	mt_limit_cut(core, MT_LIMIT_KEEP_ALIVE_LEAST);
+	return limits->keep_alive_least_s;
+}
+
+static void cut_will_delay(struct mt_core *core, const struct mt_peer *peer, struct mt_will *will)
+{
+	uint32_t most = peer->facts.limits->will_delay_s;
+	if (!will->msg || most == 0 || will->delay_s <= most)
+		return;
+	mt_limit_cut(core, MT_LIMIT_WILL_DELAY);
+	will->delay_s = most;
 }
 
 static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *session,
 		 const struct mt_connect *connect)
 {
 	const struct mt_props *props = &connect->props;
-	uint16_t inflight = core->settings.limits.inflight;
+	uint16_t inflight = peer->facts.limits->inflight;
 	if (props->present & MT_PROP_BIT(RECEIVE_MAXIMUM) && props->receive_max < inflight)
 		inflight = props->receive_max;
 	session->out.inflight_max = inflight;
 	session->conn = peer->self;
-	session->expiry_s = expiry_of(core, session->owner, connect);
+	session->expiry_s = expiry_of(core, peer, session->owner, connect);
 	session->version = (uint8_t)peer->version;
 	session->connected_ns = core->now.mono_ns;
 	session->listener = peer->facts.listener;
 	session->port = peer->facts.port;
-	session->keep_alive_s = peer->keep_alive_s = keep_alive_of(core, connect);
+	session->keep_alive_s = peer->keep_alive_s = keep_alive_of(core, peer, connect);
 	if (connect->version == MT_VERSION_5)
-		mt_alias_open(core, peer, props->topic_alias_max);
+		mt_alias_open(peer, props->topic_alias_max);
 	peer->is_plain = peer->alias_slots == 0 && peer->packet_bytes_max == UINT32_MAX;
 	peer->session = session;
 	peer->phase = MT_PHASE_OPEN;
@@ -302,10 +323,13 @@ static void admit(struct mt_core *core, struct mt_peer *peer, struct admission *
 	session = find_session(core, admission, &is_present);
 	if (!session) {
 		mt_msg_unref(&will.msg);
+		if (core->sessions.pool.used_count >= core->settings.limits.sessions)
+			mt_limit_meet(core, peer, MT_LIMIT_SESSIONS);
 		refuse(core, peer, connect, MT_REASON_QUOTA_EXCEEDED,
 		       "no room for another session");
 		return;
 	}
+	cut_will_delay(core, peer, &will);
 	session->will = will;
 	join(core, peer, session, connect);
 	mt_peer_arm(core, peer);
@@ -346,13 +370,17 @@ static void note_wishes(struct mt_peer *peer, const struct mt_props *props)
 }
 
 /* NULL, or why a CONNECT that is well-formed is refused whoever sends it. */
-static const char *check_connect(const struct mt_core *core, const struct mt_peer *peer,
+static const char *check_connect(struct mt_core *core, const struct mt_peer *peer,
 				 const struct mt_connect *connect, uint8_t *reason)
 {
-	if (connect->has_will &&
-	    mt_topic_level_count(connect->will_topic) > core->settings.limits.topic_levels) {
+	if (!mt_limit_takes_props(core, peer, &connect->props) ||
+	    !mt_limit_takes_props(core, peer, &connect->will_props)) {
+		*reason = MT_REASON_QUOTA_EXCEEDED;
+		return "too many properties";
+	}
+	if (connect->has_will && !mt_limit_takes_topic(core, peer, connect->will_topic)) {
 		*reason = MT_REASON_TOPIC_NAME_INVALID;
-		return "will topic has too many levels";
+		return "will topic is too long or has too many levels";
 	}
 	if (!mt_payload_keeps_format(core, &connect->will_props, connect->will_payload)) {
 		*reason = MT_REASON_PAYLOAD_FORMAT_INVALID;

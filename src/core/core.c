@@ -6,11 +6,16 @@
 static enum mt_status init_tables(struct mt_core *core)
 {
 	const struct mt_core_limits *limits = &core->settings.limits;
-	struct mt_retained_limits retained = {limits->retained_count, limits->retained_bytes};
+	struct mt_retained_limits retained = {.count_max = limits->retained_count,
+					      .bytes_max = limits->retained_bytes,
+					      .nodes_max = limits->retained_nodes,
+					      .subtrees = limits->subtrees,
+					      .subtree_count = limits->subtree_count};
 	mt_pool_init(&core->peers, &core->mem, sizeof(struct mt_peer), limits->connections);
 	MT_TRY(mt_sessions_init(&core->sessions, &core->mem, core->settings.seed,
 				limits->sessions));
 	MT_TRY(mt_subscriptions_init(&core->subscriptions, &core->mem, core->settings.seed));
+	mt_tree_bound(core->subscriptions.tree, limits->subscription_nodes);
 	core->retained = mt_retained_create(&core->mem, core->settings.seed, retained);
 	core->routes = mt_mem_zero(&core->mem, MT_ROUTE_SLOTS * sizeof(struct mt_route *));
 	return core->retained && core->routes ? MT_OK : MT_MEMORY;
@@ -92,6 +97,7 @@ void mt_core_destroy(struct mt_core **core)
 enum mt_status mt_core_open(struct mt_core *core, struct mt_now now,
 			    const struct mt_conn_facts *facts, mt_conn *out)
 {
+	const struct mt_core_limits *limits;
 	mt_handle handle;
 	struct mt_peer *peer;
 	core->now = now;
@@ -104,6 +110,11 @@ enum mt_status mt_core_open(struct mt_core *core, struct mt_now now,
 	core->counts.sockets_opened++;
 	peer->self = handle;
 	peer->facts = *facts;
+	if (!facts->limits)
+		peer->facts.limits = &core->settings.limits;
+	limits = peer->facts.limits;
+	peer->output_high = limits->output_bytes - limits->output_bytes / 4;
+	peer->is_rated = limits->publish_rate > 0 || limits->publish_byte_rate > 0;
 	if (!facts->offer)
 		peer->facts.offer = &mt_offer_all;
 	peer->opened_ns = peer->input_ns = now.mono_ns;

@@ -20,27 +20,56 @@
 #include "policy/decide.h"
 #include "wire/packet.h"
 
+#include "spec/limits.h"
+
 typedef mt_handle mt_conn;
 
+/* The limits by number: to count what went beyond them (spec/limits.tbl). */
+enum mt_limit_id {
+#define X(name, id, ...) MT_LIMIT_##id,
+	MT_TABLE_LIMITS(X)
+#undef X
+		MT_LIMIT_COUNT
+};
+/* "packet_bytes" */
+const char *mt_limit_name(enum mt_limit_id limit);
+
+/* Retained messages below one filter have limits of their own. */
+struct mt_retained_subtree;
+
+/* For a connection those of its listener hold; what belongs to the whole broker is taken from the
+ * settings of the core alone. 0 lifts those marked with *. */
 struct mt_core_limits {
 	size_t packet_bytes;  /* largest packet accepted; announced in CONNACK */
 	size_t connect_bytes; /* largest CONNECT */
 	uint32_t topic_levels;
+	uint32_t topic_bytes;	  /* * of names and filters */
+	uint32_t user_properties; /* * of one packet */
+	size_t property_bytes;	  /* * of one packet */
 	uint32_t filters_per_subscribe;
 	uint32_t filters_per_session;
-	uint32_t queue_messages; /* waiting and in flight, per session */
+	uint32_t subscription_nodes; /* * of the whole broker */
+	uint32_t queue_messages;     /* waiting and in flight, per session */
 	size_t queue_bytes;
 	size_t output_bytes; /* encoded and unsent, per connection; QoS 0 above it is dropped */
 	uint16_t inflight;   /* receive maximum each way; >= 1 */
 	uint32_t retained_count;
 	size_t retained_bytes;
+	uint32_t retained_nodes;		    /* * */
+	const struct mt_retained_subtree *subtrees; /* outlive the core */
+	uint32_t subtree_count;
 	uint32_t sessions;
 	uint32_t connections;
-	uint16_t topic_aliases;	   /* from a client; announced */
-	uint16_t client_aliases;   /* towards a client that allows them */
-	uint32_t session_expiry_s; /* longest; UINT32_MAX: without end */
-	uint16_t keep_alive_s;	   /* longest; 0: no bound */
-	mt_time connect_ns;	   /* from open to an accepted CONNECT */
+	uint16_t topic_aliases;	     /* from a client; announced */
+	uint16_t client_aliases;     /* towards a client that allows them */
+	uint32_t session_expiry_s;   /* longest; UINT32_MAX: without end */
+	uint16_t keep_alive_s;	     /* longest; 0: no bound */
+	uint16_t keep_alive_least_s; /* * */
+	uint32_t will_delay_s;	     /* * longest */
+	uint32_t publish_rate;	     /* * messages a second of one client */
+	uint64_t publish_byte_rate;  /* * */
+	mt_time handshake_ns;	     /* * from open to the first byte */
+	mt_time connect_ns;	     /* from open to an accepted CONNECT */
 };
 
 /* Which member of a shared subscription gets a message. */
@@ -81,6 +110,8 @@ struct mt_conn_facts {
 	const char *listener;	    /* name; outlives the core */
 	const char *anonymous_role; /* "": credentials are demanded; outlives the core */
 	bool has_anonymous_sessions;
+	const struct mt_core_limits
+		*limits;	      /* of the listener; outlives the core; NULL: the core's */
 	const struct mt_offer *offer; /* outlives the core; NULL: everything */
 	bool is_secret_safe; /* a password may travel here: TLS, loopback, or the listener says so
 			      */
@@ -105,12 +136,14 @@ enum mt_audit_event {
 	MT_AUDIT_DISCONNECT, /* ended: by the client, by us, by the network */
 	MT_AUDIT_VIOLATION,  /* the peer broke the protocol: statement is set */
 	MT_AUDIT_DENY,	     /* a PUBLISH or SUBSCRIBE outside the permissions */
+	MT_AUDIT_LIMIT,	     /* beyond a limit: `what` is its name; one in many is told */
 };
 
 /* Bytes come from the peer: escape before showing. Cut to the arrays, 0-terminated. */
 struct mt_audit {
 	enum mt_audit_event event;
 	uint8_t reason;
+	uint64_t count;	       /* LIMIT: how often since the last record of this limit */
 	uint32_t rule_id;      /* of a denial; 0: no rule matched */
 	const char *statement; /* static; NULL */
 	const char *what;      /* static: "publish", "keep-alive ran out" ... */
@@ -147,6 +180,9 @@ void mt_core_destroy(struct mt_core **core);
 /* A connection was accepted. MT_LIMIT: there are too many; close it. */
 MT_MUST_USE enum mt_status mt_core_open(struct mt_core *core, struct mt_now now,
 					const struct mt_conn_facts *facts, mt_conn *out);
+/* The shell closes a connection at once, for a limit of its own: counted, and told to the log. */
+void mt_core_turn_away(struct mt_core *core, struct mt_now now, const struct mt_conn_facts *facts,
+		       enum mt_limit_id limit);
 /* Bytes arrived; all are taken. Stale handles are ignored. */
 void mt_core_input(struct mt_core *core, struct mt_now now, mt_conn conn, struct mt_bytes bytes);
 /* The connection is gone (after CLOSE, or by itself): the handle is stale from here on. */
@@ -199,6 +235,7 @@ struct mt_core_counts {
 	uint64_t throttles;	    /* publishers paused for a receiver */
 	uint64_t publishes_dropped; /* QoS 0 over output_bytes, queue overflows */
 	uint64_t publishes_denied, subscribes_denied, connects_refused, violations;
+	uint64_t limits[MT_LIMIT_COUNT]; /* how often each was met */
 	uint64_t connects_accepted;
 	uint64_t publish_bytes_received, publish_bytes_sent; /* payloads */
 	uint64_t sockets_opened;

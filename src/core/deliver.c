@@ -283,12 +283,16 @@ static bool deliver_qos0(struct mt_core *core, struct mt_session *session,
 	struct mt_peer *peer = mt_peer_get(core, session->conn);
 	if (!peer)
 		return false;
-	if (peer->out.bytes >= core->settings.limits.output_bytes ||
-	    !put_publish(core, peer, outgoing, 0, false)) {
+	if (MT_UNLIKELY(peer->out.bytes >= peer->facts.limits->output_bytes)) {
+		mt_limit_meet(core, peer, MT_LIMIT_OUTPUT_BYTES);
 		core->counts.publishes_dropped++;
 		return false;
 	}
-	if (MT_UNLIKELY(peer->out.bytes >= core->high.output_bytes) && !outgoing->is_spared)
+	if (MT_UNLIKELY(!put_publish(core, peer, outgoing, 0, false))) {
+		core->counts.publishes_dropped++;
+		return false;
+	}
+	if (MT_UNLIKELY(peer->out.bytes >= peer->output_high) && !outgoing->is_spared)
 		mt_throttle(core, session, peer);
 	return true;
 }
@@ -391,7 +395,13 @@ bool mt_deliver(struct mt_core *core, struct mt_session *session,
 			   ? mt_flow_out_push(&session->out, outgoing->msg, outgoing->ids,
 					      outgoing->qos, outgoing->is_retain, core->epoch)
 			   : NULL;
-	if (!delivery) {
+	if (MT_UNLIKELY(!delivery)) {
+		if (!mt_deliver_has_room(core, session, outgoing->msg))
+			mt_limit_meet_session(core, session,
+					      mt_flow_out_count(&session->out) >=
+							      core->settings.limits.queue_messages
+						      ? MT_LIMIT_QUEUE_MESSAGES
+						      : MT_LIMIT_QUEUE_BYTES);
 		core->counts.publishes_dropped++;
 		return false;
 	}
@@ -404,7 +414,7 @@ bool mt_deliver(struct mt_core *core, struct mt_session *session,
 	if (peer) {
 		start_waiting(core, session, peer,
 			      outgoing->is_cacheable && session->out.waiting_count == 1);
-		if (MT_UNLIKELY(mt_is_filling(&core->high, session, peer)) && !outgoing->is_spared)
+		if (MT_UNLIKELY(mt_is_filling(core, session, peer)) && !outgoing->is_spared)
 			mt_throttle(core, session, peer);
 	}
 	return true;
@@ -501,7 +511,7 @@ void mt_deliver_pump(struct mt_core *core, struct mt_session *session)
 	mt_throttle_relax(core, session);
 	backlog = &peer->backlog;
 	while (backlog->pos < backlog->count && !peer->is_abandoned &&
-	       peer->out.bytes < core->settings.limits.output_bytes / 2) {
+	       peer->out.bytes < peer->facts.limits->output_bytes / 2) {
 		struct mt_backlog_item *item = &backlog->items[backlog->pos];
 		if (item->qos > 0 && (session->out.waiting_count > 0 ||
 				      session->out.inflight_count >= session->out.inflight_max))

@@ -113,7 +113,7 @@ void mt_depart_asked(struct mt_core *core, struct mt_peer *peer, const struct mt
 		return;
 	}
 	if (control.props.present & MT_PROP_BIT(SESSION_EXPIRY_INTERVAL)) {
-		uint32_t most = core->settings.limits.session_expiry_s;
+		uint32_t most = peer->facts.limits->session_expiry_s;
 		uint32_t asked = control.props.session_expiry_s;
 		if (peer->session->expiry_s == 0 && asked != 0) {
 			why = (struct mt_violation){"section 3.14.2.2.2", MT_REASON_PROTOCOL_ERROR,

@@ -19,6 +19,7 @@ struct mt_core_counts mt_core_counts(const struct mt_core *core)
 	counts.shared_subscriptions = (uint32_t)core->subscriptions.groups.count;
 	counts.queued_messages = core->queued_count;
 	counts.queued_bytes = core->queued_bytes;
+	counts.limits[MT_LIMIT_MEMORY_BYTES] += core->mem.refused_count;
 	counts.memory_bytes = mt_mem_bytes(&core->mem);
 	counts.policy_revision = mt_policy_revision(core->policy);
 	return counts;

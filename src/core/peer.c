@@ -31,7 +31,7 @@ void mt_peer_send(struct mt_core *core, struct mt_peer *peer, struct mt_bytes by
 	memcpy(at, bytes.data, bytes.len);
 	core->counts.packets_sent++;
 	mt_peer_wake(core, peer);
-	if (peer->out.bytes >= core->settings.limits.output_bytes)
+	if (peer->out.bytes >= peer->facts.limits->output_bytes)
 		mt_peer_pause(core, peer, MT_PAUSE_OUTPUT);
 }
 
@@ -84,7 +84,7 @@ void mt_peer_hello_done(struct mt_core *core, struct mt_peer *peer)
 
 static void drop_aliases(struct mt_core *core, struct mt_peer *peer)
 {
-	uint16_t count = core->settings.limits.topic_aliases;
+	uint16_t count = peer->facts.limits->topic_aliases;
 	if (!peer->aliases)
 		return;
 	for (uint16_t i = 0; i < count; i++) {
@@ -167,14 +167,29 @@ void mt_peer_violated(struct mt_core *core, struct mt_peer *peer, const struct m
 		end(core, peer, why->reason, true, why->statement);
 }
 
+/* Nothing came that is MQTT: handshakes are still going on, or nobody is there. */
+static bool has_not_spoken(const struct mt_peer *peer)
+{
+	return peer->phase == MT_PHASE_CONNECT && peer->in_len == 0;
+}
+
 /* When nothing may come any more: the end of the time for CONNECT, or one and a half keep-alive
  * ([MQTT-3.1.2-22]). */
-static mt_time deadline_of(const struct mt_core *core, const struct mt_peer *peer)
+static mt_time deadline_of(const struct mt_peer *peer)
 {
+	const struct mt_core_limits *limits = peer->facts.limits;
+	mt_time due = MT_TIME_NEVER;
+	if (has_not_spoken(peer) && limits->handshake_ns > 0 &&
+	    limits->handshake_ns < limits->connect_ns)
+		return peer->opened_ns + limits->handshake_ns;
 	if (peer->phase < MT_PHASE_OPEN)
-		return peer->opened_ns + core->settings.limits.connect_ns;
-	if (mt_list_is_linked(&peer->throttle))
-		return mt_throttle_due(peer);
+		return peer->opened_ns + limits->connect_ns;
+	if (peer->pauses & MT_PAUSE_RATE)
+		due = peer->rate_due_ns;
+	if (mt_list_is_linked(&peer->throttle) && mt_throttle_due(peer) < due)
+		due = mt_throttle_due(peer);
+	if (due != MT_TIME_NEVER)
+		return due;
 	if (peer->keep_alive_s == 0)
 		return MT_TIME_NEVER;
 	return peer->input_ns + peer->keep_alive_s * (MT_SECOND * 3 / 2);
@@ -182,7 +197,7 @@ static mt_time deadline_of(const struct mt_core *core, const struct mt_peer *pee
 
 void mt_peer_arm(struct mt_core *core, struct mt_peer *peer)
 {
-	mt_time due = deadline_of(core, peer);
+	mt_time due = deadline_of(peer);
 	if (due == MT_TIME_NEVER)
 		mt_wheel_disarm(&peer->timer);
 	else
@@ -193,16 +208,21 @@ void mt_peer_timer_fired(struct mt_core *core, struct mt_peer *peer)
 {
 	if (peer->phase == MT_PHASE_CLOSING)
 		return;
-	if (deadline_of(core, peer) > core->now.mono_ns) {
+	if (deadline_of(peer) > core->now.mono_ns) {
 		mt_peer_arm(core, peer);
 		return;
 	}
-	if (mt_list_is_linked(&peer->throttle))
+	if (peer->pauses & MT_PAUSE_RATE && peer->rate_due_ns <= core->now.mono_ns)
+		mt_throttle_rate_end(core, peer);
+	else if (mt_list_is_linked(&peer->throttle))
 		mt_throttle_expire(core, peer);
 	else if (peer->phase == MT_PHASE_OPEN)
 		mt_peer_close(core, peer, MT_REASON_KEEP_ALIVE_TIMEOUT, true, "keep-alive ran out");
 	else {
 		core->counts.connects_refused++;
+		mt_limit_meet(core, peer,
+			      has_not_spoken(peer) ? MT_LIMIT_HANDSHAKE_TIME
+						   : MT_LIMIT_CONNECT_TIME);
 		mt_audit(core, peer,
 			 &(struct mt_audit_facts){.event = MT_AUDIT_REFUSE,
 						  .what = "no CONNECT in time"});
@@ -210,10 +230,10 @@ void mt_peer_timer_fired(struct mt_core *core, struct mt_peer *peer)
 	}
 }
 
-static size_t packet_bytes_max(const struct mt_core *core, const struct mt_peer *peer)
+static size_t packet_bytes_max(const struct mt_peer *peer)
 {
-	return peer->phase < MT_PHASE_OPEN ? core->settings.limits.connect_bytes
-					   : core->settings.limits.packet_bytes;
+	return peer->phase < MT_PHASE_OPEN ? peer->facts.limits->connect_bytes
+					   : peer->facts.limits->packet_bytes;
 }
 
 static bool is_reading(const struct mt_peer *peer)
@@ -231,10 +251,15 @@ static size_t consume(struct mt_core *core, struct mt_peer *peer, struct mt_byte
 		struct mt_frame frame;
 		struct mt_violation why;
 		enum mt_status status = mt_frame_next(mt_bytes_from(bytes, pos),
-						      packet_bytes_max(core, peer), &frame, &why);
+						      packet_bytes_max(peer), &frame, &why);
 		if (status == MT_AGAIN)
 			break;
 		if (status != MT_OK) {
+			if (why.reason == MT_REASON_PACKET_TOO_LARGE)
+				mt_limit_meet(core, peer,
+					      peer->phase == MT_PHASE_CONNECT
+						      ? MT_LIMIT_CONNECT_BYTES
+						      : MT_LIMIT_PACKET_BYTES);
 			if (peer->phase == MT_PHASE_OPEN)
 				why.statement = mt_frame_statement(&why, peer->version);
 			mt_peer_violated(core, peer, &why);

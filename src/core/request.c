@@ -107,6 +107,7 @@ void mt_audit(struct mt_core *core, const struct mt_peer *peer, const struct mt_
 	audit->what = facts->what;
 	audit->statement = facts->statement;
 	audit->rule_id = facts->rule_id;
+	audit->count = facts->count;
 	audit->reason = facts->reason;
 	mt_bytes_cut(audit->user, sizeof(audit->user),
 		     session ? session->subject.user : facts->user);

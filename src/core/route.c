@@ -214,7 +214,7 @@ struct mt_route *mt_route_find(struct mt_core *core, struct mt_peer *peer, struc
 		peer->route_slot = (uint32_t)hash & (MT_ROUTE_SLOTS - 1);
 	if (MT_LIKELY(is_route_of(core, *slot, conn, topic)))
 		return *slot;
-	if (mt_topic_level_count(topic) > core->settings.limits.topic_levels)
+	if (!mt_limit_fits_topic(peer ? peer->facts.limits : &core->settings.limits, topic))
 		return NULL;
 	route = build(core, peer, topic);
 	if (!route)

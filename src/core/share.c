@@ -20,10 +20,9 @@ static enum fitness fitness_of(const struct mt_core *core, const struct mt_recei
 	if (!peer)
 		return is_queued && mt_deliver_has_room(core, session, msg) ? FIT_AWAY : FIT_FULL;
 	if (is_queued ? !mt_deliver_has_room(core, session, msg)
-		      : peer->out.bytes >= core->settings.limits.output_bytes)
+		      : peer->out.bytes >= peer->facts.limits->output_bytes)
 		return FIT_FULL;
-	return session->is_slow || mt_is_filling(&core->high, session, peer) ? FIT_FILLING
-									     : FIT_READY;
+	return session->is_slow || mt_is_filling(core, session, peer) ? FIT_FILLING : FIT_READY;
 }
 
 /* The order of a sender's messages matters more than haste: a full queue alone makes it move. */

@@ -27,7 +27,7 @@ static bool violate(struct mt_core *core, struct mt_peer *peer, const char *stat
 static enum mt_status set_alias(struct mt_core *core, struct mt_peer *peer, uint16_t alias,
 				struct mt_bytes topic)
 {
-	uint16_t most = core->settings.limits.topic_aliases;
+	uint16_t most = peer->facts.limits->topic_aliases;
 	union {
 		const uint8_t *view;
 		void *owned;
@@ -55,7 +55,9 @@ static bool resolve_alias(struct mt_core *core, struct mt_peer *peer, struct mt_
 	uint16_t alias = publish->props.topic_alias;
 	if (!(publish->props.present & MT_PROP_BIT(TOPIC_ALIAS)))
 		return true;
-	if (alias > core->settings.limits.topic_aliases)
+	if (alias > peer->facts.limits->topic_aliases)
+		mt_limit_meet(core, peer, MT_LIMIT_TOPIC_ALIASES);
+	if (alias > peer->facts.limits->topic_aliases)
 		return violate(core, peer, "MQTT-3.3.2-9", MT_REASON_TOPIC_ALIAS_INVALID);
 	if (publish->topic.len > 0) {
 		if (set_alias(core, peer, alias, publish->topic) == MT_OK)
@@ -72,9 +74,9 @@ static bool resolve_alias(struct mt_core *core, struct mt_peer *peer, struct mt_
 /* More unacknowledged PUBLISHes than were announced ([MQTT-3.3.4-8]); 3.1.1 has no number, the same
  * bound holds. A QoS 2 message counts by its id, from PUBLISH to PUBREL; its held PUBREC is bounded
  * as well, for a PUBREL may come too early. */
-static bool is_over_quota(const struct mt_core *core, const struct mt_peer *peer)
+static bool is_over_quota(const struct mt_peer *peer)
 {
-	uint32_t most = core->settings.limits.inflight;
+	uint32_t most = peer->facts.limits->inflight;
 	return peer->acks.count >= most || peer->acks.final_count + peer->session->in.count >= most;
 }
 
@@ -121,6 +123,24 @@ static void refuse(struct mt_core *core, struct mt_peer *peer, const struct mt_p
 		core->counts.publishes_dropped += !is_denial;
 }
 
+static enum mt_status keep_retained(struct mt_core *core, struct mt_msg *msg)
+{
+	static const enum mt_limit_id limits[] = {
+		[MT_RETAINED_COUNT] = MT_LIMIT_RETAINED_COUNT,
+		[MT_RETAINED_BYTES] = MT_LIMIT_RETAINED_BYTES,
+		[MT_RETAINED_NODES] = MT_LIMIT_RETAINED_NODES,
+	};
+	enum mt_retained_bound bound = MT_RETAINED_COUNT;
+	enum mt_status status = mt_retained_set_within(core->retained, msg, &bound);
+	if (status != MT_LIMIT)
+		return status;
+	if (core->publisher)
+		mt_limit_meet(core, core->publisher, limits[bound]);
+	else
+		mt_limit_cut(core, limits[bound]);
+	return status;
+}
+
 /* Sets or clears the topic's retained message; keeps the former one in the ticket, for undoing. */
 static enum mt_status retain(struct mt_core *core, struct mt_msg *msg, struct mt_ticket *ticket)
 {
@@ -131,7 +151,7 @@ static enum mt_status retain(struct mt_core *core, struct mt_msg *msg, struct mt
 		ticket->is_retained_changed = true;
 	}
 	if (msg->payload_len > 0)
-		return mt_retained_set(core->retained, msg);
+		return keep_retained(core, msg);
 	mt_retained_clear(core->retained, topic);
 	return MT_OK;
 }
@@ -218,13 +238,14 @@ static uint8_t accept(struct mt_core *core, struct step *step)
 		if (!step->ticket)
 			return MT_REASON_QUOTA_EXCEEDED;
 	}
+	core->publisher = step->peer;
 	if (publish->is_retain && retain(core, step->msg, step->ticket) != MT_OK &&
 	    publish->qos > 0) {
+		core->publisher = NULL;
 		if (step->ticket)
 			step->ticket->is_retained_changed = false;
 		return MT_REASON_QUOTA_EXCEEDED;
 	}
-	core->publisher = step->peer;
 	distribute(core, step->route, step->msg, step->ticket ? &step->ticket->held : NULL);
 	core->publisher = NULL;
 	return step->route->receiver_count > 0 ? MT_REASON_SUCCESS : nobody;
@@ -240,11 +261,11 @@ static void pass_on(struct mt_core *core, struct step *step)
 	mt_msg_unref(&step->msg);
 }
 
-static uint8_t reason_without_route(const struct mt_core *core, const struct mt_publish *publish)
+static uint8_t reason_without_route(struct mt_core *core, const struct mt_peer *peer,
+				    const struct mt_publish *publish)
 {
-	bool is_too_deep =
-		mt_topic_level_count(publish->topic) > core->settings.limits.topic_levels;
-	return is_too_deep ? MT_REASON_TOPIC_NAME_INVALID : MT_REASON_QUOTA_EXCEEDED;
+	return mt_limit_takes_topic(core, peer, publish->topic) ? MT_REASON_QUOTA_EXCEEDED
+								: MT_REASON_TOPIC_NAME_INVALID;
 }
 
 void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame)
@@ -261,19 +282,27 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 	}
 	core->counts.publishes_received++;
 	core->counts.publish_bytes_received += publish->payload.len;
+	if (MT_UNLIKELY(peer->is_rated))
+		mt_throttle_rate(core, peer, frame->bytes);
 	if (!resolve_alias(core, peer, publish))
 		return;
 	if (is_repeated(peer, publish)) {
 		mt_ticket_answer_again(core, peer, publish);
 		return;
 	}
-	if (publish->qos > 0 && is_over_quota(core, peer)) {
+	if (publish->qos > 0 && is_over_quota(peer)) {
+		mt_limit_meet(core, peer, MT_LIMIT_INFLIGHT);
 		violate(core, peer, "MQTT-3.3.4-8", MT_REASON_RECEIVE_MAXIMUM_EXCEEDED);
+		return;
+	}
+	if (MT_UNLIKELY(publish->props.raw.len > 0) &&
+	    !mt_limit_takes_props(core, peer, &publish->props)) {
+		refuse(core, peer, publish, MT_REASON_QUOTA_EXCEEDED);
 		return;
 	}
 	step.route = mt_route_find(core, peer, publish->topic);
 	if (!step.route) {
-		refuse(core, peer, publish, reason_without_route(core, publish));
+		refuse(core, peer, publish, reason_without_route(core, peer, publish));
 		return;
 	}
 	if (!mt_route_permits(core, peer, step.route, publish->qos, publish->is_retain)) {

@@ -28,6 +28,7 @@
 
 #include "core/core.h"
 
+#include "base/bucket.h"
 #include "base/rng.h"
 #include "base/wheel.h"
 #include "session/acks.h"
@@ -90,6 +91,7 @@ enum mt_pause {
 	MT_PAUSE_AUTHENTICATE = 1,
 	MT_PAUSE_RECEIVER = 2, /* its messages fill another's queue */
 	MT_PAUSE_OUTPUT = 4,   /* it does not take the answers to what it sends */
+	MT_PAUSE_RATE = 8,     /* it publishes faster than it may */
 };
 
 /* A retained message that a new subscription is still to get. */
@@ -118,7 +120,10 @@ struct mt_peer {
 	struct mt_timer timer; /* first: CONNECT, then keep-alive */
 	mt_conn self;
 	struct mt_session *session; /* while OPEN */
-	struct mt_conn_facts facts;
+	struct mt_conn_facts facts; /* limits: never NULL */
+	size_t output_high;	    /* unsent bytes at which publishers wait */
+	struct mt_bucket publish_bucket, publish_byte_bucket;
+	mt_time rate_due_ns; /* with MT_PAUSE_RATE: when it may go on */
 	mt_time opened_ns;
 	mt_time input_ns; /* of the last whole packet: keep-alive is re-armed lazily */
 	uint8_t *in;	  /* bytes of an unfinished packet, or behind a CONNECT */
@@ -144,6 +149,7 @@ struct mt_peer {
 	bool is_dirty;	/* SEND is asked for and output not yet empty */
 	uint8_t pauses; /* enum mt_pause: why it is not read */
 	bool is_problem_info_wanted;
+	bool is_rated;	   /* its listener has publish rates */
 	bool is_plain;	   /* takes packets of any size, and no aliases */
 	bool is_abandoned; /* CLOSE is asked for without a word to the peer */
 };
@@ -190,7 +196,7 @@ struct mt_encoding {
 /* Levels of a receiver's queues at which publishers stop, and go on. */
 struct mt_marks {
 	uint32_t messages;
-	size_t queue_bytes, output_bytes;
+	size_t queue_bytes;
 };
 
 struct mt_ticket {
@@ -214,6 +220,12 @@ enum { MT_SYS_LOAD_COUNT = 0 MT_TABLE_SYS_LOAD(X) };
 struct mt_sys_load {
 	uint64_t count; /* at the last round */
 	double averages[3];
+};
+
+/* What the log hears of one limit. */
+struct mt_limit_voice {
+	struct mt_bucket bucket;
+	uint64_t silent_count; /* since the last record */
 };
 
 struct mt_core {
@@ -249,6 +261,8 @@ struct mt_core {
 	struct mt_audit *shown; /* the audit record that the shell is looking at */
 	struct mt_core_counts counts;
 	uint64_t queued_count, queued_bytes;
+	uint64_t queued_count;
+	struct mt_limit_voice limit_voices[MT_LIMIT_COUNT];
 };
 
 static inline int64_t mt_core_wall_s(const struct mt_core *core)
@@ -277,11 +291,32 @@ struct mt_audit_facts {
 	enum mt_audit_event event;
 	const char *what;
 	const char *statement;
+	uint64_t count;
 	uint32_t rule_id;
 	uint8_t reason;
 	struct mt_bytes user, client_id, topic;
 };
 void mt_audit(struct mt_core *core, const struct mt_peer *peer, const struct mt_audit_facts *facts);
+
+/* ---- limit.c ---- */
+/* The peer met a limit: counted, and told to the log if that was not told much lately. */
+void mt_limit_meet(struct mt_core *core, const struct mt_peer *peer, enum mt_limit_id limit);
+/* The same for a session, connected or not. */
+void mt_limit_meet_session(struct mt_core *core, const struct mt_session *session,
+			   enum mt_limit_id limit);
+/* A wish that is granted up to a limit: counted alone. */
+static inline void mt_limit_cut(struct mt_core *core, enum mt_limit_id limit)
+{
+	core->counts.limits[limit]++;
+}
+
+/* False, and the limit was met: more properties than one packet may have. */
+bool mt_limit_takes_props(struct mt_core *core, const struct mt_peer *peer,
+			  const struct mt_props *props);
+/* False, and the limit was met: too long or too deep a name or filter. */
+bool mt_limit_takes_topic(struct mt_core *core, const struct mt_peer *peer, struct mt_bytes topic);
+/* The same, without a word. */
+bool mt_limit_fits_topic(const struct mt_core_limits *limits, struct mt_bytes topic);
 
 /* ---- peer.c ---- */
 struct mt_peer *mt_peer_get(const struct mt_core *core, mt_conn conn);
@@ -432,7 +467,7 @@ struct mt_alias {
 	bool is_known;	 /* the topic itself need not go with it */
 };
 /* client_max: what the client allows ([MQTT-3.1.2-26]). */
-void mt_alias_open(const struct mt_core *core, struct mt_peer *peer, uint16_t client_max);
+void mt_alias_open(struct mt_peer *peer, uint16_t client_max);
 /* Only for a peer that takes aliases. */
 struct mt_alias mt_alias_find(struct mt_core *core, struct mt_peer *peer,
 			      const struct mt_outgoing *outgoing);
@@ -490,13 +525,23 @@ void mt_session_timer_fired(struct mt_core *core, struct mt_session *session);
 
 /* ---- throttle.c ---- */
 void mt_throttle_init(struct mt_core *core);
-static inline bool mt_is_filling(const struct mt_marks *marks, const struct mt_session *session,
-				 const struct mt_peer *receiver)
+static inline bool mt_is_queued_above(const struct mt_marks *marks,
+				      const struct mt_session *session)
 {
-	return receiver->out.bytes >= marks->output_bytes ||
-	       mt_flow_out_count(&session->out) >= marks->messages ||
+	return mt_flow_out_count(&session->out) >= marks->messages ||
 	       session->out.bytes >= marks->queue_bytes;
 }
+
+static inline bool mt_is_filling(const struct mt_core *core, const struct mt_session *session,
+				 const struct mt_peer *receiver)
+{
+	return receiver->out.bytes >= receiver->output_high ||
+	       mt_is_queued_above(&core->high, session);
+}
+
+/* The publish rates of the listener: who is above them is not read until it is back in time. */
+void mt_throttle_rate(struct mt_core *core, struct mt_peer *publisher, size_t bytes);
+void mt_throttle_rate_end(struct mt_core *core, struct mt_peer *publisher);
 /* The receiver's queue is above the high marks: stops reading from the publisher. */
 void mt_throttle(struct mt_core *core, struct mt_session *session, const struct mt_peer *receiver);
 /* After something left the session's queue: lets publishers go on when there is room again. */

@@ -40,15 +40,17 @@ static struct mt_grant decide(struct mt_core *core, const struct mt_session *ses
 static uint8_t check(struct mt_core *core, struct mt_peer *peer, struct mt_bytes filter,
 		     struct mt_grant *grant, const struct mt_sub_options *options)
 {
-	const struct mt_core_limits *limits = &core->settings.limits;
+	const struct mt_core_limits *limits = peer->facts.limits;
 	uint8_t offered = mt_offer_check_filter(peer->facts.offer, filter);
 	bool is_known = mt_subscriptions_find(&core->subscriptions, peer->session, filter) != NULL;
 	if (offered != MT_REASON_SUCCESS)
 		return offered;
-	if (mt_topic_level_count(filter) > limits->topic_levels)
+	if (!mt_limit_takes_topic(core, peer, filter))
 		return MT_REASON_TOPIC_FILTER_INVALID;
-	if (!is_known && peer->session->sub_count >= limits->filters_per_session)
+	if (!is_known && peer->session->sub_count >= limits->filters_per_session) {
+		mt_limit_meet(core, peer, MT_LIMIT_FILTERS_PER_SESSION);
 		return MT_REASON_QUOTA_EXCEEDED;
+	}
 	*grant = decide(core, peer->session, filter, options);
 	if (grant->is_allowed)
 		return MT_REASON_SUCCESS;
@@ -127,8 +129,10 @@ static uint8_t subscribe_one(struct mt_core *core, struct round *round, struct m
 	uint8_t reason = check(core, peer, filter, &grant, options);
 	if (reason != MT_REASON_SUCCESS)
 		return reason_of_failure(peer->version, reason);
-	if (mt_subscriptions_set(&core->subscriptions, peer->session, filter, &sub, &is_new) !=
-	    MT_OK)
+	status = mt_subscriptions_set(&core->subscriptions, peer->session, filter, &sub, &is_new);
+	if (status == MT_LIMIT)
+		mt_limit_meet(core, peer, MT_LIMIT_SUBSCRIPTION_NODES);
+	if (status != MT_OK)
 		return reason_of_failure(peer->version, MT_REASON_QUOTA_EXCEEDED);
 	fill(core, sub, &grant, options, round->packet.props.subscription_id);
 	/* Section 3.3.1.3: retained messages by retain handling; none for a shared subscription. */
@@ -182,7 +186,13 @@ static bool begin(struct mt_core *core, struct round *round, const struct mt_fra
 		mt_peer_violated(core, round->peer, &why);
 		return false;
 	}
-	if (round->packet.filter_count > core->settings.limits.filters_per_subscribe) {
+	if (!mt_limit_takes_props(core, round->peer, &round->packet.props)) {
+		mt_peer_close(core, round->peer, MT_REASON_QUOTA_EXCEEDED, true,
+			      "too many properties");
+		return false;
+	}
+	if (round->packet.filter_count > round->peer->facts.limits->filters_per_subscribe) {
+		mt_limit_meet(core, round->peer, MT_LIMIT_FILTERS_PER_SUBSCRIBE);
 		mt_peer_close(core, round->peer, MT_REASON_QUOTA_EXCEEDED, true,
 			      "too many filters in one packet");
 		return false;

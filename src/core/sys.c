@@ -102,6 +102,21 @@ static void publish_loads(struct mt_core *core, const struct mt_core_counts *cou
 #undef X
 }
 
+/* A limit appears once it was met. */
+static void publish_limits(struct mt_core *core, const struct mt_core_counts *counts)
+{
+	for (size_t i = 0; i < MT_LIMIT_COUNT; i++) {
+		char topic[TOPIC_BYTES] = "", text[TEXT_BYTES];
+		struct mt_buf path = mt_buf_of(topic, sizeof(topic) - 1);
+		if (counts->limits[i] == 0)
+			continue;
+		mt_buf_put(&path, mt_bytes_str("$SYS/broker/mortise/limits/"));
+		mt_buf_put(&path, mt_bytes_str(mt_limit_name((enum mt_limit_id)i)));
+		MT_CHECK(!path.is_overflown);
+		publish(core, topic, decimal(counts->limits[i], text));
+	}
+}
+
 void mt_sys_publish(struct mt_core *core)
 {
 	char text[TEXT_BYTES];
@@ -117,4 +132,5 @@ void mt_sys_publish(struct mt_core *core)
 	MT_TABLE_SYS(X)
 #undef X
 	publish_loads(core, &counts);
+	publish_limits(core, &counts);
 }

@@ -9,6 +9,8 @@
  *
  * Nobody waits for itself. Two that wait for each other are freed by PATIENCE.
  *
+ * Who publishes faster than its listener allows is not read until it is back in time.
+ *
  * And who leaves the answers to its own packets unread is not read until it takes them.
  */
 #include "core/state.h"
@@ -20,12 +22,15 @@ void mt_throttle_init(struct mt_core *core)
 	const struct mt_core_limits *limits = &core->settings.limits;
 	core->high =
 		(struct mt_marks){.messages = limits->queue_messages - limits->queue_messages / 4,
-				  .queue_bytes = limits->queue_bytes - limits->queue_bytes / 4,
-				  .output_bytes = limits->output_bytes - limits->output_bytes / 4};
+				  .queue_bytes = limits->queue_bytes - limits->queue_bytes / 4};
 	/* An empty queue is below any low mark. */
 	core->low = (struct mt_marks){.messages = limits->queue_messages / 2 + 1,
-				      .queue_bytes = limits->queue_bytes / 2 + 1,
-				      .output_bytes = limits->output_bytes / 2 + 1};
+				      .queue_bytes = limits->queue_bytes / 2 + 1};
+}
+
+static bool is_drained(const struct mt_peer *peer)
+{
+	return peer->out.bytes <= peer->facts.limits->output_bytes / 2;
 }
 
 void mt_throttle(struct mt_core *core, struct mt_session *session, const struct mt_peer *receiver)
@@ -65,17 +70,51 @@ void mt_throttle_relax(struct mt_core *core, struct mt_session *session)
 	if (MT_LIKELY(mt_list_is_empty(&session->throttled) && !session->is_slow))
 		return;
 	receiver = mt_peer_get(core, session->conn);
-	if (receiver && mt_is_filling(&core->low, session, receiver))
+	if (receiver && (!is_drained(receiver) || mt_is_queued_above(&core->low, session)))
 		return;
 	session->is_slow = false;
 	mt_throttle_release_all(core, session);
+}
+
+void mt_throttle_rate_end(struct mt_core *core, struct mt_peer *publisher)
+{
+	/* The time it was not listened to does not count against its keep-alive. */
+	publisher->input_ns = core->now.mono_ns;
+	mt_peer_go_on(core, publisher, MT_PAUSE_RATE);
+	if (publisher->phase == MT_PHASE_OPEN)
+		mt_peer_arm(core, publisher);
+}
+
+static mt_time later(mt_time a, mt_time b)
+{
+	return a > b ? a : b;
+}
+
+void mt_throttle_rate(struct mt_core *core, struct mt_peer *publisher, size_t bytes)
+{
+	const struct mt_core_limits *limits = publisher->facts.limits;
+	mt_time now = core->now.mono_ns, by_count = now, by_bytes = now;
+	if (limits->publish_rate > 0)
+		by_count = mt_bucket_charge(&publisher->publish_bucket, now,
+					    MT_SECOND / limits->publish_rate, MT_SECOND);
+	if (limits->publish_byte_rate > 0)
+		by_bytes = mt_bucket_charge(
+			&publisher->publish_byte_bucket, now,
+			(mt_time)(bytes * MT_SECOND / limits->publish_byte_rate), MT_SECOND);
+	if (by_count <= now && by_bytes <= now)
+		return;
+	mt_limit_meet(core, publisher,
+		      by_count >= by_bytes ? MT_LIMIT_PUBLISH_RATE : MT_LIMIT_PUBLISH_BYTE_RATE);
+	publisher->rate_due_ns = later(by_count, by_bytes);
+	mt_peer_pause(core, publisher, MT_PAUSE_RATE);
+	mt_peer_arm(core, publisher);
 }
 
 void mt_throttle_reader(struct mt_core *core, struct mt_peer *peer)
 {
 	/* One that takes its answers is there, though nothing it sends is read. */
 	peer->input_ns = core->now.mono_ns;
-	if (peer->out.bytes < core->low.output_bytes)
+	if (is_drained(peer))
 		mt_peer_go_on(core, peer, MT_PAUSE_OUTPUT);
 }
 

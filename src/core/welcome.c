@@ -135,7 +135,7 @@ static void name_changed(const struct mt_peer *peer, const struct mt_connect *co
 		props->present |= MT_PROP_BIT(SESSION_EXPIRY_INTERVAL);
 		props->session_expiry_s = peer->session->expiry_s;
 	}
-	if (peer->keep_alive_s != connect->keep_alive_s) {
+	if (peer->version == MT_VERSION_5 && peer->keep_alive_s != connect->keep_alive_s) {
 		props->present |= MT_PROP_BIT(SERVER_KEEP_ALIVE);
 		props->server_keep_alive_s = peer->keep_alive_s;
 	}
@@ -143,7 +143,7 @@ static void name_changed(const struct mt_peer *peer, const struct mt_connect *co
 
 void mt_welcome(struct mt_core *core, struct mt_peer *peer, const struct mt_welcome *welcome)
 {
-	const struct mt_core_limits *limits = &core->settings.limits;
+	const struct mt_core_limits *limits = peer->facts.limits;
 	struct mt_connack connack = {.is_session_present = welcome->is_session_present};
 	struct mt_props *props = &connack.props;
 	uint8_t room[RESPONSE_INFO_BYTES_MAX];

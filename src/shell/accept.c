@@ -68,7 +68,8 @@ enum mt_status mt_pump_introduce(struct mt_pump *pump, struct mt_socket *socket)
 				      .listener = settings->name,
 				      .anonymous_role = settings->anonymous_role,
 				      .has_anonymous_sessions = settings->has_anonymous_sessions,
-				      .offer = listener->offer};
+				      .offer = listener->offer,
+				      .limits = listener->limits};
 	memcpy(facts.address.byte, socket->peer.byte, sizeof(facts.address.byte));
 	facts.is_secret_safe =
 		settings->is_tls || settings->is_insecure_allowed || socket->is_local;

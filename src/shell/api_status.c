@@ -60,6 +60,17 @@ static json_t *holdings_of(const struct mt_core_counts *counts)
 			 (json_int_t)counts->memory_bytes);
 }
 
+/* Those that were met. */
+static json_t *limits_of(const struct mt_core_counts *counts)
+{
+	json_t *limits = json_object();
+	for (size_t i = 0; i < MT_LIMIT_COUNT; i++)
+		if (counts->limits[i] > 0)
+			json_object_set_new(limits, mt_limit_name((enum mt_limit_id)i),
+					    json_integer((json_int_t)counts->limits[i]));
+	return limits;
+}
+
 static void show_status(struct mt_api_call *call)
 {
 	struct mt_broker *broker = call->api->broker;
@@ -70,14 +81,14 @@ static void show_status(struct mt_api_call *call)
 		return;
 	}
 	mt_api_succeed(call,
-		       json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "version",
+		       json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "version",
 				 MORTISE_VERSION, "pid", (int)getpid(), "uptime_s",
 				 (json_int_t)(survey.uptime_ns / MT_SECOND), "policy_revision",
 				 (json_int_t)survey.counts.policy_revision, "revision",
 				 (json_int_t)mt_state_revision(call->api->state), "listeners",
 				 list_listeners(broker), "now", holdings_of(&survey.counts),
 				 "traffic", traffic_of(&survey.counts), "security",
-				 security_of(&survey.counts)));
+				 security_of(&survey.counts), "limits", limits_of(&survey.counts)));
 }
 
 const struct mt_api_route mt_api_status_routes[] = {

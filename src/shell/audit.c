@@ -10,6 +10,7 @@ static const struct {
 	[MT_AUDIT_DISCONNECT] = {MT_LOG_INFO, "client disconnected"},
 	[MT_AUDIT_VIOLATION] = {MT_LOG_NOTICE, "protocol violation"},
 	[MT_AUDIT_DENY] = {MT_LOG_NOTICE, "not permitted"},
+	[MT_AUDIT_LIMIT] = {MT_LOG_NOTICE, "limit reached"},
 };
 
 void mt_pump_audit(const struct mt_audit *audit)
@@ -25,7 +26,10 @@ void mt_pump_audit(const struct mt_audit *audit)
 	fields[count++] = MT_STR("client_id", audit->client_id);
 	fields[count++] = MT_STR("listener", audit->listener);
 	if (audit->what)
-		fields[count++] = MT_STR("what", audit->what);
+		fields[count++] =
+			MT_STR(audit->event == MT_AUDIT_LIMIT ? "limit" : "what", audit->what);
+	if (audit->event == MT_AUDIT_LIMIT)
+		fields[count++] = MT_U64("count", audit->count);
 	if (audit->topic[0] != '\0')
 		fields[count++] = MT_STR("topic", audit->topic);
 	if (audit->statement)

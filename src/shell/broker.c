@@ -31,6 +31,7 @@ struct mt_broker {
 	struct mt_admin_server *admin;
 	char admin_path[4096 + 16];
 	struct mt_offer offers[MT_LISTENERS_MAX];
+	struct mt_core_limits limits[MT_LISTENERS_MAX];
 	mt_time started_ns;
 	struct mt_pump pump;
 };
@@ -93,30 +94,44 @@ static enum mt_status open_state(struct mt_broker *broker, const struct trouble 
 	return MT_OK;
 }
 
+static struct mt_core_limits core_limits_of(const struct mt_limits *limits)
+{
+	return (struct mt_core_limits){.packet_bytes = limits->packet_bytes,
+				       .connect_bytes = limits->connect_bytes,
+				       .topic_levels = limits->topic_levels,
+				       .topic_bytes = limits->topic_bytes,
+				       .user_properties = limits->user_properties,
+				       .property_bytes = limits->property_bytes,
+				       .filters_per_subscribe = limits->filters_per_subscribe,
+				       .filters_per_session = limits->filters_per_session,
+				       .subscription_nodes = limits->subscription_nodes,
+				       .queue_messages = limits->queue_messages,
+				       .queue_bytes = limits->queue_bytes,
+				       .output_bytes = limits->output_bytes,
+				       .inflight = (uint16_t)limits->inflight,
+				       .retained_count = limits->retained_count,
+				       .retained_bytes = limits->retained_bytes,
+				       .retained_nodes = limits->retained_nodes,
+				       .sessions = limits->sessions,
+				       .connections = limits->connections,
+				       .topic_aliases = (uint16_t)limits->topic_aliases,
+				       .client_aliases = (uint16_t)limits->client_aliases,
+				       .session_expiry_s = limits->session_expiry_s,
+				       .will_delay_s = limits->will_delay_s,
+				       .keep_alive_s = (uint16_t)limits->keep_alive_s,
+				       .keep_alive_least_s = (uint16_t)limits->keep_alive_least_s,
+				       .publish_rate = limits->publish_rate,
+				       .publish_byte_rate = limits->publish_byte_rate,
+				       .handshake_ns = limits->handshake_ns,
+				       .connect_ns = limits->connect_ns};
+}
+
 static enum mt_status open_core(struct mt_broker *broker, const struct trouble *trouble)
 {
-	const struct mt_limits *limits = &broker->settings.limits;
 	struct mt_core_settings settings = {
-		.limits = {.packet_bytes = limits->packet_bytes,
-			   .connect_bytes = limits->connect_bytes,
-			   .topic_levels = limits->topic_levels,
-			   .filters_per_subscribe = limits->filters_per_subscribe,
-			   .filters_per_session = limits->filters_per_session,
-			   .queue_messages = limits->queue_messages,
-			   .queue_bytes = limits->queue_bytes,
-			   .output_bytes = limits->output_bytes,
-			   .inflight = (uint16_t)limits->inflight,
-			   .retained_count = limits->retained_count,
-			   .retained_bytes = limits->retained_bytes,
-			   .sessions = limits->sessions,
-			   .connections = limits->connections,
-			   .topic_aliases = (uint16_t)limits->topic_aliases,
-			   .client_aliases = (uint16_t)limits->client_aliases,
-			   .session_expiry_s = limits->session_expiry_s,
-			   .keep_alive_s = (uint16_t)limits->keep_alive_s,
-			   .connect_ns = limits->connect_ns},
+		.limits = core_limits_of(&broker->settings.limits),
 		.seed = mt_random_seed(),
-		.memory_bytes = limits->memory_bytes,
+		.memory_bytes = broker->settings.limits.memory_bytes,
 		.is_denial_closing = broker->settings.is_qos0_denial_closing,
 		.sys_interval_ns = broker->settings.sys_interval_ns,
 		.release = "mortise " MORTISE_VERSION,
@@ -244,6 +259,8 @@ static enum mt_status open_listeners(struct mt_broker *broker, const struct trou
 							  listener->settings->is_tls};
 		broker->offers[i] = offer_of(listener->settings);
 		listener->offer = &broker->offers[i];
+		broker->limits[i] = core_limits_of(&listener->settings->limits);
+		listener->limits = &broker->limits[i];
 		broker->pump.listener_count++;
 		if (listener->settings->is_tls)
 			MT_TRY(open_tls(broker, listener, trouble));

@@ -20,9 +20,10 @@
 /* A listening socket at work. */
 struct mt_listener {
 	const struct mt_listener_settings *settings;
-	const struct mt_offer *offer; /* NULL: everything */
-	struct mt_tls_context *tls;   /* NULL: plain */
-	struct mt_upgrade_rules web;  /* when it is one of WebSocket */
+	const struct mt_offer *offer;	     /* NULL: everything */
+	const struct mt_core_limits *limits; /* NULL: the core's */
+	struct mt_tls_context *tls;	     /* NULL: plain */
+	struct mt_upgrade_rules web;	     /* when it is one of WebSocket */
 	int fd;
 	bool is_unix;
 	char text[MT_LISTENER_NAME_BYTES + MT_ENDPOINT_TEXT_BYTES + 2]; /* "tls=127.0.0.1:8883" */

@@ -12,29 +12,44 @@
 #define MT_LISTENER_NAME_BYTES 64
 #define MT_LIST_BYTES 1024 /* of a list in one text */
 
+/* By spec/limits.tbl; 0 where a limit is lifted, unless another number is named. */
 struct mt_limits {
 	uint64_t packet_bytes;	/* largest packet accepted */
 	uint64_t connect_bytes; /* largest CONNECT: all that is ever held before authentication */
+	uint64_t property_bytes;
+	uint64_t queue_bytes;
+	uint64_t output_bytes; /* encoded and unsent per connection */
+	uint64_t retained_bytes;
+	uint64_t publish_byte_rate; /* a second, per client */
+	uint64_t memory_bytes;	    /* ceiling of the broker's accounted memory; UINT64_MAX: none */
+	mt_time handshake_ns;	    /* from accept to the first byte of a packet */
+	mt_time connect_ns;	    /* from accept to CONNECT (TLS included) */
 	uint32_t topic_levels;
+	uint32_t topic_bytes;
+	uint32_t user_properties;
 	uint32_t filters_per_subscribe;
 	uint32_t filters_per_session;
+	uint32_t subscription_nodes;
 	uint32_t queue_messages; /* QoS 1 and 2 waiting per session */
-	uint64_t queue_bytes;	 /* the same in bytes */
-	uint64_t output_bytes; /* encoded and unsent per connection: QoS 0 beyond it is dropped and
-				  counted */
-	uint32_t inflight;     /* unacknowledged each way per session */
+	uint32_t inflight;	 /* unacknowledged each way per session */
 	uint32_t retained_count;
-	uint64_t retained_bytes;
+	uint32_t retained_nodes;
 	uint32_t sessions; /* connected or kept */
 	uint32_t connections;
-	uint32_t connections_per_address; /* 0: no limit */
-	uint32_t topic_aliases;		  /* accepted from a client */
-	uint32_t client_aliases;	  /* assigned towards one */
-	uint32_t session_expiry_s;	  /* longest life of a session without its client */
-	uint32_t keep_alive_s; /* longest; 0 from a client is allowed unless this is set */
-	mt_time connect_ns;    /* from accept to CONNECT (TLS included) */
-	uint64_t memory_bytes; /* ceiling of the broker's accounted memory */
+	uint32_t connections_per_address;
+	uint32_t connect_rate; /* a second, of one address */
+	uint32_t listener_connect_rate;
+	uint32_t publish_rate;	   /* a second, per client */
+	uint32_t topic_aliases;	   /* accepted from a client */
+	uint32_t client_aliases;   /* assigned towards one */
+	uint32_t session_expiry_s; /* UINT32_MAX: without end */
+	uint32_t will_delay_s;
+	uint32_t keep_alive_s;
+	uint32_t keep_alive_least_s;
 };
+
+_Static_assert(sizeof(struct mt_limits) <= 64 * sizeof(uint32_t),
+	       "each limit has a bit in own_limits");
 
 struct mt_listener_settings {
 	char name[MT_LISTENER_NAME_BYTES];
@@ -59,6 +74,8 @@ struct mt_listener_settings {
 	bool is_subscription_id_available;
 	bool is_moved;
 	char server_reference[256]; /* "": clients stay */
+	struct mt_limits limits;    /* its own, and the broker's for all others */
+	uint64_t own_limits;	    /* bits: by place in struct mt_limits, in steps of 4 bytes */
 };
 
 struct mt_settings {

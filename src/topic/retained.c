@@ -2,12 +2,19 @@
 #include "topic/retained.h"
 
 #include "base/pool.h"
+#include "topic/name.h"
 #include "topic/tree.h"
 
 struct entry {
 	struct mt_msg *msg;
 	mt_handle self;
 	uint32_t node;
+};
+
+/* What a subtree holds now. */
+struct holding {
+	uint32_t count;
+	size_t bytes;
 };
 
 struct mt_retained {
@@ -17,7 +24,13 @@ struct mt_retained {
 	struct mt_ids found; /* scratch of match */
 	struct mt_retained_limits limits;
 	size_t bytes;
+	struct holding *holdings; /* beside limits.subtrees */
 };
+
+static size_t holdings_bytes(const struct mt_retained_limits *limits)
+{
+	return limits->subtree_count * sizeof(struct holding);
+}
 
 struct mt_retained *mt_retained_create(struct mt_mem *mem, struct mt_seed seed,
 				       struct mt_retained_limits limits)
@@ -28,10 +41,15 @@ struct mt_retained *mt_retained_create(struct mt_mem *mem, struct mt_seed seed,
 	retained->mem = mem;
 	retained->limits = limits;
 	retained->tree = mt_tree_create(mem, seed);
-	if (!retained->tree) {
+	if (limits.subtree_count > 0)
+		retained->holdings = mt_mem_zero(mem, holdings_bytes(&limits));
+	if (!retained->tree || (limits.subtree_count > 0 && !retained->holdings)) {
+		mt_mem_give(mem, retained->holdings, holdings_bytes(&limits));
+		mt_tree_destroy(&retained->tree);
 		mt_mem_give(mem, retained, sizeof(*retained));
 		return NULL;
 	}
+	mt_tree_bound(retained->tree, limits.nodes_max);
 	mt_pool_init(&retained->entries, mem, sizeof(struct entry), limits.count_max);
 	mt_ids_init(&retained->found, mem);
 	return retained;
@@ -51,6 +69,7 @@ void mt_retained_destroy(struct mt_retained **retained)
 	mt_pool_finish(&old->entries);
 	mt_ids_finish(&old->found);
 	mt_tree_destroy(&old->tree);
+	mt_mem_give(old->mem, old->holdings, holdings_bytes(&old->limits));
 	mt_mem_give(old->mem, old, sizeof(*old));
 }
 
@@ -68,14 +87,53 @@ static struct entry *find(const struct mt_retained *retained, struct mt_bytes to
 	return node != 0 ? entry_at(retained, node) : NULL;
 }
 
+static bool is_within(const struct mt_retained *retained, uint32_t subtree, struct mt_bytes topic)
+{
+	return mt_topic_matches(retained->limits.subtrees[subtree].filter, topic);
+}
+
+/* A topic's message changes from `former` to `next`, each NULL for none. */
+static void account(struct mt_retained *retained, const struct mt_msg *former,
+		    const struct mt_msg *next)
+{
+	size_t less = former ? mt_msg_bytes(former) : 0, more = next ? mt_msg_bytes(next) : 0;
+	retained->bytes = retained->bytes - less + more;
+	for (uint32_t i = 0; i < retained->limits.subtree_count; i++) {
+		struct holding *holding = &retained->holdings[i];
+		if (!is_within(retained, i, mt_msg_topic(former ? former : next)))
+			continue;
+		holding->bytes = holding->bytes - less + more;
+		holding->count = holding->count - (former != NULL) + (next != NULL);
+	}
+}
+
+static enum mt_status check(const struct mt_retained *retained, const struct mt_msg *former,
+			    const struct mt_msg *msg, enum mt_retained_bound *bound)
+{
+	size_t less = former ? mt_msg_bytes(former) : 0, more = mt_msg_bytes(msg);
+	bool is_over_count = !former && retained->entries.used_count >= retained->limits.count_max;
+	bool is_over_bytes = retained->bytes - less + more > retained->limits.bytes_max;
+	for (uint32_t i = 0; i < retained->limits.subtree_count; i++) {
+		const struct mt_retained_subtree *subtree = &retained->limits.subtrees[i];
+		const struct holding *holding = &retained->holdings[i];
+		if (!is_within(retained, i, mt_msg_topic(msg)))
+			continue;
+		is_over_count |=
+			!former && subtree->count_max > 0 && holding->count >= subtree->count_max;
+		is_over_bytes |=
+			subtree->bytes_max > 0 && holding->bytes - less + more > subtree->bytes_max;
+	}
+	if (!is_over_count && !is_over_bytes)
+		return MT_OK;
+	*bound = is_over_count ? MT_RETAINED_COUNT : MT_RETAINED_BYTES;
+	return MT_LIMIT;
+}
+
 static enum mt_status add(struct mt_retained *retained, struct mt_msg *msg)
 {
 	mt_handle handle;
-	struct entry *entry;
+	struct entry *entry = mt_pool_take(&retained->entries, &handle);
 	enum mt_status status;
-	if (retained->entries.used_count >= retained->limits.count_max)
-		return MT_LIMIT;
-	entry = mt_pool_take(&retained->entries, &handle);
 	if (!entry)
 		return MT_MEMORY;
 	status = mt_tree_insert(retained->tree, mt_msg_topic(msg), &entry->node);
@@ -86,23 +144,34 @@ static enum mt_status add(struct mt_retained *retained, struct mt_msg *msg)
 	*mt_tree_value(retained->tree, entry->node) = mt_handle_index(handle) + 1;
 	entry->self = handle;
 	entry->msg = mt_msg_ref(msg);
-	retained->bytes += mt_msg_bytes(msg);
+	account(retained, NULL, msg);
+	return MT_OK;
+}
+
+enum mt_status mt_retained_set_within(struct mt_retained *retained, struct mt_msg *msg,
+				      enum mt_retained_bound *bound)
+{
+	struct entry *entry = find(retained, mt_msg_topic(msg));
+	enum mt_status status = check(retained, entry ? entry->msg : NULL, msg, bound);
+	if (status != MT_OK)
+		return status;
+	if (!entry) {
+		status = add(retained, msg);
+		if (status == MT_LIMIT)
+			*bound = MT_RETAINED_NODES;
+		return status;
+	}
+	account(retained, entry->msg, msg);
+	mt_msg_ref(msg);
+	mt_msg_unref(&entry->msg);
+	entry->msg = msg;
 	return MT_OK;
 }
 
 enum mt_status mt_retained_set(struct mt_retained *retained, struct mt_msg *msg)
 {
-	struct entry *entry = find(retained, mt_msg_topic(msg));
-	size_t former_bytes = entry ? mt_msg_bytes(entry->msg) : 0;
-	if (retained->bytes - former_bytes + mt_msg_bytes(msg) > retained->limits.bytes_max)
-		return MT_LIMIT;
-	if (!entry)
-		return add(retained, msg);
-	mt_msg_ref(msg);
-	mt_msg_unref(&entry->msg);
-	entry->msg = msg;
-	retained->bytes = retained->bytes - former_bytes + mt_msg_bytes(msg);
-	return MT_OK;
+	enum mt_retained_bound bound;
+	return mt_retained_set_within(retained, msg, &bound);
 }
 
 bool mt_retained_clear(struct mt_retained *retained, struct mt_bytes topic)
@@ -110,7 +179,7 @@ bool mt_retained_clear(struct mt_retained *retained, struct mt_bytes topic)
 	struct entry *entry = find(retained, topic);
 	if (!entry)
 		return false;
-	retained->bytes -= mt_msg_bytes(entry->msg);
+	account(retained, entry->msg, NULL);
 	mt_msg_unref(&entry->msg);
 	mt_tree_release(retained->tree, entry->node);
 	mt_pool_give(&retained->entries, entry->self);

@@ -4,7 +4,8 @@
  *   Topics form a tree: node = (parent, word) with a list of children, so that a filter with
  * wildcards visits only what it matches.
  *
- * The store holds one reference per message. Limits: count and bytes. Pure; one thread.
+ * The store holds one reference per message. Limits: count, bytes and nodes, for all topics and for
+ * parts of them. Pure; one thread.
  */
 #pragma once
 
@@ -13,10 +14,23 @@
 
 struct mt_retained;
 
+/* What a part of the topics may keep. */
+struct mt_retained_subtree {
+	struct mt_bytes filter; /* valid; topics that it matches count */
+	uint32_t count_max;	/* 0: no bound */
+	size_t bytes_max;	/* 0: no bound */
+};
+
 struct mt_retained_limits {
 	uint32_t count_max;
-	size_t bytes_max; /* sum of mt_msg_bytes */
+	size_t bytes_max;			    /* sum of mt_msg_bytes */
+	uint32_t nodes_max;			    /* of the tree; 0: no bound */
+	const struct mt_retained_subtree *subtrees; /* outlive the store; all that match hold */
+	uint32_t subtree_count;
 };
+
+/* What a message did not fit. */
+enum mt_retained_bound { MT_RETAINED_COUNT, MT_RETAINED_BYTES, MT_RETAINED_NODES };
 
 MT_MUST_USE struct mt_retained *mt_retained_create(struct mt_mem *mem, struct mt_seed seed,
 						   struct mt_retained_limits limits);
@@ -25,6 +39,9 @@ void mt_retained_destroy(struct mt_retained **retained);
 /* Keeps `msg` (a reference is taken) for its topic in place of the former one. MT_LIMIT, MT_MEMORY:
  * nothing changed. */
 MT_MUST_USE enum mt_status mt_retained_set(struct mt_retained *retained, struct mt_msg *msg);
+/* The same; *bound is written with MT_LIMIT. */
+MT_MUST_USE enum mt_status mt_retained_set_within(struct mt_retained *retained, struct mt_msg *msg,
+						  enum mt_retained_bound *bound);
 /* Removes the topic's message; false when there was none. */
 bool mt_retained_clear(struct mt_retained *retained, struct mt_bytes topic);
 /* Borrowed; NULL when there is none. */

@@ -36,7 +36,7 @@ struct mt_tree {
 	struct node *nodes;
 	uint32_t node_cap, node_top; /* nodes [2, top) were used once */
 	uint32_t free_head;
-	uint32_t node_count;
+	uint32_t node_count, node_max; /* 0: no bound */
 	uint64_t edge_key; /* secret: peers choose the words, and so the pairs that are hashed */
 	uint32_t *edges;   /* node ids */
 	uint32_t edge_cap, edge_count;
@@ -312,6 +312,16 @@ static void prune(struct mt_tree *tree, uint32_t id)
 	}
 }
 
+void mt_tree_bound(struct mt_tree *tree, uint32_t node_max)
+{
+	tree->node_max = node_max;
+}
+
+static bool is_full(const struct mt_tree *tree)
+{
+	return tree->node_max > 0 && tree->node_count >= tree->node_max;
+}
+
 enum mt_status mt_tree_insert(struct mt_tree *tree, struct mt_bytes filter, uint32_t *node)
 {
 	uint32_t at = ROOT;
@@ -319,12 +329,13 @@ enum mt_status mt_tree_insert(struct mt_tree *tree, struct mt_bytes filter, uint
 	struct mt_bytes level;
 	while (mt_topic_next_level(filter, &pos, &level)) {
 		uint32_t child = child_of(tree, at, level);
-		if (child == 0)
+		enum mt_status status = child == 0 && is_full(tree) ? MT_LIMIT : MT_MEMORY;
+		if (child == 0 && status != MT_LIMIT)
 			child = is_wildcard(level) ? make_wildcard(tree, at, level)
 						   : make_named(tree, at, level);
 		if (child == 0) {
 			prune(tree, at);
-			return MT_MEMORY;
+			return status;
 		}
 		at = child;
 	}

@@ -18,8 +18,10 @@ struct mt_tree;
 MT_MUST_USE struct mt_tree *mt_tree_create(struct mt_mem *mem, struct mt_seed seed);
 void mt_tree_destroy(struct mt_tree **tree);
 
+/* From here on no insert makes more nodes than so many, the root included; 0: no bound. */
+void mt_tree_bound(struct mt_tree *tree, uint32_t node_max);
 /* Node of the filter (valid, share prefix removed), made when needed; its use count rises by one.
- * *node is never 0. */
+ * *node is never 0. MT_LIMIT, MT_MEMORY: nothing changed. */
 MT_MUST_USE enum mt_status mt_tree_insert(struct mt_tree *tree, struct mt_bytes filter,
 					  uint32_t *node);
 /* Node of the filter, or 0. */
