@@ -20,6 +20,7 @@
  *   sweep.c        change of policy
  *   throttle.c     back-pressure on publishers
  *   output.c       unsent bytes
+ *   limit.c        limits that were met: counters, records for the log
  *   request.c      requests, audit
  *   sys.c          $SYS
  *   inform.c       questions from outside
@@ -261,7 +262,6 @@ struct mt_core {
 	struct mt_audit *shown; /* the audit record that the shell is looking at */
 	struct mt_core_counts counts;
 	uint64_t queued_count, queued_bytes;
-	uint64_t queued_count;
 	struct mt_limit_voice limit_voices[MT_LIMIT_COUNT];
 };
 

@@ -124,6 +124,7 @@ static uint8_t subscribe_one(struct mt_core *core, struct round *round, struct m
 {
 	struct mt_peer *peer = round->peer;
 	struct mt_grant grant = {0};
+	enum mt_status status;
 	struct mt_sub *sub;
 	bool is_new, is_retained_wanted;
 	uint8_t reason = check(core, peer, filter, &grant, options);

@@ -66,6 +66,31 @@ static void listeners_offer_what_they_are_told(void **state)
 		     "--set listeners.tls.maximum_qos", "0..2");
 }
 
+static void listeners_have_limits_of_their_own(void **state)
+{
+	(void)state;
+	expect_good(parse_set("limits:\n  inflight: 7\n  topic_levels: 9\n"
+			      "listeners:\n  a:\n    address: 127.0.0.1:1\n    tls: no\n"
+			      "    limits:\n      inflight: 3\n      connect_rate: off\n"
+			      "      packet_bytes: 2KiB\n"
+			      "  b:\n    address: 127.0.0.1:2\n    tls: no\n",
+			      "listeners.b.limits.topic_levels=20"));
+	assert_int_equal(settings.limits.inflight, 7);
+	assert_int_equal(settings.listeners[0].limits.inflight, 3);
+	assert_int_equal(settings.listeners[0].limits.topic_levels, 9);
+	assert_int_equal(settings.listeners[0].limits.connect_rate, 0);
+	assert_int_equal(settings.listeners[0].limits.packet_bytes, 2048);
+	assert_int_equal(settings.listeners[1].limits.inflight, 7);
+	assert_int_equal(settings.listeners[1].limits.topic_levels, 20);
+	assert_int_equal(settings.listeners[1].limits.packet_bytes, settings.limits.packet_bytes);
+	assert_int_equal(settings.listeners[1].limits.connect_ns, settings.limits.connect_ns);
+	/* what belongs to the whole broker is none of theirs */
+	expect_fault(parse_set("", "listeners.tls.limits.memory_bytes=1GiB"),
+		     "--set listeners.tls.limits.memory_bytes", "unknown key");
+	expect_fault(parse_set("", "listeners.tls.limits.inflight=0"),
+		     "--set listeners.tls.limits.inflight", "1..65535");
+}
+
 static void defaults_are_one_tls_listener(void **state)
 {
 	(void)state;
@@ -438,6 +463,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(listeners_offer_what_they_are_told),
+		cmocka_unit_test(listeners_have_limits_of_their_own),
 		cmocka_unit_test(defaults_are_one_tls_listener),
 		cmocka_unit_test(every_value_reaches_its_field),
 		cmocka_unit_test(each_fault_names_its_line_and_remedy),

@@ -179,6 +179,27 @@ static void load_follows_what_comes(void **state)
 	world_close(&world);
 }
 
+static void limits_appear_once_met(void **state)
+{
+	struct world world;
+	struct world_conn *from, *watcher;
+	char topic[64];
+	(void)state;
+	memset(topic, '/', sizeof(topic) - 1);
+	topic[sizeof(topic) - 1] = '\0';
+	open_world(&world);
+	from = world_client(&world, MT_VERSION_5, "from", true);
+	watcher = world_client(&world, MT_VERSION_5, "watcher", true);
+	world_subscribe(&world, watcher, "$SYS/broker/mortise/limits/#", 0);
+	for (uint16_t i = 1; i <= 3; i++)
+		world_publish(&world, from, topic, "m", 1, false, i);
+	world_pass(&world, 10 * MT_SECOND);
+	read_all(watcher);
+	assert_int_equal(figure_count, 1);
+	assert_string_equal(value_of("mortise/limits/topic_levels"), "3");
+	world_close(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +207,7 @@ int main(void)
 		cmocka_unit_test(figures_are_those_of_what_happened),
 		cmocka_unit_test(stored_bytes_come_and_go),
 		cmocka_unit_test(load_follows_what_comes),
+		cmocka_unit_test(limits_appear_once_met),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

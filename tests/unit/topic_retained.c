@@ -23,8 +23,9 @@ static int begin(void **state)
 {
 	static struct world world;
 	mt_mem_init(&world.mem, SIZE_MAX);
-	world.retained =
-		mt_retained_create(&world.mem, seed, (struct mt_retained_limits){100, 10000});
+	world.retained = mt_retained_create(
+		&world.mem, seed,
+		(struct mt_retained_limits){.count_max = 100, .bytes_max = 10000});
 	*state = &world;
 	return world.retained ? 0 : -1;
 }
@@ -190,7 +191,8 @@ static void nothing_can_be_kept_with_no_room(void **state)
 	struct mt_msg *msg = message("a", "x");
 	(void)state;
 	mt_mem_init(&mem, SIZE_MAX);
-	retained = mt_retained_create(&mem, seed, (struct mt_retained_limits){0, 1000});
+	retained = mt_retained_create(
+		&mem, seed, (struct mt_retained_limits){.count_max = 0, .bytes_max = 1000});
 	assert_non_null(retained);
 	assert_int_equal(mt_retained_set(retained, msg), MT_LIMIT);
 	mt_retained_destroy(&retained);
@@ -211,7 +213,8 @@ static uint32_t run(uint64_t fail_in)
 	uint32_t failures = 0;
 	mt_mem_init(&mem, SIZE_MAX);
 	mem.fail_in = fail_in;
-	retained = mt_retained_create(&mem, seed, (struct mt_retained_limits){100, 10000});
+	retained = mt_retained_create(
+		&mem, seed, (struct mt_retained_limits){.count_max = 100, .bytes_max = 10000});
 	for (size_t i = 0; retained && i < MT_COUNT_OF(topics); i++) {
 		struct mt_msg *msg = message(topics[i], "x");
 		uint32_t count = mt_retained_count(retained);
