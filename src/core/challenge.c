@@ -109,6 +109,17 @@ static void send_auth(struct mt_core *core, struct mt_peer *peer, uint8_t reason
 	mt_mem_give(&core->mem, data, cap);
 }
 
+/* The next word of the verdict in an AUTH that the client can take. */
+static bool fits(const struct mt_peer *peer)
+{
+	struct mt_props props = {0};
+	size_t body;
+	mt_challenge_name(peer, &props);
+	body = 1 + mt_props_bytes(&props);
+	return body <= MT_VARINT_MAX &&
+	       1 + mt_varint_bytes((uint32_t)body) + body <= peer->packet_bytes_max;
+}
+
 /* The next word is the client's. */
 static void go_on(struct mt_core *core, struct mt_peer *peer)
 {
@@ -146,9 +157,16 @@ static void end_again(struct mt_core *core, struct mt_peer *peer,
 	send_auth(core, peer, MT_REASON_SUCCESS);
 }
 
-static bool is_to_go_on(struct mt_challenge *challenge, const struct mt_auth_verdict *verdict)
+static void end(struct mt_core *core, struct mt_peer *peer, const struct mt_auth_verdict *verdict)
 {
-	return verdict->is_continued && ++challenge->rounds < ROUNDS_MAX;
+	if (!verdict->is_accepted)
+		peer->challenge->reply = mt_bytes_of(NULL, 0);
+	if (peer->phase == MT_PHASE_OPEN) {
+		end_again(core, peer, verdict);
+		return;
+	}
+	peer->challenge->is_running = false;
+	mt_connect_authenticated(core, peer, verdict);
 }
 
 void mt_challenge_answered(struct mt_core *core, struct mt_peer *peer,
@@ -159,20 +177,14 @@ void mt_challenge_answered(struct mt_core *core, struct mt_peer *peer,
 	peer->ticket = 0;
 	challenge->reply = verdict->data;
 	drop(core, &challenge->data);
-	if (is_to_go_on(challenge, verdict)) {
+	if (verdict->is_continued && !fits(peer))
+		final = (struct mt_auth_verdict){.reason = MT_REASON_PACKET_TOO_LARGE};
+	else if (verdict->is_continued && ++challenge->rounds == ROUNDS_MAX)
+		final = (struct mt_auth_verdict){.reason = MT_REASON_NOT_AUTHORIZED};
+	if (final.is_continued)
 		go_on(core, peer);
-	} else {
-		if (verdict->is_continued) {
-			final.is_accepted = false;
-			final.reason = MT_REASON_NOT_AUTHORIZED;
-		}
-		if (peer->phase == MT_PHASE_OPEN) {
-			end_again(core, peer, &final);
-		} else {
-			challenge->is_running = false;
-			mt_connect_authenticated(core, peer, &final);
-		}
-	}
+	else
+		end(core, peer, &final);
 	/* The peer stays until the shell has closed it. */
 	challenge->reply = mt_bytes_of(NULL, 0);
 }

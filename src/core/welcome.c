@@ -7,7 +7,7 @@
 #include "topic/name.h"
 
 #define RESPONSE_INFO_BYTES_MAX 1024u
-#define BODY_BYTES 8u /* of a CONNACK without its properties, at most */
+#define BARE_BYTES 8u /* of a CONNACK without its properties, at most */
 
 const struct mt_offer mt_offer_all = {.qos_max = 2,
 				      .is_retain_available = true,
@@ -18,8 +18,10 @@ const struct mt_offer mt_offer_all = {.qos_max = 2,
 
 static bool is_too_large(const struct mt_peer *peer, const struct mt_connack *connack)
 {
-	size_t bytes = BODY_BYTES + mt_props_bytes(&connack->props);
-	return peer->version == MT_VERSION_5 && bytes > peer->packet_bytes_max;
+	size_t body = 2 + mt_props_bytes(&connack->props);
+	return peer->version == MT_VERSION_5 &&
+	       (body > MT_VARINT_MAX ||
+		1 + mt_varint_bytes((uint32_t)body) + body > peer->packet_bytes_max);
 }
 
 /* What only explains goes first when the client takes no packet that large ([MQTT-3.2.2-19]).
@@ -35,7 +37,7 @@ static bool cut(const struct mt_peer *peer, struct mt_connack *connack)
 
 static void send(struct mt_core *core, struct mt_peer *peer, const struct mt_connack *connack)
 {
-	size_t cap = BODY_BYTES + mt_props_bytes(&connack->props);
+	size_t cap = BARE_BYTES + mt_props_bytes(&connack->props);
 	uint8_t *data = mt_mem_take(&core->mem, cap);
 	struct mt_buf buf = mt_buf_of(data, cap);
 	if (!data) {

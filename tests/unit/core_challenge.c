@@ -214,6 +214,32 @@ static void the_method_stays_the_same(void **state)
 	world_close(&world);
 }
 
+/* What the client cannot take is never sent, so it is told that this does not work. */
+static void no_auth_is_larger_than_the_client_takes(void **state)
+{
+	struct world world;
+	struct world_conn *conn;
+	struct mt_connect connect = {
+		.version = MT_VERSION_5, .is_clean = true, .client_id = mt_bytes_str("c")};
+	(void)state;
+	SPEC(MQTT5, "3.15.2-2");
+	SPEC(MQTT5, "3.15.2-3");
+	world_open(&world);
+	conn = world_dial(&world, "open");
+	connect.props.present =
+		MT_PROP_BIT(AUTHENTICATION_METHOD) | MT_PROP_BIT(MAXIMUM_PACKET_SIZE);
+	connect.props.auth_method = mt_bytes_str(METHOD);
+	connect.props.packet_bytes_max = 40;
+	world_send_connect(&world, conn, &connect);
+	say_continue(&world, "a few");
+	expect_auth(conn, 0x18, "a few");
+	send_auth(&world, conn, 0x18, METHOD, "x");
+	say_continue(&world, "more bytes than a packet of forty can hold");
+	assert_int_equal(world_take_connack(conn).reason, 0x95);
+	assert_true(conn->is_closed);
+	world_close(&world);
+}
+
 static void the_time_for_connect_holds(void **state)
 {
 	struct world world;
@@ -355,6 +381,7 @@ int main(void)
 		cmocka_unit_test(rounds_are_bounded),
 		cmocka_unit_test(only_auth_or_disconnect_before_connack),
 		cmocka_unit_test(the_method_stays_the_same),
+		cmocka_unit_test(no_auth_is_larger_than_the_client_takes),
 		cmocka_unit_test(the_time_for_connect_holds),
 		cmocka_unit_test(an_open_connection_authenticates_again),
 		cmocka_unit_test(a_failure_on_the_open_connection_ends_it),
