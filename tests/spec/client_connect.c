@@ -222,12 +222,32 @@ static void the_servers_keep_alive_counts(void **state)
 {
 	struct scene *s = *state;
 	SPEC(MQTT5, "3.1.2-21");
+	SPEC(MQTT5, "3.2.2-21");
 	s->settings.connect.keep_alive_s = 600;
 	enter_with(s, "00 00 {13 0008}");
 	assert_true(mt_client_deadline(s->world->client) <= s->world->now.mono_ns + 8 * MT_SECOND);
 	s->world->now.mono_ns += 8 * MT_SECOND;
 	mt_client_tick(s->world->client, s->world->now);
 	said(s, 0xc0, "");
+}
+
+/* What one CONNACK said holds for its connection alone. */
+static void a_new_connack_counts_from_the_start(void **state)
+{
+	struct scene *s = *state;
+	SPEC(MQTT5, "3.1.2-20");
+	SPEC(MQTT5, "3.2.2-11");
+	SPEC(MQTT5, "3.2.2-15");
+	s->settings.connect.keep_alive_s = 600;
+	enter_with(s, "00 00 {13 0008 21 0001 24 00 27 00000014}");
+	enter(s);
+	s->world->now.mono_ns += 8 * MT_SECOND;
+	mt_client_tick(s->world->client, s->world->now);
+	said_nothing(s);
+	assert_int_equal(publish_to(s, "t", "012345678901234567890", 1), MT_OK);
+	assert_int_equal(publish_to(s, "t", "x", 2), MT_OK);
+	said(s, 0x32, "<t> 0001 {} '012345678901234567890'");
+	said(s, 0x34, "<t> 0002 {} 'x'");
 }
 
 /* The session of this id goes on, under the same id. */
@@ -363,6 +383,7 @@ int main(void)
 		IN_BOTH(silence_is_broken_by_a_ping),
 		IN_BOTH(without_a_keep_alive_there_is_no_ping),
 		IN_5(the_servers_keep_alive_counts),
+		IN_5(a_new_connack_counts_from_the_start),
 		IN_BOTH(the_session_goes_by_the_client_id),
 		IN_5(an_assigned_id_is_used_again),
 		IN_BOTH(a_clean_session_is_not_used_again),

@@ -169,7 +169,6 @@ static void what_the_server_does_not_offer_is_not_asked_for(void **state)
 				 .subscription_id = 1};
 	struct mt_violation why;
 	uint16_t id;
-	SPEC(MQTT5, "4.13.1-1");
 	enter_with(s, "00 00 {28 00 29 00 2a 00}");
 	assert_int_equal(subscribe_to(s, "a/#", 0), MT_LIMIT);
 	assert_int_equal(subscribe_to(s, "+", 0), MT_LIMIT);
@@ -238,10 +237,11 @@ static void faults_of_the_server_end_it(void **state)
 	SPEC(MQTT3, "2.2.2-2");
 	SPEC(MQTT3, "3.3.1-4");
 	SPEC(MQTT3, "3.3.2-2");
+	SPEC(MQTT3, "3.6.1-1");
 	SPEC(MQTT3, "4.8.0-1");
 	SPEC(MQTT5, "3.3.1-4");
 	SPEC(MQTT5, "3.3.2-2");
-	SPEC(MQTT5, "4.13.1-1");
+	SPEC(MQTT5, "3.6.1-1");
 	ends(s, 0x36, "<t> 0001 {} 'x'", 0x81);
 	ends(s, 0x30, "<a/+> {} 'x'", 0x81);
 	ends(s, 0x30, "0002 c0 80 {} 'x'", 0x81);

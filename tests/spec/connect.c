@@ -539,7 +539,6 @@ static void a_server_keep_alive_is_announced(void **state)
 	struct scene *s = *state;
 	struct mt_core_settings settings = world_settings();
 	struct world_conn *conn;
-	SPEC(MQTT5, "3.2.2-21");
 	SPEC(MQTT5, "3.1.2-22");
 	settings.limits.keep_alive_s = 10;
 	scene_restart(s, &settings, world_policy(NULL, 0));

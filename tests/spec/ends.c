@@ -168,6 +168,7 @@ static void a_message_too_large_counts_as_sent(void **state)
 }
 
 struct seen {
+	bool has_come[16];
 	bool has_reason_string[16];
 };
 
@@ -182,6 +183,7 @@ static void look_through(struct world_conn *conn, size_t bytes_max, struct seen 
 		assert_true(at[1] < 128);
 		assert_true(at[1] + 2u <= bytes_max);
 		conn->out_pos += at[1] + 2u;
+		seen->has_come[type] = true;
 		if (start >= at[1] + 2u)
 			continue;
 		for (size_t i = start + 1u; i < start + 1u + at[start];) {
@@ -221,6 +223,7 @@ static void converse(struct scene *s, size_t bytes_max, unsigned problem_info, s
 		 problem_info);
 	send(&s->world, conn, 0x10, connect);
 	assert_true(conn->is_closed);
+	assert_true(bytes_max < 9 || !world_is_quiet(conn));
 	look_through(conn, bytes_max, seen);
 }
 
@@ -246,9 +249,13 @@ static void explanations_fit_the_client(void **state)
 	SPEC(MQTT5, "3.14.2-4");
 	for (size_t bytes_max = 2; bytes_max < 100; bytes_max++) {
 		struct mt_core_settings settings = world_settings();
-		struct seen seen = {{false}};
+		static const uint8_t answers[] = {2, 4, 5, 6, 7, 9, 11, 14};
+		struct seen seen = {{false}, {false}};
 		scene_restart(s, &settings, world_policy(NULL, 0));
 		converse(s, bytes_max, 1, &seen);
+		/* Where CONNACK has room, every other answer has, and comes. */
+		for (size_t i = 0; bytes_max > 24 && i < sizeof(answers); i++)
+			assert_true(seen.has_come[answers[i]]);
 		if (bytes_max < 99)
 			continue;
 		/* With room enough they do come: CONNACK, PUBACK, PUBREC, SUBACK, DISCONNECT. */
@@ -263,7 +270,7 @@ static void explanations_fit_the_client(void **state)
 static void no_explanations_where_none_are_wanted(void **state)
 {
 	struct scene *s = *state;
-	struct seen seen = {{false}};
+	struct seen seen = {{false}, {false}};
 	SPEC(MQTT5, "3.1.2-29");
 	converse(s, 1000, 0, &seen);
 	for (unsigned type = 3; type < 14; type++)

@@ -377,7 +377,7 @@ static void an_alias_of_0_or_above_the_maximum_is_refused(void **state)
 {
 	struct scene *s = *state;
 	SPEC(MQTT5, "3.3.2-8");
-	SPEC(MQTT5, "3.3.2-9");
+	SPEC(MQTT5, "4.13.1-1");
 	breaks(s, 0x30, "<t> {23 0000} 'x'", 0x94);
 	breaks(s, 0x30, "<t> {23 0009} 'x'", 0x94);
 }

@@ -137,6 +137,7 @@ static void malformed_requests_end_it(void **state)
 	struct scene *s = *state;
 	SPEC(MQTT3, "2.2.2-2");
 	SPEC(MQTT3, "2.3.1-1");
+	SPEC(MQTT3, "3.6.1-1");
 	SPEC(MQTT3, "3.8.1-1");
 	SPEC(MQTT3, "3.10.1-1");
 	SPEC(MQTT3, "3.8.3-1");
@@ -144,6 +145,7 @@ static void malformed_requests_end_it(void **state)
 	SPEC(MQTT3, "3.8.3-4");
 	SPEC(MQTT3, "3.10.3-1");
 	SPEC(MQTT3, "3.10.3-2");
+	SPEC(MQTT5, "3.6.1-1");
 	SPEC(MQTT5, "3.8.1-1");
 	SPEC(MQTT5, "3.8.3-1");
 	SPEC(MQTT5, "3.8.3-2");
@@ -226,6 +228,16 @@ static void filters_match_as_the_standard_says(void **state)
 		if (cases[i].is_match)
 			expect_message(conn, cases[i].topic, "x");
 		expect_quiet(conn);
+		/* The same for what is retained. */
+		send(&s->world, conn, 0x31, body);
+		if (cases[i].is_match)
+			expect_message(conn, cases[i].topic, "x");
+		subscribe(&s->world, conn, cases[i].filter, 0);
+		if (cases[i].is_match)
+			expect(conn, 0x31, body);
+		expect_quiet(conn);
+		snprintf(body, sizeof(body), "<%s> {}", cases[i].topic);
+		send(&s->world, conn, 0x31, body);
 		world_cut(&s->world, conn);
 	}
 }
