@@ -351,6 +351,22 @@ static void an_expired_retained_message_is_gone(void **state)
 	expect_retained(s, 0, NULL);
 }
 
+static void what_waits_for_the_window_expires_too(void **state)
+{
+	struct scene *s = *state;
+	struct world_conn *pub = enter(&s->world, s->version, CLEAN("pub"));
+	struct world_conn *conn = enter(&s->world, s->version, "<MQTT> V 02 0000 {21 0001} <a>");
+	SPEC(MQTT5, "3.3.2-5");
+	send(&s->world, pub, 0x33, "<r/a> 0001 {02 0000000a} 'x'");
+	send(&s->world, pub, 0x33, "<r/b> 0002 {02 0000000a} 'x'");
+	subscribe(&s->world, conn, "r/#", 1);
+	assert_int_equal(conn->out[conn->out_pos], 0x33);
+	conn->out_pos = conn->out_bytes;
+	world_pass(&s->world, 11 * MT_SECOND);
+	send(&s->world, conn, 0x40, "0001");
+	expect_quiet(conn);
+}
+
 static void aliases_of_a_client_stand_for_topics(void **state)
 {
 	struct scene *s = *state;
@@ -582,6 +598,7 @@ int main(void)
 		IN_5(strings_of_properties_are_checked),
 		IN_5(expiry_counts_down_and_ends),
 		IN_5(an_expired_retained_message_is_gone),
+		IN_5(what_waits_for_the_window_expires_too),
 		IN_5(aliases_of_a_client_stand_for_topics),
 		IN_5(an_alias_of_0_or_above_the_maximum_is_refused),
 		IN_5(aliases_end_with_the_connection),
