@@ -161,6 +161,64 @@ static void every_value_reaches_its_field(void **state)
 	assert_true(settings.limits.memory_bytes == UINT64_MAX);
 }
 
+static void lists_paths_and_modes(void **state)
+{
+	(void)state;
+	expect_good(parse("listeners:\n"
+			  "  web:\n"
+			  "    address: 127.0.0.1:8084\n"
+			  "    websocket: yes\n"
+			  "    path: /broker/mqtt\n"
+			  "    origins:\n"
+			  "      - https://a.example\n"
+			  "      - 'http://[::1]:80'\n"
+			  "    proxy: [10.0.0.0/8, '2001:db8::/32', '::/128']\n"
+			  "  local:\n"
+			  "    address: unix:/run/mortise/mqtt.sock\n"
+			  "    tls: no\n"
+			  "    owner: mortise\n"
+			  "    group: '33'\n"
+			  "    mode: 0666\n"
+			  "    origins: []\n"
+			  "    proxy: 127.0.0.1\n"));
+	assert_true(settings.listeners[0].is_websocket);
+	assert_string_equal(settings.listeners[0].web_path, "/broker/mqtt");
+	assert_string_equal(settings.listeners[0].origins, "https://a.example,http://[::1]:80");
+	assert_string_equal(settings.listeners[0].proxies, "10.0.0.0/8,2001:db8::/32,::/128");
+	assert_int_equal(settings.listeners[0].mode, 0660);
+	assert_false(settings.listeners[1].is_websocket);
+	assert_string_equal(settings.listeners[1].web_path, "/mqtt");
+	assert_string_equal(settings.listeners[1].address, "unix:/run/mortise/mqtt.sock");
+	assert_string_equal(settings.listeners[1].owner, "mortise");
+	assert_string_equal(settings.listeners[1].group, "33");
+	assert_int_equal(settings.listeners[1].mode, 0666);
+	assert_string_equal(settings.listeners[1].origins, "");
+	assert_string_equal(settings.listeners[1].proxies, "127.0.0.1");
+	expect_good(parse("listeners: {t: {address: ':1', mode: '0600'}}\n"));
+	assert_int_equal(settings.listeners[0].mode, 0600);
+	assert_string_equal(settings.listeners[0].origins, "same");
+}
+
+static void lists_as_arguments(void **state)
+{
+	static const char text[] = "listeners: {t: {address: ':1', proxy: [10.0.0.1]}}\n";
+	char longest[MT_LIST_BYTES + 64];
+	size_t len;
+	(void)state;
+	expect_good(parse_set(text, "listeners.t.origins=any,https://a"));
+	assert_string_equal(settings.listeners[0].origins, "any,https://a");
+	expect_good(parse_set(text, "listeners.t.proxy=off"));
+	assert_string_equal(settings.listeners[0].proxies, "");
+	expect_good(parse_set(text, "listeners.t.proxy=::1,10.0.0.0/8"));
+	assert_string_equal(settings.listeners[0].proxies, "::1,10.0.0.0/8");
+	expect_fault(parse_set(text, "listeners.t.proxy=::1,,::2"),
+		     "--set listeners.t.proxy: ", "");
+	len = (size_t)snprintf(longest, sizeof(longest), "listeners.t.origins=https://");
+	memset(longest + len, 'a', sizeof(longest) - len);
+	longest[sizeof(longest) - 1] = '\0';
+	expect_fault(parse_set(text, longest), "--set listeners.t.origins: ", "expected fewer");
+}
+
 struct bad {
 	const char *text;
 	const char *start; /* of the only fault */
@@ -216,6 +274,32 @@ static const struct bad bads[] = {
 	{"listeners: {t: {address: '::1:99999'}}\n", "f.yaml:1: listeners.t.address: ", ""},
 	{"listeners: {t: {address: ':1', certificate: \"a\\nb\", key: c}}\n",
 	 "f.yaml:1: listeners.t.certificate: ", ""},
+	/* lists, modes, paths of the web and of Unix sockets */
+	{"listeners:\n  t:\n    address: ':1'\n    origins:\n      - same\n      - nowhere\n",
+	 "f.yaml:6: listeners.t.origins: found \"nowhere\"", "https://site.example"},
+	{"listeners: {t: {address: ':1', origins: [same, [any]]}}\n",
+	 "f.yaml:1: listeners.t.origins: found a list", "origins such as"},
+	{"listeners: {t: {address: ':1', origins: 'same,'}}\n",
+	 "f.yaml:1: listeners.t.origins: found", ""},
+	{"listeners: {t: {address: ':1', origins: ['same,any']}}\n",
+	 "f.yaml:1: listeners.t.origins: found \"same,any\"", ""},
+	{"listeners:\n  t:\n    address: ':1'\n    proxy: [10.0.0.0/8,\n      10.0.0.0/33]\n",
+	 "f.yaml:5: listeners.t.proxy: found \"10.0.0.0/33\"", "networks such as 10.0.0.0/8"},
+	{"listeners: {t: {address: ':1', proxy: {a: b}}}\n",
+	 "f.yaml:1: listeners.t.proxy: found keys and values", "networks"},
+	{"listeners: {t: {address: ':1', mode: 660}}\n",
+	 "f.yaml:1: listeners.t.mode: found \"660\"",
+	 "four octal digits, such as 0660, from 0000..0777"},
+	{"listeners: {t: {address: ':1', mode: '1777'}}\n",
+	 "f.yaml:1: listeners.t.mode: ", "octal"},
+	{"listeners: {t: {address: ':1', mode: 0680}}\n", "f.yaml:1: listeners.t.mode: ", "octal"},
+	{"listeners: {t: {address: ':1', path: mqtt}}\n",
+	 "f.yaml:1: listeners.t.path: found \"mqtt\"", "a path such as /mqtt"},
+	{"listeners: {t: {address: ':1', path: '/a?b'}}\n", "f.yaml:1: listeners.t.path: ", ""},
+	{"listeners: {t: {address: 'unix:mqtt.sock'}}\n", "f.yaml:1: listeners.t.address: found",
+	 "an absolute path behind unix:"},
+	{"listeners:\n  t: {address: ':1', owner: root}\n",
+	 "f.yaml:2: listeners.t: found an owner or a group without a Unix socket", "unix:/run"},
 	/* ranges, and `off` where it is no value */
 	{"hash_threads: 0\n", "f.yaml:1: hash_threads: found \"0\"", "1..8"},
 	{"hash_threads: 9\n", "f.yaml:1: hash_threads: found \"9\"", "1..8"},
@@ -466,6 +550,8 @@ int main(void)
 		cmocka_unit_test(listeners_have_limits_of_their_own),
 		cmocka_unit_test(defaults_are_one_tls_listener),
 		cmocka_unit_test(every_value_reaches_its_field),
+		cmocka_unit_test(lists_paths_and_modes),
+		cmocka_unit_test(lists_as_arguments),
 		cmocka_unit_test(each_fault_names_its_line_and_remedy),
 		cmocka_unit_test(all_faults_come_at_once),
 		cmocka_unit_test(a_flood_of_faults_is_counted_and_bounded),

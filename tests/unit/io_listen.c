@@ -105,6 +105,39 @@ static void wrong_endpoints_are_refused(void **state)
 	assert_int_equal(mt_endpoint_parse(mt_bytes_of(NULL, 0), &endpoint, &fault), MT_INVALID);
 }
 
+static void unix_endpoints_are_paths(void **state)
+{
+	static const char *const bad[] = {"unix:",     "unix:/", "unix:mqtt.sock",
+					  "unix:1883", "unix",	 ""};
+	struct mt_endpoint endpoint;
+	const char *fault;
+	char text[200];
+
+	(void)state;
+	assert_int_equal(
+		mt_endpoint_parse_local(mt_bytes_str("unix:/run/a b:1"), &endpoint, &fault), MT_OK);
+	assert_true(endpoint.is_unix && mt_endpoint_is_loopback(&endpoint));
+	assert_string_equal(endpoint.host, "/run/a b:1");
+	assert_int_equal(mt_endpoint_parse(mt_bytes_str("unix:/run/a"), &endpoint, &fault),
+			 MT_INVALID);
+	assert_int_equal(mt_endpoint_parse_local(mt_bytes_str("[::1]:7"), &endpoint, &fault),
+			 MT_OK);
+	assert_false(endpoint.is_unix);
+	assert_int_equal(endpoint.port, 7);
+	for (size_t i = 0; i < MT_COUNT_OF(bad); i++)
+		assert_int_equal(mt_endpoint_parse_local(mt_bytes_str(bad[i]), &endpoint, &fault),
+				 MT_INVALID);
+	assert_int_equal(mt_endpoint_parse_local(mt_bytes_of("unix:/a\0b", 9), &endpoint, &fault),
+			 MT_INVALID);
+	memset(text, '/', sizeof(text));
+	memcpy(text, "unix:", 5);
+	assert_int_equal(mt_endpoint_parse_local(mt_bytes_of(text, 5 + 107), &endpoint, &fault),
+			 MT_OK);
+	assert_int_equal(strlen(endpoint.host), 107);
+	assert_int_equal(mt_endpoint_parse_local(mt_bytes_of(text, 5 + 108), &endpoint, &fault),
+			 MT_INVALID);
+}
+
 static int listen_on(const char *text)
 {
 	struct mt_endpoint endpoint;
@@ -262,6 +295,12 @@ static void addresses_have_one_text(void **state)
 	memset(v6.byte, 0xff, 16);
 	mt_peer_address_text(&v6, text);
 	assert_string_equal(text, "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535");
+	memset(&v6, 0, sizeof(v6));
+	mt_peer_address_text(&v6, text);
+	assert_string_equal(text, "unix");
+	v6.port = 1;
+	mt_peer_address_text(&v6, text);
+	assert_string_equal(text, "[::]:1");
 	mt_listen_name(-1, text);
 	assert_string_equal(text, "");
 }
@@ -271,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(endpoints_are_read),
 		cmocka_unit_test(wrong_endpoints_are_refused),
+		cmocka_unit_test(unix_endpoints_are_paths),
 		cmocka_unit_test(peers_are_accepted_and_named),
 		cmocka_unit_test(any_serves_ipv4),
 		cmocka_unit_test(taken_ports_are_refused),

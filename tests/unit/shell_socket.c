@@ -12,6 +12,9 @@
 
 #include "shell_world.h"
 
+#include "spec.h"
+#include "ws_client.h"
+
 #include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -116,6 +119,12 @@ static enum mt_socket_end flush(struct site *site)
 	return end;
 }
 
+static void await_peer(const struct site *site)
+{
+	struct pollfd ended = {.fd = site->peer, .events = POLLRDHUP};
+	assert_int_equal(poll(&ended, 1, 10000), 1);
+}
+
 static void await_input(const struct site *site)
 {
 	struct pollfd readable = {.fd = site->socket->fd, .events = POLLIN};
@@ -192,6 +201,43 @@ static void start(struct site *site, bool is_tls)
 	say_connect(site);
 	await_input(site);
 	assert_int_equal(receive(site), MT_SOCKET_LIVES);
+	assert_int_equal(mt_core_counts(site->core).connects_accepted, 1);
+}
+
+/* ---- WebSocket ---- */
+
+static const struct mt_upgrade_rules rules = {.path = "/mqtt", .origins = "same"};
+
+static void say_frame(struct site *site, uint8_t first, struct mt_bytes payload)
+{
+	static uint8_t data[70000];
+	struct mt_buf frame = mt_buf_of(data, sizeof(data));
+	ws_put_frame(&frame, first, 0x37fa213d, payload);
+	say(site, mt_buf_view(&frame));
+}
+
+static void take_in(struct site *site)
+{
+	await_input(site);
+	assert_int_equal(receive(site), MT_SOCKET_LIVES);
+}
+
+static void start_web(struct site *site, bool is_tls)
+{
+	uint8_t data[256];
+	struct mt_buf buf = mt_buf_of(data, sizeof(data));
+	struct mt_connect connect = {
+		.version = MT_VERSION_5, .is_clean = true, .client_id = mt_bytes_str("c")};
+	open_site(site, is_tls);
+	site->socket->web = mt_web_create(&rules);
+	assert_non_null(site->socket->web);
+	if (is_tls)
+		shake_hands(site);
+	say(site, mt_bytes_str(WS_REQUEST("/mqtt", "")));
+	take_in(site);
+	assert_int_equal(mt_connect_encode(&connect, &buf), MT_OK);
+	say_frame(site, 0x82, mt_buf_view(&buf));
+	take_in(site);
 	assert_int_equal(mt_core_counts(site->core).connects_accepted, 1);
 }
 
@@ -303,6 +349,119 @@ static void test_a_blocked_socket_loses_nothing(void **state)
 		len = unblock_until_silent(&site, &data);
 		assert_publishes(data, len, COUNT);
 		assert_null(site.socket->left);
+		close_site(&site);
+	}
+}
+
+/* Takes the answer to the handshake and the frames behind it apart: payload of the binary ones into
+ * place, their number, and the others' opcodes as text. */
+static size_t unframe(const uint8_t *data, size_t len, uint8_t *payload, size_t *frame_count,
+		      char *others)
+{
+	const uint8_t *end = memmem(data, len, "\r\n\r\n", 4);
+	struct mt_reader in;
+	struct mt_bytes part;
+	uint8_t first;
+	size_t bytes = 0;
+	assert_non_null(end);
+	in = mt_reader_of(mt_bytes_from(mt_bytes_of(data, len), (size_t)(end - data) + 4));
+	*frame_count = 0;
+	while (ws_take_frame(&in, &first, &part)) {
+		if (first != 0x82) {
+			*others++ = "0123456789ABCDEF"[first & 15];
+			continue;
+		}
+		memmove(payload + bytes, part.data, part.len);
+		bytes += part.len;
+		++*frame_count;
+	}
+	*others = '\0';
+	assert_int_equal(mt_reader_left(&in), 0);
+	return bytes;
+}
+
+static uint8_t unframed[8u << 20];
+
+static void test_frames_of_a_blocked_socket(void **state)
+{
+	enum { COUNT = 120, PAYLOAD = 1500 };
+	(void)state;
+	SPEC(MQTT5, "6.0.0-2");
+	for (int is_tls = 0; is_tls < 2; is_tls++) {
+		struct site site;
+		const uint8_t *data;
+		char others[8];
+		size_t len, frames;
+		start_web(&site, is_tls);
+		publish_many(&site, COUNT, PAYLOAD);
+		assert_int_equal(flush(&site), MT_SOCKET_LIVES);
+		assert_true(site.socket->is_blocked);
+		assert_true(site.socket->left_bytes <= MT_SOCKET_LEFT_BYTES_MAX);
+		len = unblock_until_silent(&site, &data);
+		len = unframe(data, len, unframed, &frames, others);
+		assert_string_equal(others, "");
+		/* One a flush, not one a packet. */
+		assert_true(frames < COUNT / 4);
+		assert_publishes(unframed, len, COUNT);
+		assert_null(site.socket->left);
+		close_site(&site);
+	}
+}
+
+/* However many pings come while nothing can be written: one pong, later, and no memory. */
+static void test_pings_of_a_peer_that_does_not_read(void **state)
+{
+	enum { COUNT = 120, PAYLOAD = 1500 };
+	(void)state;
+	for (int is_tls = 0; is_tls < 2; is_tls++) {
+		struct site site;
+		const uint8_t *data;
+		char others[8];
+		size_t len, frames, left;
+		start_web(&site, is_tls);
+		publish_many(&site, COUNT, PAYLOAD);
+		assert_int_equal(flush(&site), MT_SOCKET_LIVES);
+		left = site.socket->left_bytes;
+		for (int i = 0; i < 100; i++) {
+			say_frame(&site, 0x89, mt_bytes_str("are you there"));
+			take_in(&site);
+		}
+		assert_int_equal(site.socket->left_bytes, left);
+		len = unblock_until_silent(&site, &data);
+		len = unframe(data, len, unframed, &frames, others);
+		assert_string_equal(others, "A");
+		assert_publishes(unframed, len, COUNT);
+		close_site(&site);
+	}
+}
+
+static void test_text_ends_the_connection(void **state)
+{
+	struct site site;
+	(void)state;
+	SPEC(MQTT5, "6.0.0-1");
+	start_web(&site, false);
+	say_frame(&site, 0x81, mt_bytes_str("text"));
+	await_input(&site);
+	assert_int_equal(receive(&site), MT_SOCKET_ENDS);
+	close_site(&site);
+}
+
+static void test_the_last_frame_is_a_close(void **state)
+{
+	(void)state;
+	for (int is_tls = 0; is_tls < 2; is_tls++) {
+		struct site site;
+		const uint8_t *data;
+		uint8_t code[4] = {0x88, 2, 1000 >> 8, 1000 & 255};
+		size_t len = 0;
+		start_web(&site, is_tls);
+		assert_int_equal(flush(&site), MT_SOCKET_LIVES);
+		mt_socket_close(&site.socket, &scratch);
+		await_peer(&site);
+		data = heard(&site, &len);
+		assert_true(len > sizeof(code));
+		assert_memory_equal(data + len - sizeof(code), code, sizeof(code));
 		close_site(&site);
 	}
 }
@@ -558,6 +717,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes_reach_the_core_and_come_back),
+		cmocka_unit_test(test_frames_of_a_blocked_socket),
+		cmocka_unit_test(test_pings_of_a_peer_that_does_not_read),
+		cmocka_unit_test(test_text_ends_the_connection),
+		cmocka_unit_test(test_the_last_frame_is_a_close),
 		cmocka_unit_test(test_a_blocked_socket_loses_nothing),
 		cmocka_unit_test(test_answers_go_behind_what_was_kept),
 		cmocka_unit_test(test_answers_nobody_reads_are_bounded),

@@ -289,49 +289,66 @@ static void speaks_tls_1_2_too(void **state)
 	}
 }
 
+static void expect_protocol(struct mt_tls_context *context, const char *wire, const char *wanted)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	struct end *server = end_of(mt_tls_session_create_server(context));
+	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+	const unsigned char *selected;
+	unsigned selected_len;
+	char *data;
+	SSL *ssl = SSL_new(ctx);
+
+	if (wire[0])
+		assert_int_equal(SSL_set_alpn_protos(ssl, (const unsigned char *)wire,
+						     (unsigned)strlen(wire)),
+				 0);
+	SSL_set_bio(ssl, in, out);
+	for (int turn = 0; turn < 2; turn++) {
+		long len;
+		(void)SSL_connect(ssl);
+		len = BIO_get_mem_data(out, &data);
+		end_feed(server, mt_bytes_of(data, (size_t)len));
+		BIO_reset(out);
+		BIO_write(in, server->wire, (int)server->out.pos);
+		server->out.pos = 0;
+	}
+	ERR_clear_error();
+	assert_true(mt_tls_session_is_open(server->session));
+	SSL_get0_alpn_selected(ssl, &selected, &selected_len);
+	assert_int_equal(selected_len, strlen(wanted));
+	if (selected_len > 0)
+		assert_memory_equal(selected, wanted, selected_len);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	end_free(server);
+}
+
 static void offers_of_protocols(void **state)
 {
-	/* none, foreign only, mqtt among others: all are served, and only mqtt is selected */
+	/* none, foreign only, mqtt among others: all are served, and only ours is selected */
 	static const struct {
 		const char *wire;
-		const char *selected;
-	} cases[] = {{"", ""}, {"\x02h2", ""}, {"\x08http/1.1\x04mqtt", "mqtt"}, {"\x04MQTT", ""}};
+		const char *mqtt; /* selected on a listener of MQTT, */
+		const char *http; /* and of WebSocket */
+	} cases[] = {{"", "", ""},
+		     {"\x02h2", "", ""},
+		     {"\x08http/1.1\x04mqtt", "mqtt", "http/1.1"},
+		     {"\x04MQTT", "", ""},
+		     {"\x02h2\x08http/1.1", "", "http/1.1"}};
+	const struct mt_tls_server_settings settings = {
+		.certificate_path = world.chain_path, .key_path = world.key_path, .is_http = true};
+	struct mt_tls_context *http;
+	char fault[256];
 
 	(void)state;
+	assert_int_equal(mt_tls_context_create_server(&settings, &http, fault, sizeof(fault)),
+			 MT_OK);
 	for (size_t i = 0; i < MT_COUNT_OF(cases); i++) {
-		SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-		struct end *server = end_of(mt_tls_session_create_server(world.server));
-		BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
-		const unsigned char *selected;
-		unsigned selected_len;
-		char *data;
-		SSL *ssl = SSL_new(ctx);
-
-		if (cases[i].wire[0])
-			assert_int_equal(SSL_set_alpn_protos(ssl,
-							     (const unsigned char *)cases[i].wire,
-							     (unsigned)strlen(cases[i].wire)),
-					 0);
-		SSL_set_bio(ssl, in, out);
-		for (int turn = 0; turn < 2; turn++) {
-			long len;
-			(void)SSL_connect(ssl);
-			len = BIO_get_mem_data(out, &data);
-			end_feed(server, mt_bytes_of(data, (size_t)len));
-			BIO_reset(out);
-			BIO_write(in, server->wire, (int)server->out.pos);
-			server->out.pos = 0;
-		}
-		ERR_clear_error();
-		assert_true(mt_tls_session_is_open(server->session));
-		SSL_get0_alpn_selected(ssl, &selected, &selected_len);
-		assert_int_equal(selected_len, strlen(cases[i].selected));
-		if (selected_len > 0)
-			assert_memory_equal(selected, cases[i].selected, selected_len);
-		SSL_free(ssl);
-		SSL_CTX_free(ctx);
-		end_free(server);
+		expect_protocol(world.server, cases[i].wire, cases[i].mqtt);
+		expect_protocol(http, cases[i].wire, cases[i].http);
 	}
+	mt_tls_context_destroy(&http);
 }
 
 static void what_is_no_tls_is_named(void **state)
