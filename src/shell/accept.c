@@ -8,47 +8,7 @@
 #include <unistd.h>
 
 #define ACCEPTS_PER_TURN 64
-
-/* Connections of one address. */
-struct source {
-	struct mt_address address;
-	uint32_t count;
-};
-
-static struct mt_bytes address_of(const struct mt_peer_address *peer)
-{
-	return mt_bytes_of(peer->byte, sizeof(peer->byte));
-}
-
-bool mt_pump_admit_source(struct mt_pump *pump, const struct mt_peer_address *peer)
-{
-	uint32_t most = pump->settings->limits.connections_per_address;
-	struct source *source = mt_map_find(&pump->sources, address_of(peer));
-	if (!source) {
-		source = mt_mem_zero(&pump->mem, sizeof(*source));
-		if (!source)
-			return false;
-		memcpy(source->address.byte, peer->byte, sizeof(peer->byte));
-		if (mt_map_put(&pump->sources, source) != MT_OK) {
-			mt_mem_give(&pump->mem, source, sizeof(*source));
-			return false;
-		}
-	}
-	if (most > 0 && source->count >= most)
-		return false;
-	source->count++;
-	return true;
-}
-
-void mt_pump_forget_source(struct mt_pump *pump, const struct mt_peer_address *peer)
-{
-	struct source *source = mt_map_find(&pump->sources, address_of(peer));
-	MT_CHECK(source != NULL && source->count > 0);
-	if (--source->count > 0)
-		return;
-	mt_map_remove(&pump->sources, address_of(peer));
-	mt_mem_give(&pump->mem, source, sizeof(*source));
-}
+#define SHORTAGE_INTERVAL (10 * MT_SECOND) /* between two records of it */
 
 static bool is_loopback(const struct mt_peer_address *peer)
 {
@@ -60,29 +20,73 @@ static bool is_loopback(const struct mt_peer_address *peer)
 	       memcmp(peer->byte, one, sizeof(one)) == 0;
 }
 
-enum mt_status mt_pump_introduce(struct mt_pump *pump, struct mt_socket *socket)
+static struct mt_conn_facts facts_of(const struct mt_pump *pump, const struct mt_socket *socket,
+				     const struct mt_peer_address *peer)
 {
 	const struct mt_listener *listener = &pump->listeners[socket->listener_index];
 	const struct mt_listener_settings *settings = listener->settings;
-	struct mt_conn_facts facts = {.port = socket->peer.port,
+	struct mt_conn_facts facts = {.port = peer->port,
 				      .listener = settings->name,
 				      .anonymous_role = settings->anonymous_role,
 				      .has_anonymous_sessions = settings->has_anonymous_sessions,
 				      .offer = listener->offer,
 				      .limits = listener->limits};
-	memcpy(facts.address.byte, socket->peer.byte, sizeof(facts.address.byte));
+	memcpy(facts.address.byte, peer->byte, sizeof(facts.address.byte));
 	facts.is_secret_safe =
 		settings->is_tls || settings->is_insecure_allowed || socket->is_local;
+	return facts;
+}
+
+enum mt_status mt_pump_introduce(struct mt_pump *pump, struct mt_socket *socket)
+{
+	struct mt_conn_facts facts = facts_of(pump, socket, &socket->peer);
 	return mt_core_open(pump->core, pump->now, &facts, &socket->conn);
 }
 
-void mt_pump_turn_away(const struct mt_socket *socket, const struct mt_peer_address *peer,
-		       const char *why)
+static void turn_away(struct mt_pump *pump, const struct mt_socket *socket,
+		      const struct mt_peer_address *peer, enum mt_limit_id limit)
 {
-	char address[MT_ENDPOINT_TEXT_BYTES];
-	mt_peer_address_text(peer, address);
-	mt_log(MT_LOG_NOTICE, "accept", "connection turned away", MT_STR("why", why),
-	       MT_STR("address", address), MT_STR("listener", socket->listener));
+	struct mt_conn_facts facts = facts_of(pump, socket, peer);
+	mt_core_turn_away(pump->core, pump->now, &facts, limit);
+}
+
+enum mt_status mt_pump_admit(struct mt_pump *pump, struct mt_socket *socket,
+			     const struct mt_peer_address *peer)
+{
+	const struct mt_listener *listener = &pump->listeners[socket->listener_index];
+	enum mt_limit_id over;
+	if (!mt_sources_admit(&pump->sources, pump->now.mono_ns, peer, &listener->settings->limits,
+			      &over)) {
+		turn_away(pump, socket, peer, over);
+		return MT_LIMIT;
+	}
+	socket->is_counted = true;
+	return MT_OK;
+}
+
+void mt_pump_dismiss(struct mt_pump *pump, struct mt_socket *socket)
+{
+	if (socket->is_counted)
+		mt_sources_leave(&pump->sources, pump->now.mono_ns, &socket->peer);
+	socket->is_counted = false;
+}
+
+/* What the listener itself may take. */
+static bool admits_more(struct mt_pump *pump, struct mt_listener *listener,
+			const struct mt_socket *socket)
+{
+	const struct mt_limits *limits = &listener->settings->limits;
+	if (limits->connections > 0 && listener->connection_count >= limits->connections) {
+		turn_away(pump, socket, &socket->peer, MT_LIMIT_CONNECTIONS);
+		return false;
+	}
+	if (limits->listener_connect_rate > 0 &&
+	    !mt_bucket_take(&listener->bucket, pump->now.mono_ns,
+			    MT_SECOND / limits->listener_connect_rate, MT_SECOND)) {
+		turn_away(pump, socket, &socket->peer, MT_LIMIT_LISTENER_CONNECT_RATE);
+		return false;
+	}
+	return true;
 }
 
 static enum mt_status make_stages(const struct mt_listener *listener, struct mt_socket *socket)
@@ -130,30 +134,31 @@ static void report_local(const struct mt_socket *socket)
 }
 
 /* *socket goes to the pump, or stays the caller's. */
-static enum mt_status take(struct mt_pump *pump, const struct mt_listener *listener,
+static enum mt_status take(struct mt_pump *pump, struct mt_listener *listener,
 			   struct mt_socket *socket)
 {
 	enum mt_status status;
 	socket->is_proxy_awaited =
 		listener->settings->proxies[0] != '\0' && mt_pump_is_proxy(listener, &socket->peer);
-	socket->is_counted = !socket->is_proxy_awaited;
-	if (socket->is_counted && !mt_pump_admit_source(pump, &socket->peer)) {
-		mt_pump_turn_away(socket, &socket->peer, "too many connections from this address");
+	if (!admits_more(pump, listener, socket))
 		return MT_LIMIT;
-	}
+	if (!socket->is_proxy_awaited)
+		MT_TRY(mt_pump_admit(pump, socket, &socket->peer));
 	status = begin(pump, listener, socket);
-	if (status == MT_OK)
+	if (status == MT_OK) {
+		listener->connection_count++;
 		return MT_OK;
-	mt_pump_turn_away(socket, &socket->peer, "no room for another connection");
-	if (socket->is_counted)
-		mt_pump_forget_source(pump, &socket->peer);
+	}
+	turn_away(pump, socket, &socket->peer,
+		  status == MT_LIMIT ? MT_LIMIT_CONNECTIONS : MT_LIMIT_MEMORY_BYTES);
+	mt_pump_dismiss(pump, socket);
 	return status;
 }
 
 static void receive_newcomer(struct mt_pump *pump, uint32_t listener_index, int fd,
 			     const struct mt_peer_address *peer)
 {
-	const struct mt_listener *listener = &pump->listeners[listener_index];
+	struct mt_listener *listener = &pump->listeners[listener_index];
 	struct mt_socket *socket = calloc(1, sizeof(*socket));
 	if (socket) {
 		socket->fd = fd;
@@ -170,6 +175,15 @@ static void receive_newcomer(struct mt_pump *pump, uint32_t listener_index, int 
 	close(fd);
 }
 
+static void report_shortage(struct mt_pump *pump, const struct mt_listener *listener)
+{
+	if (mt_bucket_take(&pump->shortage_bucket, pump->now.mono_ns, SHORTAGE_INTERVAL,
+			   SHORTAGE_INTERVAL))
+		mt_log(MT_LOG_ERROR, "accept",
+		       "out of file descriptors; raise LimitNOFILE or lower limits.connections",
+		       MT_STR("listener", listener->settings->name));
+}
+
 void mt_pump_accept(struct mt_pump *pump, uint32_t listener_index)
 {
 	const struct mt_listener *listener = &pump->listeners[listener_index];
@@ -182,10 +196,8 @@ void mt_pump_accept(struct mt_pump *pump, uint32_t listener_index)
 			continue;
 		}
 		if (status == MT_LIMIT) {
-			mt_log(MT_LOG_ERROR, "accept",
-			       "out of file descriptors; raise LimitNOFILE or lower "
-			       "limits.connections",
-			       MT_STR("listener", listener->settings->name));
+			report_shortage(pump, listener);
+			mt_linger_finish(&pump->linger);
 			mt_pump_rest_listeners(pump);
 		}
 		return;

@@ -12,6 +12,8 @@
 #include "io/mailbox.h"
 #include "policy/policy.h"
 
+#define MT_AUTH_QUEUE_MAX 1024u /* checks that wait, in the broker */
+
 struct mt_auth_job {
 	struct mt_letter letter;  /* first */
 	uint64_t ticket;	  /* of the core */

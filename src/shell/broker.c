@@ -6,6 +6,7 @@
 #include "io/local.h"
 #include "mortise/version.h"
 #include "shell/api.h"
+#include "shell/ceiling.h"
 #include "shell/directory.h"
 #include "shell/provision.h"
 #include "shell/pump.h"
@@ -16,8 +17,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#define AUTH_QUEUE_MAX 1024u
 
 struct mt_broker {
 	struct mt_settings settings;
@@ -315,7 +314,8 @@ static enum mt_status open_pump(struct mt_broker *broker, const struct trouble *
 	if (status == MT_OK && !pump->store)
 		status = MT_MEMORY;
 	if (status == MT_OK)
-		status = mt_auth_open(broker->settings.hash_threads, AUTH_QUEUE_MAX, &pump->auth);
+		status =
+			mt_auth_open(broker->settings.hash_threads, MT_AUTH_QUEUE_MAX, &pump->auth);
 	if (status == MT_OK)
 		status = mt_pump_open(pump);
 	broker->is_pump_open = status == MT_OK;
@@ -384,6 +384,7 @@ static void say_ready(const struct mt_broker *broker)
 enum mt_status mt_broker_run(struct mt_broker *broker)
 {
 	bool is_over = false;
+	mt_ceiling_report(&broker->settings);
 	say_ready(broker);
 	while (!is_over)
 		MT_TRY(mt_pump_turn(&broker->pump, &is_over));

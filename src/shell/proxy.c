@@ -73,11 +73,7 @@ static enum mt_status begin_anew(struct mt_pump *pump, struct mt_socket *socket,
 		memcpy(peer.byte, proxy->address, sizeof(peer.byte));
 		peer.port = proxy->port;
 	}
-	if (!mt_pump_admit_source(pump, &peer)) {
-		mt_pump_turn_away(socket, &peer, "too many connections from this address");
-		return MT_LIMIT;
-	}
-	socket->is_counted = true;
+	MT_TRY(mt_pump_admit(pump, socket, &peer));
 	socket->is_proxy_awaited = false;
 	socket->peer = peer;
 	return proxy->has_source ? mt_pump_reopen(pump, socket) : MT_OK;

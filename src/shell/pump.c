@@ -19,11 +19,6 @@
 #define TOKEN_AUTH 1001u
 #define TOKEN_SIGNAL 1002u
 
-static struct mt_bytes source_key(const void *value)
-{
-	return mt_bytes_of(value, sizeof(struct mt_address)); /* it begins with the address */
-}
-
 static struct mt_socket *socket_of(const struct mt_pump *pump, mt_conn conn)
 {
 	uint32_t index = mt_handle_index(conn);
@@ -57,11 +52,14 @@ static void forget_handle(struct mt_pump *pump, struct mt_socket *socket)
 
 static void end_socket(struct mt_pump *pump, struct mt_socket *socket)
 {
+	int fd;
 	forget_handle(pump, socket);
 	mt_loop_remove(&pump->loop, socket->fd);
-	if (socket->is_counted)
-		mt_pump_forget_source(pump, &socket->peer);
-	mt_socket_close(&socket, &pump->scratch);
+	pump->listeners[socket->listener_index].connection_count--;
+	mt_pump_dismiss(pump, socket);
+	fd = mt_socket_end(&socket, &pump->scratch);
+	if (fd >= 0)
+		mt_linger_add(&pump->linger, pump->now.mono_ns, fd);
 }
 
 /* Puts a connection on a list once; without memory it ends, which needs none. */
@@ -435,6 +433,8 @@ static int timeout_ms(const struct mt_pump *pump)
 		due = pump->stop_due_ns;
 	if (!pump->is_stopping && pump->accept_due_ns < due)
 		due = pump->accept_due_ns;
+	if (pump->linger.next_ns < due)
+		due = pump->linger.next_ns;
 	if (pump->pending.count > 0 || pump->dirty.count > 0 || pump->closing.count > 0 ||
 	    due <= now)
 		return 0;
@@ -454,8 +454,9 @@ enum mt_status mt_pump_turn(struct mt_pump *pump, bool *is_over)
 		serve_event(pump, &events[i]);
 	finish_turn(pump);
 	wake_listeners(pump);
-	*is_over = pump->is_stopping &&
-		   (pump->socket_count == 0 || pump->now.mono_ns >= pump->stop_due_ns);
+	mt_linger_serve(&pump->linger, pump->now.mono_ns, &pump->scratch);
+	*is_over = pump->is_stopping && ((pump->socket_count == 0 && pump->linger.count == 0) ||
+					 pump->now.mono_ns >= pump->stop_due_ns);
 	return MT_OK;
 }
 
@@ -489,8 +490,8 @@ enum mt_status mt_pump_open(struct mt_pump *pump)
 	pump->now = mt_clock_now();
 	pump->accept_due_ns = MT_TIME_NEVER;
 	MT_TRY(mt_loop_open(&pump->loop));
-	mt_mem_init(&pump->mem, SIZE_MAX);
-	mt_map_init(&pump->sources, &pump->mem, mt_random_seed(), source_key);
+	mt_sources_init(&pump->sources, mt_random_seed());
+	mt_linger_init(&pump->linger);
 	status = watch_all(pump);
 	if (status != MT_OK)
 		mt_pump_close(pump);
@@ -508,6 +509,7 @@ void mt_pump_close(struct mt_pump *pump)
 	free(pump->dirty.items);
 	free(pump->closing.items);
 	free(pump->pending.items);
-	mt_map_finish(&pump->sources);
+	mt_sources_finish(&pump->sources);
+	mt_linger_finish(&pump->linger);
 	mt_loop_close(&pump->loop);
 }

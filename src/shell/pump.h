@@ -7,13 +7,14 @@
  */
 #pragma once
 
-#include "base/map.h"
 #include "io/loop.h"
 #include "core/core.h"
 #include "shell/auth.h"
 #include "shell/hub.h"
+#include "shell/linger.h"
 #include "shell/settings.h"
 #include "shell/socket.h"
+#include "shell/source.h"
 #include "store/store.h"
 #include "tls/context.h"
 
@@ -26,6 +27,8 @@ struct mt_listener {
 	struct mt_upgrade_rules web;	     /* when it is one of WebSocket */
 	int fd;
 	bool is_unix;
+	uint32_t connection_count;
+	struct mt_bucket bucket;					/* of new connections */
 	char text[MT_LISTENER_NAME_BYTES + MT_ENDPOINT_TEXT_BYTES + 2]; /* "tls=127.0.0.1:8883" */
 };
 
@@ -54,8 +57,9 @@ struct mt_pump {
 	size_t socket_cap;
 	uint32_t socket_count;
 	struct mt_conn_list dirty, closing, pending;
-	struct mt_mem mem;
-	struct mt_map sources; /* connections per address */
+	struct mt_sources sources;
+	struct mt_linger linger;
+	struct mt_bucket shortage_bucket; /* of records that descriptors are short */
 	struct mt_now now;
 	struct mt_scratch scratch;
 };
@@ -74,15 +78,13 @@ void mt_pump_close(struct mt_pump *pump);
 void mt_pump_accept(struct mt_pump *pump, uint32_t listener_index);
 /* No descriptors are left: listening sockets, which stay readable, would spin the loop. */
 void mt_pump_rest_listeners(struct mt_pump *pump);
-/* False when the address has as many connections as it may have. */
-bool mt_pump_admit_source(struct mt_pump *pump, const struct mt_peer_address *peer);
-/* One connection less from its address. */
-void mt_pump_forget_source(struct mt_pump *pump, const struct mt_peer_address *peer);
+/* Counts it among those of the address; else it is to be closed, and the log was told. */
+MT_MUST_USE enum mt_status mt_pump_admit(struct mt_pump *pump, struct mt_socket *socket,
+					 const struct mt_peer_address *peer);
+/* No longer counted. */
+void mt_pump_dismiss(struct mt_pump *pump, struct mt_socket *socket);
 /* The core gets to know the connection, by the address it has now; false without room. */
 MT_MUST_USE enum mt_status mt_pump_introduce(struct mt_pump *pump, struct mt_socket *socket);
-/* The line that fail2ban reads. */
-void mt_pump_turn_away(const struct mt_socket *socket, const struct mt_peer_address *peer,
-		       const char *why);
 /* ---- proxy.c ---- */
 bool mt_pump_is_proxy(const struct mt_listener *listener, const struct mt_peer_address *peer);
 /* What came from a proxy, as far as its header; is_proxy_awaited tells whether it is done. */

@@ -287,7 +287,8 @@ enum mt_socket_end mt_socket_flush(struct mt_socket *socket, struct mt_core *cor
 }
 
 /* What the peer sent and nobody reads would make the system answer close() with a reset. */
-static void discard_input(const struct mt_socket *socket, struct mt_scratch *scratch)
+/* False: more may come. */
+static bool discard_input(const struct mt_socket *socket, struct mt_scratch *scratch)
 {
 	enum mt_status status = MT_OK;
 	for (int i = 0; i < LAST_READS_MAX && status == MT_OK; i++) {
@@ -296,6 +297,7 @@ static void discard_input(const struct mt_socket *socket, struct mt_scratch *scr
 		status = mt_stream_read(socket->fd, scratch->received, sizeof(scratch->received),
 					&len, &is_drained);
 	}
+	return status != MT_OK && status != MT_AGAIN;
 }
 
 static enum mt_socket_end close_web(struct mt_socket *socket, struct mt_scratch *scratch)
@@ -306,13 +308,15 @@ static enum mt_socket_end close_web(struct mt_socket *socket, struct mt_scratch 
 	return frame.pos > 0 ? seal(socket, scratch, mt_buf_view(&frame)) : MT_SOCKET_LIVES;
 }
 
-void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch)
+int mt_socket_end(struct mt_socket **socket, struct mt_scratch *scratch)
 {
 	struct mt_socket *old = *socket;
 	enum mt_socket_end end = MT_SOCKET_LIVES;
+	bool is_over = true;
+	int fd;
 	*socket = NULL;
 	if (!old)
-		return;
+		return -1;
 	if (old->web && !old->is_blocked && !(old->tls && *mt_tls_session_fault(old->tls)))
 		end = close_web(old, scratch);
 	if (old->tls && !old->is_blocked && end == MT_SOCKET_LIVES) {
@@ -321,10 +325,20 @@ void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch)
 		end = write_raw(old, mt_buf_view(&cipher));
 	}
 	if (end == MT_SOCKET_LIVES && shutdown(old->fd, SHUT_WR) == 0)
-		discard_input(old, scratch);
-	close(old->fd);
+		is_over = discard_input(old, scratch);
+	fd = is_over ? -1 : old->fd;
+	if (is_over)
+		close(old->fd);
 	mt_tls_session_destroy(&old->tls);
 	mt_web_destroy(&old->web);
 	free(old->left);
 	free(old);
+	return fd;
+}
+
+void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch)
+{
+	int fd = mt_socket_end(socket, scratch);
+	if (fd >= 0)
+		close(fd);
 }

@@ -59,5 +59,8 @@ MT_MUST_USE enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struc
 MT_MUST_USE enum mt_socket_end mt_socket_flush(struct mt_socket *socket, struct mt_core *core,
 					       struct mt_now now, struct mt_scratch *scratch);
 /* Close frame, close_notify, half-close, what came in thrown away (so that our last words are not
- * lost to a reset), close. Frees. */
+ * lost to a reset). Frees. The descriptor, when more may come and it should linger; else it is
+ * closed, and the answer is -1. */
+int mt_socket_end(struct mt_socket **socket, struct mt_scratch *scratch);
+/* The same, and closes it. */
 void mt_socket_close(struct mt_socket **socket, struct mt_scratch *scratch);

@@ -58,7 +58,7 @@ static void test_each_address_has_its_share(void **state)
 	assert_turned_away(dial_from(1));
 	assert_turned_away(dial_from(1));
 	assert_served(other = dial_from(2));
-	assert_int_equal(pumps.pump.sources.count, 2);
+	assert_int_equal(pumps.pump.sources.by_address.count, 2);
 	close(mine[1]);
 	pump_await(&pumps, SHARE);
 	assert_served(mine[1] = dial_from(1));
@@ -67,7 +67,7 @@ static void test_each_address_has_its_share(void **state)
 		close(mine[i]);
 	close(other);
 	pump_await(&pumps, 0);
-	assert_int_equal(pumps.pump.sources.count, 0);
+	assert_int_equal(pumps.pump.sources.by_address.count, 0);
 }
 
 static void test_without_a_share_the_limit_of_all_holds(void **state)
@@ -84,14 +84,43 @@ static void test_without_a_share_the_limit_of_all_holds(void **state)
 		assert_turned_away(dial_from(i));
 	assert_int_equal(pump_counts(&pumps).connections, most);
 	/* Those that were turned away left no trace. */
-	assert_int_equal(pumps.pump.sources.count, 1);
+	assert_int_equal(pumps.pump.sources.by_address.count, 1);
 	close(fds[0]);
 	pump_await(&pumps, most - 1);
 	assert_served(fds[0] = dial_from(1));
 	for (uint32_t i = 0; i < most; i++)
 		close(fds[i]);
 	pump_await(&pumps, 0);
-	assert_int_equal(pumps.pump.sources.count, 0);
+	assert_int_equal(pumps.pump.sources.by_address.count, 0);
+}
+
+/* A listener has limits of its own, and says which one was met. */
+static void test_a_listener_may_take_less(void **state)
+{
+	int fds[3];
+	(void)state;
+	pump_world_open(&pumps, NULL, 0);
+	pumps.settings.listeners[0].limits.connections = 2;
+	assert_served(fds[0] = dial_from(1));
+	assert_served(fds[1] = dial_from(2));
+	assert_turned_away(dial_from(3));
+	assert_int_equal(pump_counts(&pumps).limits[MT_LIMIT_CONNECTIONS], 1);
+	close(fds[0]);
+	pump_await(&pumps, 1);
+	assert_served(fds[0] = dial_from(3));
+	pumps.settings.listeners[0].limits = (struct mt_limits){.listener_connect_rate = 1};
+	assert_served(fds[2] = dial_from(4));
+	assert_turned_away(dial_from(5));
+	assert_int_equal(pump_counts(&pumps).limits[MT_LIMIT_LISTENER_CONNECT_RATE], 1);
+	pumps.settings.listeners[0].limits = (struct mt_limits){.connect_rate = 1};
+	close(fds[2]);
+	pump_await(&pumps, 2);
+	assert_served(fds[2] = dial_from(6));
+	assert_turned_away(dial_from(6));
+	assert_int_equal(pump_counts(&pumps).limits[MT_LIMIT_CONNECT_RATE], 1);
+	for (size_t i = 0; i < MT_COUNT_OF(fds); i++)
+		close(fds[i]);
+	pump_await(&pumps, 0);
 }
 
 /* The table of addresses grows and shrinks with who is there. */
@@ -113,12 +142,12 @@ static void test_many_come_and_go(void **state)
 		}
 		pump_turn(&pumps);
 	}
-	assert_true(pumps.pump.sources.count <= 8);
+	assert_true(pumps.pump.sources.by_address.count <= 8);
 	for (size_t i = 0; i < MT_COUNT_OF(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	pump_await(&pumps, 0);
-	assert_int_equal(pumps.pump.sources.count, 0);
+	assert_int_equal(pumps.pump.sources.by_address.count, 0);
 	assert_served(fds[0] = dial_from(1));
 	close(fds[0]);
 }
@@ -139,7 +168,7 @@ static void test_gone_before_it_was_accepted(void **state)
 	pump_await(&pumps, 1);
 	close(quiet);
 	pump_await(&pumps, 0);
-	assert_int_equal(pumps.pump.sources.count, 0);
+	assert_int_equal(pumps.pump.sources.by_address.count, 0);
 }
 
 static int highest_file(void)
@@ -229,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_each_address_has_its_share, teardown),
 		cmocka_unit_test_teardown(test_without_a_share_the_limit_of_all_holds, teardown),
+		cmocka_unit_test_teardown(test_a_listener_may_take_less, teardown),
 		cmocka_unit_test_teardown(test_many_come_and_go, teardown),
 		cmocka_unit_test_teardown(test_gone_before_it_was_accepted, teardown),
 		cmocka_unit_test_teardown(test_listeners_rest_while_files_are_short, teardown),

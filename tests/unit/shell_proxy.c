@@ -77,7 +77,7 @@ static void test_the_address_told_counts(void **state)
 	assert_int_equal(pumps.pump.socket_count, 1);
 	close(fd);
 	pump_await(&pumps, 0);
-	assert_int_equal(pumps.pump.sources.count, 0);
+	assert_int_equal(pumps.pump.sources.by_address.count, 0);
 	assert_int_equal(pump_counts(&pumps).connections, 0);
 }
 
@@ -129,7 +129,7 @@ static void test_a_proxy_that_speaks_for_itself(void **state)
 	assert_served(fd);
 	mt_listen_name(fd, wanted);
 	assert_string_equal(address_of_client(), wanted);
-	assert_int_equal(pumps.pump.sources.count, 1);
+	assert_int_equal(pumps.pump.sources.by_address.count, 1);
 	close(fd);
 }
 
@@ -142,14 +142,14 @@ static void test_each_address_told_has_its_share(void **state)
 	for (size_t i = 0; i < MT_COUNT_OF(waiting); i++)
 		waiting[i] = dial();
 	pump_await(&pumps, MT_COUNT_OF(waiting));
-	assert_int_equal(pumps.pump.sources.count, 0);
+	assert_int_equal(pumps.pump.sources.by_address.count, 0);
 	say(a = waiting[0], HEADER("198.51.100.1"));
 	assert_served(a);
 	say(b = waiting[1], HEADER("198.51.100.2"));
 	assert_served(b);
 	say(waiting[2], HEADER("198.51.100.1"));
 	assert_ended(waiting[2]);
-	assert_int_equal(pumps.pump.sources.count, 2);
+	assert_int_equal(pumps.pump.sources.by_address.count, 2);
 	close(a);
 	pump_await(&pumps, 3);
 	say(c = waiting[3], HEADER("198.51.100.1"));
@@ -158,7 +158,7 @@ static void test_each_address_told_has_its_share(void **state)
 	close(c);
 	close(waiting[4]);
 	pump_await(&pumps, 0);
-	assert_int_equal(pumps.pump.sources.count, 0);
+	assert_int_equal(pumps.pump.sources.by_address.count, 0);
 }
 
 static void test_a_trusted_proxy_must_say_it(void **state)
