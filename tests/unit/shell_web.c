@@ -80,6 +80,7 @@ static void test_in_pieces_of_every_size(void **state)
 	ws_put_frame(&in, 0x02, 0x01020304, mt_bytes_str("early "));
 	ws_put_frame(&in, 0x80, 0x05060708, mt_bytes_str("words"));
 	for (size_t piece = 1; piece <= in.pos; piece++) {
+		teardown(state);
 		setup(state);
 		put_all(mt_buf_view(&in), piece);
 		assert_true(mt_web_is_open(web));
@@ -87,9 +88,7 @@ static void test_in_pieces_of_every_size(void **state)
 		assert_int_equal(got_bytes, 11);
 		assert_memory_equal(got, "early words", 11);
 		assert_string_equal(mt_web_fault(web), "");
-		teardown(state);
 	}
-	setup(state);
 }
 
 static void test_refused(void **state)
