@@ -274,8 +274,11 @@ static void drain(struct play *play)
 
 static void dial(struct play *play, struct peer *peer)
 {
+	static const struct mt_offer little = {
+		.qos_max = 1, .is_wildcard_available = true, .server_reference = ""};
 	uint8_t choice = mt_reader_u8(&play->in);
 	struct mt_conn_facts facts = {.listener = "fuzz",
+				      .offer = choice & 0x10 ? &little : NULL,
 				      .anonymous_role = choice & 1   ? "open"
 							: choice & 8 ? "r"
 								     : "",
@@ -578,6 +581,9 @@ static struct mt_core_settings settings_of(uint8_t choice)
 		.memory_bytes = choice & 2 ? 260000 + 64 * (size_t)(choice >> 3) : SIZE_MAX,
 		.is_denial_closing = choice & 4,
 		.sys_interval_ns = choice & 1 ? 10 * MT_SECOND : 0,
+		.shared_strategy = choice & 0x20 ? MT_SHARED_STICKY : MT_SHARED_ROUND_ROBIN,
+		.is_payload_checked = choice & 0x40,
+		.response_topic = "own/%c",
 		.release = "fuzz",
 	};
 }
@@ -594,6 +600,7 @@ static void check_limits(const struct play *play, const struct mt_core_settings 
 	MT_CHECK(counts.subscriptions <= counts.sessions * limits->filters_per_session);
 	MT_CHECK(counts.retained_count <= limits->retained_count);
 	MT_CHECK(counts.retained_bytes <= limits->retained_bytes);
+	MT_CHECK(counts.queued_messages > 0 || counts.queued_bytes == 0);
 	MT_CHECK(counts.queued_messages <= (uint64_t)counts.sessions * limits->queue_messages);
 }
 

@@ -110,6 +110,24 @@ static void test_a_wrong_password_ends_the_connection(void **state)
 	pump_await(&pumps, 0);
 }
 
+/* No method of enhanced authentication is known here, so each one is refused (0x8c). */
+static void test_an_unknown_method_is_refused(void **state)
+{
+	static const uint8_t connect[] = {0x10, 0x12, 0, 4,    'M', 'Q', 'T', 'T', 5, 2,
+					  0,	0,    4, 0x15, 0,   1,	 'M', 0,   1, 'a'};
+	uint8_t got[4];
+	int fd = shell_dial(pumps.ports[0], 0);
+	(void)state;
+	shell_put(fd, mt_bytes_of(connect, sizeof(connect)));
+	pump_await_client(&pumps, fd);
+	assert_int_equal(recv(fd, got, sizeof(got), 0), sizeof(got));
+	assert_int_equal(got[0], 0x20);
+	assert_int_equal(got[3], 0x8c);
+	pump_await(&pumps, 0);
+	assert_int_equal(pump_counts(&pumps).connects_refused, 1);
+	close(fd);
+}
+
 /* It stays until the verdict, then its end is seen. */
 static void test_vanishing_while_a_password_is_checked(void **state)
 {
@@ -347,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_a_violation_is_told_before_the_end),
 		cmocka_unit_test(test_nothing_is_read_while_a_password_is_checked),
 		cmocka_unit_test(test_a_wrong_password_ends_the_connection),
+		cmocka_unit_test(test_an_unknown_method_is_refused),
 		cmocka_unit_test(test_vanishing_while_a_password_is_checked),
 		cmocka_unit_test(test_a_flood_does_not_starve_the_others),
 		cmocka_unit_test(test_calls_of_other_threads_run_in_a_turn),
