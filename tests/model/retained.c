@@ -136,7 +136,7 @@ static void check_sums(const struct world *world)
 
 static void run(uint64_t seed)
 {
-	struct mt_retained_limits limits = {COUNT_MAX, BYTES_MAX};
+	struct mt_retained_limits limits = {.count_max = COUNT_MAX, .bytes_max = BYTES_MAX};
 	struct world world = {.retained = NULL};
 	mt_mem_init(&world.mem, SIZE_MAX);
 	mt_rng_init(&world.rng, seed);
