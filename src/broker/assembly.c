@@ -79,12 +79,35 @@ static void remove_listener(struct mt_assembly *assembly, const char *where, str
 	}
 }
 
+static struct mt_subtree_settings *subtree_of(struct mt_assembly *assembly, const char *where,
+					      struct mt_bytes name)
+{
+	struct mt_settings *settings = assembly->settings;
+	uint32_t i = 0;
+	while (i < settings->subtree_count &&
+	       !mt_bytes_equal(mt_bytes_str(settings->subtrees[i].name), name))
+		i++;
+	if (i == MT_SUBTREES_MAX) {
+		mt_report_add(assembly->report,
+			      "%sretained.%.*s: one more than %d subtrees; expected fewer", where,
+			      (int)name.len, (const char *)name.data, MT_SUBTREES_MAX);
+		return NULL;
+	}
+	if (i == settings->subtree_count) {
+		mt_schema_subtree_defaults(name, &settings->subtrees[i]);
+		settings->subtree_count++;
+	}
+	return &settings->subtrees[i];
+}
+
 /* What holds the key's field; *listener is NULL for a key of the broker. NULL, and a fault: there
- * are too many listeners. */
+ * are too many listeners, or subtrees. */
 static void *object_of(struct mt_assembly *assembly, const char *where, struct mt_bytes path,
 		       const struct mt_key *key, struct mt_listener_settings **listener)
 {
 	*listener = NULL;
+	if (key->scope == MT_SCOPE_SUBTREE)
+		return subtree_of(assembly, where, mt_schema_subtree(path));
 	if (key->scope != MT_SCOPE_LISTENER)
 		return assembly->settings;
 	*listener = mt_assembly_listener(assembly, where, mt_schema_listener(path));
@@ -227,6 +250,23 @@ static const char *judge(const struct mt_listener_settings *listener)
 	return NULL;
 }
 
+static void check_subtrees(struct mt_assembly *assembly)
+{
+	const struct mt_settings *settings = assembly->settings;
+	for (uint32_t i = 0; i < settings->subtree_count; i++) {
+		const struct mt_subtree_settings *subtree = &settings->subtrees[i];
+		if (!mt_topic_filter_is_valid(mt_bytes_str(subtree->filter)))
+			mt_report_add(assembly->report,
+				      "retained.%s: found no filter of topics; expected one, such "
+				      "as `filter: sensors/#`",
+				      subtree->name);
+		else if (subtree->count == 0 && subtree->bytes == 0)
+			mt_report_add(assembly->report,
+				      "retained.%s: found no limit; expected count, bytes or both",
+				      subtree->name);
+	}
+}
+
 void mt_assembly_check(struct mt_assembly *assembly)
 {
 	struct mt_settings *settings = assembly->settings;
@@ -245,6 +285,7 @@ void mt_assembly_check(struct mt_assembly *assembly)
 		mt_report_add(assembly->report,
 			      "response_topic: found a text that is no topic name; expected one "
 			      "without wildcards, such as reply/%%c");
+	check_subtrees(assembly);
 	if (settings->listener_count == 0 && assembly->report->count == 0)
 		mt_report_add(assembly->report, "listeners: found none; expected at least one");
 }

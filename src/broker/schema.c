@@ -15,6 +15,7 @@
 
 #define STRUCT_BROKER struct mt_settings
 #define STRUCT_LISTENER struct mt_listener_settings
+#define STRUCT_SUBTREE struct mt_subtree_settings
 #define PLACE(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
 
 static const struct mt_key keys[] = {
@@ -105,12 +106,22 @@ enum mt_key_kind mt_schema_find(struct mt_bytes path, const struct mt_key **key)
 	return kind;
 }
 
-struct mt_bytes mt_schema_listener(struct mt_bytes path)
+static struct mt_bytes name_below(struct mt_bytes path, const char *section)
 {
 	struct parts parts = split(path);
-	if (parts.count < 2 || !mt_bytes_equal(parts.part[0], mt_bytes_str("listeners")))
+	if (parts.count < 2 || !mt_bytes_equal(parts.part[0], mt_bytes_str(section)))
 		return mt_bytes_of(NULL, 0);
 	return parts.part[1];
+}
+
+struct mt_bytes mt_schema_listener(struct mt_bytes path)
+{
+	return name_below(path, "listeners");
+}
+
+struct mt_bytes mt_schema_subtree(struct mt_bytes path)
+{
+	return name_below(path, "retained");
 }
 
 static size_t least_of(size_t a, size_t b, size_t c)
@@ -179,26 +190,36 @@ static size_t find_nearest(struct mt_bytes path, char *nearest, size_t cap)
 	return best;
 }
 
+/* The word of a key where the last of the path's parts stands; empty when it is none of them. */
+static struct mt_bytes sibling(const struct mt_key *key, const struct parts *above)
+{
+	struct parts pattern = split(mt_bytes_str(key->pattern));
+	if (!starts(&pattern, above) || pattern.count == above->count)
+		return mt_bytes_of(NULL, 0);
+	return pattern.part[above->count];
+}
+
+static bool came_before(size_t index, const struct parts *above, struct mt_bytes word)
+{
+	for (size_t i = 0; i < index; i++)
+		if (mt_bytes_equal(sibling(&keys[i], above), word))
+			return true;
+	return false;
+}
+
 /* The words that may stand where the last part of the path stands. */
 static void list_siblings(struct mt_bytes path, struct mt_buf *out)
 {
-	struct parts wanted = split(path);
-	struct mt_bytes last = mt_bytes_of(NULL, 0);
-	if (wanted.count > PARTS_MAX)
+	struct parts above = split(path);
+	if (above.count > PARTS_MAX)
 		return;
-	wanted.count--;
+	above.count--;
 	for (size_t i = 0; i < MT_COUNT_OF(keys); i++) {
-		struct parts pattern = split(mt_bytes_str(keys[i].pattern));
-		struct mt_bytes word;
-		if (!starts(&pattern, &wanted) || pattern.count == wanted.count)
+		struct mt_bytes word = sibling(&keys[i], &above);
+		if (word.len == 0 || came_before(i, &above, word))
 			continue;
-		word = pattern.part[wanted.count];
-		if (mt_bytes_equal(word,
-				   last)) /* keys of one section stand together in the table */
-			continue;
-		mt_buf_put(out, mt_bytes_str(last.len > 0 ? ", " : ""));
+		mt_buf_put(out, mt_bytes_str(out->pos > 0 ? ", " : ""));
 		mt_buf_put(out, word);
-		last = word;
 	}
 }
 
@@ -515,4 +536,12 @@ void mt_schema_listener_defaults(struct mt_bytes name, struct mt_listener_settin
 	memset(out, 0, sizeof(*out));
 	memcpy(out->name, name.data, name.len);
 	store_defaults(MT_SCOPE_LISTENER, out);
+}
+
+void mt_schema_subtree_defaults(struct mt_bytes name, struct mt_subtree_settings *out)
+{
+	MT_CHECK(name.len < sizeof(out->name));
+	memset(out, 0, sizeof(*out));
+	memcpy(out->name, name.data, name.len);
+	store_defaults(MT_SCOPE_SUBTREE, out);
 }

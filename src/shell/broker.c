@@ -10,6 +10,7 @@
 #include "shell/directory.h"
 #include "shell/provision.h"
 #include "shell/pump.h"
+#include "topic/retained.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -29,6 +30,7 @@ struct mt_broker {
 	struct mt_api *api;
 	struct mt_admin_server *admin;
 	char admin_path[4096 + 16];
+	struct mt_retained_subtree subtrees[MT_SUBTREES_MAX];
 	struct mt_offer offers[MT_LISTENERS_MAX];
 	struct mt_core_limits limits[MT_LISTENERS_MAX];
 	mt_time started_ns;
@@ -125,6 +127,18 @@ static struct mt_core_limits core_limits_of(const struct mt_limits *limits)
 				       .connect_ns = limits->connect_ns};
 }
 
+static void fill_subtrees(struct mt_broker *broker, struct mt_core_limits *limits)
+{
+	const struct mt_settings *settings = &broker->settings;
+	for (uint32_t i = 0; i < settings->subtree_count; i++)
+		broker->subtrees[i] = (struct mt_retained_subtree){
+			.filter = mt_bytes_str(settings->subtrees[i].filter),
+			.count_max = settings->subtrees[i].count,
+			.bytes_max = settings->subtrees[i].bytes};
+	limits->subtrees = broker->subtrees;
+	limits->subtree_count = settings->subtree_count;
+}
+
 static enum mt_status open_core(struct mt_broker *broker, const struct trouble *trouble)
 {
 	struct mt_core_settings settings = {
@@ -138,6 +152,7 @@ static enum mt_status open_core(struct mt_broker *broker, const struct trouble *
 		.is_payload_checked = broker->settings.is_payload_checked,
 		.response_topic = broker->settings.response_topic,
 	};
+	fill_subtrees(broker, &settings.limits);
 	broker->pump.core = mt_core_create(&settings, broker->policy, mt_clock_now());
 	mt_policy_unref(&broker->policy);
 	return broker->pump.core ? MT_OK

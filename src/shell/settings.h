@@ -78,11 +78,23 @@ struct mt_listener_settings {
 	uint64_t own_limits;	    /* bits: by place in struct mt_limits, in steps of 4 bytes */
 };
 
+#define MT_SUBTREES_MAX 16
+
+/* What a part of the topics may retain. */
+struct mt_subtree_settings {
+	char name[MT_LISTENER_NAME_BYTES];
+	char filter[256];
+	uint32_t count; /* 0: no limit */
+	uint64_t bytes; /* 0: no limit */
+};
+
 struct mt_settings {
 	char state_path[4096];
 	struct mt_listener_settings listeners[MT_LISTENERS_MAX];
 	uint32_t listener_count;
 	struct mt_limits limits;
+	struct mt_subtree_settings subtrees[MT_SUBTREES_MAX];
+	uint32_t subtree_count;
 	uint32_t hash_threads;	     /* password workers, 1..8 */
 	mt_time sys_interval_ns;     /* of $SYS; 0: off */
 	bool is_payload_checked;     /* check_payload_format */

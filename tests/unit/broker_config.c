@@ -91,6 +91,21 @@ static void listeners_have_limits_of_their_own(void **state)
 		     "--set listeners.tls.limits.inflight", "1..65535");
 }
 
+static void parts_of_the_topics_retain_less(void **state)
+{
+	(void)state;
+	expect_good(parse_set("retained:\n  sensors:\n    filter: sensors/#\n    count: 10\n",
+			      "retained.sensors.bytes=2KiB"));
+	assert_int_equal(settings.subtree_count, 1);
+	assert_string_equal(settings.subtrees[0].filter, "sensors/#");
+	assert_int_equal(settings.subtrees[0].count, 10);
+	assert_int_equal(settings.subtrees[0].bytes, 2048);
+	expect_fault(parse("retained:\n  s:\n    count: 10\n"), "retained.s", "filter");
+	expect_fault(parse("retained:\n  s:\n    filter: a/#/b\n    count: 1\n"), "retained.s",
+		     "filter");
+	expect_fault(parse("retained:\n  s:\n    filter: a/#\n"), "retained.s", "no limit");
+}
+
 static void defaults_are_one_tls_listener(void **state)
 {
 	(void)state;
@@ -548,6 +563,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(listeners_offer_what_they_are_told),
 		cmocka_unit_test(listeners_have_limits_of_their_own),
+		cmocka_unit_test(parts_of_the_topics_retain_less),
 		cmocka_unit_test(defaults_are_one_tls_listener),
 		cmocka_unit_test(every_value_reaches_its_field),
 		cmocka_unit_test(lists_paths_and_modes),
