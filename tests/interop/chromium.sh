@@ -2,7 +2,7 @@
 # Does a page in a browser publish and subscribe over wss: MQTT.js in headless Chromium, from an origin that is listed; not
 # from another, and not when the CA is unknown.
 . "$(dirname "$0")/common.sh"
-need npm node chromium
+need npm chromium
 modules=$("$here/tools/node-modules" 2>"$tmp/why") || {
 	echo "skip chromium.sh: $(tail -n 1 "$tmp/why")"
 	exit 0
@@ -18,7 +18,8 @@ mortise role allow page both 'page/#' >/dev/null
 mortise user grant jo page >/dev/null
 
 browse() {
-	timeout 120 node "$here/tests/interop/chromium_page.cjs" "$modules" "$(command -v chromium)" "$state/tls/server.pem" \
+	# The driver wants a Node newer than Debian's.
+	timeout 120 "$modules"/node20-*/bin/node "$here/tests/interop/chromium_page.cjs" "$modules" "$(command -v chromium)" "$state/tls/server.pem" \
 		"wss://localhost:$(port_of wss)/mqtt" jo "a password of jo" https://site.example https://other.example
 }
 refused_is_logged() { grep 'websocket' "$log" | grep -q 'pages of this origin may not connect'; }
