@@ -2,12 +2,28 @@
  * relies on. */
 #include "broker/config.h"
 #include "io/listen.h"
+#include "policy/rule.h"
+#include "ws/upgrade.h"
 
 #include <stdint.h>
 
 static struct mt_settings settings;
 static struct mt_settings again;
 static struct mt_report report;
+
+/* What the list became can be read again, item by item. */
+static void check_list(struct mt_bytes list, bool is_of_networks)
+{
+	while (list.len > 0) {
+		const uint8_t *comma = memchr(list.data, ',', list.len);
+		struct mt_bytes item = list;
+		struct mt_network network;
+		item.len = comma ? (size_t)(comma - list.data) : list.len;
+		MT_CHECK(is_of_networks ? mt_network_parse(item, &network)
+					: mt_upgrade_is_origin(item));
+		list = mt_bytes_from(list, comma ? item.len + 1 : item.len);
+	}
+}
 
 static void check_listener(const struct mt_listener_settings *listener)
 {
@@ -18,6 +34,10 @@ static void check_listener(const struct mt_listener_settings *listener)
 		 MT_OK);
 	MT_CHECK(listener->is_tls || listener->is_insecure_allowed ||
 		 mt_endpoint_is_loopback(&endpoint));
+	MT_CHECK(endpoint.is_unix || (listener->owner[0] == '\0' && listener->group[0] == '\0'));
+	MT_CHECK(listener->web_path[0] == '/' && listener->mode <= 0777);
+	check_list(mt_bytes_str(listener->origins), false);
+	check_list(mt_bytes_str(listener->proxies), true);
 	MT_CHECK((listener->certificate_path[0] == '\0') == (listener->key_path[0] == '\0'));
 }
 
