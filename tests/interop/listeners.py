@@ -167,7 +167,7 @@ def test_share_of_an_address():
     with dial("proxied") as connection:
         connection.sendall(V1.replace(b"100.7", b"100.1"))
         expect_ended(connection)
-    await_true(lambda: is_logged("too many connections", "198.51.100.1:4711"))
+    await_true(lambda: is_logged("connections_per_address", "198.51.100.1:4711"))
     for connection in open_connections:
         connection.close()
 
