@@ -181,10 +181,11 @@ static bool open_session(struct mt_client *client, const struct mt_connack *conn
 	client->phase = MT_CLIENT_OPEN;
 	client->connect_by_ns = MT_TIME_NEVER;
 	client->has_session = outlives_connection(client);
-	if (!connack->is_session_present) {
+	if (!connack->is_session_present)
 		memset(client->held, 0, sizeof(client->held));
-		client->held_count = 0;
-	}
+	/* The quota begins anew with each connection (section 4.9). */
+	memset(client->pending, 0, sizeof(client->pending));
+	client->pending_count = 0;
 	*out = (struct mt_client_event){.type = MT_CLIENT_CONNECTED,
 					.is_session_present = connack->is_session_present,
 					.props = &client->props};
@@ -215,18 +216,30 @@ static bool on_connack(struct mt_client *client, const struct mt_frame *frame,
 	return open_session(client, &connack, out);
 }
 
-static bool is_held(const struct mt_client *client, uint16_t id)
+static bool has_id(const uint8_t *set, uint16_t id)
 {
-	return client->held[id / 8] & (1u << (id % 8));
+	return set[id / 8] & (1u << (id % 8));
 }
 
-static void hold(struct mt_client *client, uint16_t id, bool is_wanted)
+static void set_id(uint8_t *set, uint16_t id, bool is_in)
 {
 	uint8_t bit = (uint8_t)(1u << (id % 8));
-	if (is_held(client, id) == is_wanted)
-		return;
-	client->held[id / 8] ^= bit;
-	client->held_count = is_wanted ? client->held_count + 1 : client->held_count - 1;
+	if (has_id(set, id) != is_in)
+		set[id / 8] ^= bit;
+}
+
+static void hold(struct mt_client *client, uint16_t id)
+{
+	client->pending_count += !has_id(client->pending, id);
+	set_id(client->pending, id, true);
+	set_id(client->held, id, true);
+}
+
+static void release(struct mt_client *client, uint16_t id)
+{
+	client->pending_count -= has_id(client->pending, id);
+	set_id(client->pending, id, false);
+	set_id(client->held, id, false);
 }
 
 static enum mt_status set_alias(struct mt_client *client, struct mt_alias *alias,
@@ -266,9 +279,9 @@ static enum mt_status check_window(const struct mt_client *client, const struct 
 {
 	if (publish->qos == 0 || !is_v5(client))
 		return MT_OK;
-	if (publish->qos == 2 && is_held(client, publish->packet_id))
+	if (publish->qos == 2 && has_id(client->pending, publish->packet_id))
 		return MT_OK;
-	if (client->held_count < client->settings.limits.receive_max)
+	if (client->pending_count < client->settings.limits.receive_max)
 		return MT_OK;
 	return mt_violate(why, "MQTT-3.3.4-7", MT_REASON_RECEIVE_MAXIMUM_EXCEEDED, 0);
 }
@@ -278,15 +291,15 @@ static bool deliver(struct mt_client *client, struct mt_publish *publish,
 {
 	struct mt_ack ack = {.type = publish->qos == 1 ? MT_PACKET_PUBACK : MT_PACKET_PUBREC,
 			     .packet_id = publish->packet_id};
-	bool is_duplicate = publish->qos == 2 && is_held(client, publish->packet_id);
+	bool is_duplicate = publish->qos == 2 && has_id(client->held, publish->packet_id);
 	if (publish->qos > 0)
 		client->owed = ack;
+	if (publish->qos == 2)
+		hold(client, publish->packet_id);
 	if (is_duplicate) {
 		mt_client_settle(client);
 		return false;
 	}
-	if (publish->qos == 2)
-		hold(client, publish->packet_id, true);
 	*out = (struct mt_client_event){.type = MT_CLIENT_MESSAGE,
 					.id = publish->packet_id,
 					.message = *publish,
@@ -319,9 +332,9 @@ static bool on_publish(struct mt_client *client, const struct mt_frame *frame,
 static void on_pubrel(struct mt_client *client, const struct mt_ack *ack)
 {
 	struct mt_ack answer = {.type = MT_PACKET_PUBCOMP, .packet_id = ack->packet_id};
-	if (!is_held(client, ack->packet_id))
+	if (!has_id(client->held, ack->packet_id))
 		answer.reason = MT_REASON_PACKET_IDENTIFIER_NOT_FOUND;
-	hold(client, ack->packet_id, false);
+	release(client, ack->packet_id);
 	mt_client_put_ack(client, &answer);
 }
 

@@ -76,8 +76,9 @@ struct mt_client {
 	struct mt_list flying;
 	struct mt_list done;
 
-	uint8_t held[8192]; /* bit per id: QoS 2 messages received and not released */
-	uint32_t held_count;
+	uint8_t held[8192];    /* bit per id: QoS 2 messages received and not released */
+	uint8_t pending[8192]; /* those received on this connection: they count for the window */
+	uint32_t pending_count;
 	struct mt_alias *aliases; /* of this connection; topic_alias_max entries */
 
 	mt_time connect_by_ns;

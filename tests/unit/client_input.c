@@ -121,6 +121,36 @@ static void receive_maximum_binds_the_server(void **state)
 	end(world);
 }
 
+/* The quota begins anew with each connection (section 4.9): an id whose exchange the server gave up
+ * in between does not count, one that is repeated does. */
+static void receive_maximum_begins_anew(void **state)
+{
+	struct mt_client_settings settings = settings_of(MT_VERSION_5);
+	struct world *world;
+	(void)state;
+	SPEC(MQTT5, "4.9.0-1");
+	settings.limits.receive_max = 1;
+	settings.connect.props.present = MT_PROP_BIT(SESSION_EXPIRY_INTERVAL);
+	settings.connect.props.session_expiry_s = 600;
+	world = begin(&settings);
+	skip_sent(world);
+	give(world, "20 03 00 00 00 34 07 0001 74 0001 00 70");
+	expect_event(world, MT_CLIENT_CONNECTED);
+	expect_event(world, MT_CLIENT_MESSAGE);
+	expect_none(world);
+	reconnect(world, "20 03 01 00 00");
+	give(world, "34 07 0001 74 0002 00 70");
+	expect_event(world, MT_CLIENT_MESSAGE);
+	expect_none(world);
+	expect_sent(world, "50 02 0002");
+	give(world, "62 02 0002 3c 07 0001 74 0001 00 70");
+	expect_none(world);
+	expect_sent(world, "70 02 0002 50 02 0001");
+	give(world, "34 07 0001 74 0003 00 70");
+	expect_violation(world, "MQTT-3.3.4-7");
+	end(world);
+}
+
 static void aliases_of_the_server_work(void **state)
 {
 	struct world *world = begin_open(MT_VERSION_5);
@@ -271,6 +301,7 @@ int main(void)
 		cmocka_unit_test(messages_are_acknowledged_when_taken),
 		cmocka_unit_test(qos_2_message_comes_once),
 		cmocka_unit_test(receive_maximum_binds_the_server),
+		cmocka_unit_test(receive_maximum_begins_anew),
 		cmocka_unit_test(aliases_of_the_server_work),
 		cmocka_unit_test(too_large_is_refused_by_its_header),
 		cmocka_unit_test(pieces_are_put_together),
