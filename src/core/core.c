@@ -63,8 +63,11 @@ static void end_sessions(struct mt_core *core)
 static void drop_tickets(struct mt_core *core)
 {
 	struct mt_list *link;
-	while ((link = mt_list_first(&core->tickets)))
-		mt_ticket_settle(core, MT_LIST_ITEM(link, struct mt_ticket, link), true);
+	while ((link = mt_list_first(&core->tickets))) {
+		struct mt_ticket *ticket = MT_LIST_ITEM(link, struct mt_ticket, link);
+		ticket->is_distribution_due = false; /* to nobody any more */
+		mt_ticket_settle(core, ticket, true);
+	}
 }
 
 void mt_core_destroy(struct mt_core **core)

@@ -190,7 +190,7 @@ static mt_time deadline_of(const struct mt_peer *peer)
 		due = mt_throttle_due(peer);
 	if (due != MT_TIME_NEVER)
 		return due;
-	if (peer->keep_alive_s == 0)
+	if (peer->keep_alive_s == 0 || peer->pauses & MT_PAUSE_STORE)
 		return MT_TIME_NEVER;
 	return peer->input_ns + peer->keep_alive_s * (MT_SECOND * 3 / 2);
 }

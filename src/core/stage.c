@@ -71,13 +71,19 @@ static bool resolve_alias(struct mt_core *core, struct mt_peer *peer, struct mt_
 	return true;
 }
 
-/* More unacknowledged PUBLISHes than were announced ([MQTT-3.3.4-8]); 3.1.1 has no number, the same
- * bound holds. A QoS 2 message counts by its id, from PUBLISH to PUBREL; its held PUBREC is bounded
- * as well, for a PUBREL may come too early. */
-static bool is_over_quota(const struct mt_peer *peer)
+/*
+ * More unacknowledged PUBLISHes than were announced ([MQTT-3.3.4-8]). A QoS 2 message counts by its
+ * id, from PUBLISH to PUBREL; its held PUBREC is bounded as well, for a PUBREL may come too early.
+ * 3.1.1 is told no number: what waits for the store is bounded by not reading on
+ * (mt_ticket_answer), the ids by the queue of a session.
+ */
+static bool is_over_quota(const struct mt_core *core, const struct mt_peer *peer)
 {
 	uint32_t most = peer->facts.limits->inflight;
-	return peer->acks.count >= most || peer->acks.final_count + peer->session->in.count >= most;
+	uint32_t count = peer->acks.final_count + peer->session->in.count;
+	if (peer->version == MT_VERSION_5)
+		return peer->acks.count >= most || count >= most;
+	return count >= most && count >= core->settings.limits.queue_messages;
 }
 
 /* A QoS 2 message that came before is not passed on again ([MQTT-4.3.3-10]); it is only answered
@@ -169,8 +175,9 @@ static void hand_over_in_turn(struct mt_core *core, const struct mt_receiver *me
 	mt_deliver(core, chosen->session, &outgoing, held);
 }
 
+/* except: a session that gets nothing; NULL: none. */
 static void distribute(struct mt_core *core, const struct mt_route *route, struct mt_msg *msg,
-		       struct mt_list *held)
+		       struct mt_list *held, const struct mt_session *except)
 {
 	uint32_t end;
 	mt_encoding_begin(core);
@@ -182,7 +189,7 @@ static void distribute(struct mt_core *core, const struct mt_route *route, struc
 			       route->receivers[end].group == receiver->group)
 				end++;
 			hand_over_in_turn(core, receiver, end - i, msg, held);
-		} else {
+		} else if (receiver->session != except) {
 			struct mt_outgoing outgoing = mt_outgoing_to(receiver, msg);
 			mt_deliver(core, receiver->session, &outgoing, held);
 		}
@@ -217,10 +224,23 @@ static struct mt_msg *make_msg(struct mt_core *core, const struct mt_peer *peer,
 	return msg;
 }
 
-/* A message that must outlive us and is acknowledged waits for the store. */
-static bool needs_store(const struct mt_publish *publish, const struct mt_route *route)
+/* A message that must outlive us and is acknowledged waits for the store; and one of QoS 2 behind
+ * another that does, for their order. */
+static bool needs_store(const struct step *step)
 {
-	return publish->qos > 0 && (publish->is_retain || route->has_keepers);
+	const struct mt_publish *publish = &step->publish;
+	if (publish->qos == 0)
+		return false;
+	return publish->is_retain || step->route->has_keepers ||
+	       (publish->qos == 2 && step->peer->session->unstored_count > 0 &&
+		step->route->receiver_count > 0);
+}
+
+/* QoS 2 waits for the store: were it refused there, its author would send it again. */
+static void put_off(struct step *step)
+{
+	step->ticket->is_distribution_due = true;
+	step->peer->session->unstored_count++;
 }
 
 /* From here on the message is accepted. 0, or the reason why it is not after all; then nothing has
@@ -233,7 +253,7 @@ static uint8_t accept(struct mt_core *core, struct step *step)
 	step->msg = make_msg(core, step->peer, publish);
 	if (!step->msg)
 		return MT_REASON_QUOTA_EXCEEDED;
-	if (needs_store(publish, step->route)) {
+	if (needs_store(step)) {
 		step->ticket = mt_ticket_open(core, step->peer, step->msg, publish->packet_id);
 		if (!step->ticket)
 			return MT_REASON_QUOTA_EXCEEDED;
@@ -246,7 +266,11 @@ static uint8_t accept(struct mt_core *core, struct step *step)
 			step->ticket->is_retained_changed = false;
 		return MT_REASON_QUOTA_EXCEEDED;
 	}
-	distribute(core, step->route, step->msg, step->ticket ? &step->ticket->held : NULL);
+	if (step->ticket && publish->qos == 2)
+		put_off(step);
+	else
+		distribute(core, step->route, step->msg, step->ticket ? &step->ticket->held : NULL,
+			   NULL);
 	core->publisher = NULL;
 	return step->route->receiver_count > 0 ? MT_REASON_SUCCESS : nobody;
 }
@@ -290,7 +314,7 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 		mt_ticket_answer_again(core, peer, publish);
 		return;
 	}
-	if (publish->qos > 0 && is_over_quota(peer)) {
+	if (publish->qos > 0 && is_over_quota(core, peer)) {
 		mt_limit_meet(core, peer, MT_LIMIT_INFLIGHT);
 		violate(core, peer, "MQTT-3.3.4-8", MT_REASON_RECEIVE_MAXIMUM_EXCEEDED);
 		return;
@@ -320,6 +344,34 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 	pass_on(core, &step);
 }
 
+/* An author that is away: is there a subscription of its own that lets its messages back? */
+static bool wants_own(struct mt_session *author, struct mt_bytes topic)
+{
+	struct mt_list *link;
+	for (link = author->subs.next; link != &author->subs; link = link->next) {
+		const struct mt_sub *sub = MT_LIST_ITEM(link, struct mt_sub, link);
+		if (!sub->options.is_no_local && mt_topic_matches(mt_sub_filter(sub), topic))
+			return true;
+	}
+	return false;
+}
+
+enum mt_status mt_stage_hand_over(struct mt_core *core, struct mt_ticket *ticket)
+{
+	struct mt_session *author = mt_pool_get(&core->sessions.pool, ticket->session);
+	struct mt_peer *peer = author ? mt_peer_get(core, author->conn) : NULL;
+	struct mt_bytes topic = mt_msg_topic(ticket->msg);
+	struct mt_route *route = mt_route_find(core, peer, topic);
+	bool is_away = author && !peer;
+	if (!route)
+		return MT_MEMORY;
+	core->publisher = peer;
+	distribute(core, route, ticket->msg, NULL,
+		   is_away && !wants_own(author, topic) ? author : NULL);
+	core->publisher = NULL;
+	return MT_OK;
+}
+
 void mt_stage_release(struct mt_core *core, struct mt_msg *msg)
 {
 	struct mt_route *route = mt_route_find(core, NULL, mt_msg_topic(msg));
@@ -328,5 +380,5 @@ void mt_stage_release(struct mt_core *core, struct mt_msg *msg)
 	if (msg->is_retain && retain(core, msg, NULL) != MT_OK)
 		core->counts.publishes_dropped++;
 	if (route)
-		distribute(core, route, msg, NULL);
+		distribute(core, route, msg, NULL, NULL);
 }

@@ -93,6 +93,7 @@ enum mt_pause {
 	MT_PAUSE_RECEIVER = 2, /* its messages fill another's queue */
 	MT_PAUSE_OUTPUT = 4,   /* it does not take the answers to what it sends */
 	MT_PAUSE_RATE = 8,     /* it publishes faster than it may */
+	MT_PAUSE_STORE = 16,   /* many of its messages wait for the store */
 };
 
 /* A retained message that a new subscription is still to get. */
@@ -207,6 +208,7 @@ struct mt_ticket {
 	struct mt_msg *msg;
 	struct mt_msg *replaced; /* the retained message before */
 	bool is_retained_changed;
+	bool is_distribution_due; /* once it is stored */
 	mt_conn conn;
 	mt_handle session;
 	uint16_t packet_id;
@@ -400,6 +402,8 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 /* A message of the broker itself or a will: retained if it says so, delivered to all; the author's
  * rights are the caller's business. */
 void mt_stage_release(struct mt_core *core, struct mt_msg *msg);
+/* A message that had to be stored before anybody gets it. MT_MEMORY: nobody got it. */
+MT_MUST_USE enum mt_status mt_stage_hand_over(struct mt_core *core, struct mt_ticket *ticket);
 
 /* ---- route.c ---- */
 /* Who gets what `peer` (NULL: the broker) publishes on topic; valid until the next change of

@@ -2,7 +2,8 @@
  * Acknowledgements and the store: a ticket per message that must be durable before its PUBACK or
  * PUBREC leaves.
  *
- *   stage: open -> STORE request ... stored -> settle -> the held acknowledgement leaves, in order
+ *   stage: open -> STORE request ... stored -> settle -> QoS 2 is handed over, the held
+ * acknowledgement leaves, in order
  *   not stored: waiting deliveries of the message are taken back, the former retained message
  * returns, the answer is 0x97
  */
@@ -37,6 +38,11 @@ static uint8_t answer_type(uint8_t qos)
 	return qos == 1 ? MT_PACKET_PUBACK : MT_PACKET_PUBREC;
 }
 
+static bool is_holding_many(const struct mt_peer *peer)
+{
+	return peer->acks.count >= peer->facts.limits->inflight;
+}
+
 static void hold(struct mt_core *core, struct mt_peer *peer, const struct mt_held_ack *ack)
 {
 	if (ack->ticket == 0 && peer->acks.count == 0) {
@@ -45,6 +51,8 @@ static void hold(struct mt_core *core, struct mt_peer *peer, const struct mt_hel
 	}
 	if (mt_acks_push(&peer->acks, *ack) != MT_OK)
 		mt_peer_abandon(core, peer);
+	else if (peer->version != MT_VERSION_5 && is_holding_many(peer))
+		mt_peer_pause(core, peer, MT_PAUSE_STORE);
 }
 
 void mt_ticket_answer(struct mt_core *core, struct mt_peer *peer, struct mt_ticket *ticket,
@@ -88,6 +96,12 @@ void mt_ticket_flush(struct mt_core *core, struct mt_peer *peer)
 	struct mt_held_ack ack;
 	while (mt_acks_pop(&peer->acks, &ack))
 		mt_ack_send(core, peer, ack.type, ack.packet_id, ack.reason);
+	if (!(peer->pauses & MT_PAUSE_STORE) || is_holding_many(peer))
+		return;
+	/* The time it was not listened to does not count against its keep-alive. */
+	peer->input_ns = core->now.mono_ns;
+	mt_peer_go_on(core, peer, MT_PAUSE_STORE);
+	mt_peer_arm(core, peer);
 }
 
 /* The next ticket behind this one that changed the same retained message; NULL: none. */
@@ -157,6 +171,13 @@ static void free_ticket(struct mt_core *core, struct mt_ticket *ticket)
 void mt_ticket_settle(struct mt_core *core, struct mt_ticket *ticket, bool is_stored)
 {
 	struct mt_peer *peer = mt_peer_get(core, ticket->conn);
+	if (ticket->is_distribution_due) {
+		struct mt_session *author = mt_pool_get(&core->sessions.pool, ticket->session);
+		if (author)
+			author->unstored_count--;
+		if (is_stored)
+			is_stored = mt_stage_hand_over(core, ticket) == MT_OK;
+	}
 	if (!is_stored)
 		take_back(core, ticket);
 	if (peer && peer->phase == MT_PHASE_OPEN) {

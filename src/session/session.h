@@ -45,7 +45,8 @@ struct mt_session {
 	uint16_t keep_alive_s;
 	uint16_t port;
 	uint8_t version;
-	const char *listener; /* static */
+	uint32_t unstored_count; /* its QoS 2 messages that nobody gets before they are stored */
+	const char *listener;	 /* static */
 };
 
 /* Who a session is for; bytes are copied. */

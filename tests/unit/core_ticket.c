@@ -110,6 +110,131 @@ static void the_whole_window_may_wait_for_the_store(void **state)
 	}
 }
 
+/* Exactly once: nobody gets a message of QoS 2 that its author may have to send again because it
+ * could not be stored. */
+static void nobody_gets_qos_2_before_it_is_stored(void **state)
+{
+	struct mt_publish again = {.qos = 2,
+				   .is_dup = true,
+				   .packet_id = 5,
+				   .topic = mt_bytes_str("t"),
+				   .payload = mt_bytes_str("m")};
+	struct world world;
+	struct world_conn *a, *b;
+	(void)state;
+	SPEC(MQTT5, "4.3.3-10");
+	world_open(&world);
+	b = world_client(&world, MT_VERSION_5, "b", false);
+	world_subscribe(&world, b, "t", 0);
+	a = world_client(&world, MT_VERSION_3_1_1, "a", false);
+	world.is_store_held = true;
+	world_publish(&world, a, "t", "m", 2, false, 5);
+	assert_true(world_is_quiet(b));
+	settle(&world, 0, MT_SYSTEM);
+	assert_true(a->is_closed);
+	a = world_dial(&world, "open");
+	world_connect(&world, a, MT_VERSION_3_1_1, "a", false);
+	world_send_publish(&world, a, &again);
+	assert_true(world_is_quiet(b));
+	settle(&world, 1, MT_OK);
+	world_take_ack(a, MT_PACKET_PUBREC, 5);
+	world_expect(b, "t", "m");
+	assert_true(world_is_quiet(b));
+	world_close(&world);
+}
+
+/* Only the first needs the store; the second may not pass it. */
+static void qos_2_keeps_its_order_behind_the_store(void **state)
+{
+	struct world world;
+	struct world_conn *a, *b;
+	(void)state;
+	SPEC(MQTT5, "4.6.0-5");
+	world_open(&world);
+	b = world_client(&world, MT_VERSION_5, "b", true);
+	world_subscribe(&world, b, "t", 0);
+	a = world_client(&world, MT_VERSION_5, "a", true);
+	world.is_store_held = true;
+	world_publish(&world, a, "t", "first", 2, true, 5);
+	world_publish(&world, a, "t", "second", 2, false, 6);
+	assert_true(world_is_quiet(b));
+	assert_int_equal(world.ticket_count, 2);
+	settle(&world, 0, MT_OK);
+	settle(&world, 1, MT_OK);
+	world_expect(b, "t", "first");
+	world_expect(b, "t", "second");
+	world_publish(&world, a, "t", "third", 2, false, 7);
+	world_expect(b, "t", "third");
+	assert_int_equal(world.ticket_count, 2);
+	world_close(&world);
+}
+
+/* Its author left before it was stored; no local still means its author. */
+static void what_is_stored_late_is_delivered_all_the_same(void **state)
+{
+	struct mt_sub_options no_local = {.qos = 2, .is_no_local = true};
+	struct world world;
+	struct world_conn *a, *b;
+	(void)state;
+	world_open(&world);
+	b = world_client(&world, MT_VERSION_5, "b", false);
+	world_subscribe(&world, b, "t", 2);
+	a = world_client(&world, MT_VERSION_5, "a", false);
+	world_subscribe_with(&world, a, "t", &no_local, 0);
+	world.is_store_held = true;
+	world_publish(&world, a, "t", "m", 2, false, 5);
+	world_cut(&world, a);
+	settle(&world, 0, MT_OK);
+	world_expect(b, "t", "m");
+	a = world_dial(&world, "open");
+	world_connect(&world, a, MT_VERSION_5, "a", false);
+	assert_true(world_is_quiet(a));
+	world_close(&world);
+}
+
+/* 3.1.1 is told no number: more than that are not read while the store takes its time, and none is
+ * lost. */
+static void a_client_without_a_number_waits_for_the_store(void **state)
+{
+	struct world world;
+	struct world_conn *a;
+	(void)state;
+	SPEC(MQTT3, "4.6.0-2");
+	world_open(&world);
+	a = world_client(&world, MT_VERSION_3_1_1, "a", true);
+	world.is_store_held = true;
+	for (uint16_t id = 1; id <= 30; id++)
+		world_publish(&world, a, "r", "m", 1, true, id);
+	assert_false(a->is_closed);
+	assert_true(a->is_paused);
+	assert_int_equal(world.ticket_count, world_settings().limits.inflight);
+	for (uint32_t i = 0; i < world.ticket_count; i++)
+		settle(&world, i, MT_OK);
+	assert_false(a->is_paused);
+	for (uint16_t id = 1; id <= 30; id++)
+		world_take_ack(a, MT_PACKET_PUBACK, id);
+	world_close(&world);
+}
+
+/* Its QoS 2 ids between PUBREC and PUBREL are bounded by the queue of a session. */
+static void ids_of_a_client_without_a_number_are_bounded(void **state)
+{
+	uint32_t most = world_settings().limits.queue_messages;
+	struct world world;
+	struct world_conn *a;
+	(void)state;
+	world_open(&world);
+	a = world_client(&world, MT_VERSION_3_1_1, "a", true);
+	for (uint16_t id = 1; id <= most; id++) {
+		world_publish(&world, a, "r", "m", 2, false, id);
+		world_take_ack(a, MT_PACKET_PUBREC, id);
+	}
+	assert_false(a->is_closed);
+	world_publish(&world, a, "r", "m", 2, false, (uint16_t)(most + 1));
+	assert_true(a->is_closed);
+	world_close(&world);
+}
+
 /* PUBLISH and PUBREL of one id again and again while the store stands still: bounded. */
 static void early_releases_pile_nothing_up(void **state)
 {
@@ -159,6 +284,11 @@ int main(void)
 		cmocka_unit_test(last_stored_retained_message_stays),
 		cmocka_unit_test(newer_retained_message_without_ticket_stays),
 		cmocka_unit_test(the_whole_window_may_wait_for_the_store),
+		cmocka_unit_test(nobody_gets_qos_2_before_it_is_stored),
+		cmocka_unit_test(qos_2_keeps_its_order_behind_the_store),
+		cmocka_unit_test(what_is_stored_late_is_delivered_all_the_same),
+		cmocka_unit_test(a_client_without_a_number_waits_for_the_store),
+		cmocka_unit_test(ids_of_a_client_without_a_number_are_bounded),
 		cmocka_unit_test(early_releases_pile_nothing_up),
 		cmocka_unit_test(refusals_that_wait_count),
 	};
