@@ -36,9 +36,9 @@ spec-check: spec-tags ## the matrix agrees with the tests
 		{ echo "docs/reference/conformance.md is out of date; run make spec"; exit 1; }
 
 STATIC := layers lint sizes docs-check
-TESTS := unit spec-tests model interop threats
+TESTS := unit spec-tests model sim interop threats
 ifeq ($(V),release)
-TESTS := unit spec-tests model proof fuzz-smoke interop threats
+TESTS := unit spec-tests model sim proof fuzz-smoke interop threats
 endif
 
 check: ## everything before a change lands; ends with `N passed, N failed`

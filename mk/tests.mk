@@ -57,3 +57,15 @@ threats: all ## run the scripts of tests/threats against the products of variant
 proof: ## search the Spin models of spec/models, and find their planted errors
 	tools/run-tests tests/proof/models.sh
 .PHONY: unit spec-tests model proof fuzz-targets fuzz-smoke interop threats
+
+# The simulator: one program of all files of tests/sim.
+SIM := $(B)/tests/sim/sim
+SIM_SRC := $(wildcard tests/sim/*.c)
+$(SIM): $(SIM_SRC) $(wildcard tests/sim/*.h) $(B)/liball.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -o $@ $(SIM_SRC) $(B)/liball.a $(LDFLAGS) $(LIBS_all)
+
+sim: $(SIM) ## the simulator: SIM_COUNT seeds (1000), or SEED=n alone and at length
+	$(if $(SEED),$(SIM) --from $(SEED) --count 1 --verbose,MT_BUILD=$(B) tools/run-tests -t 3600 tests/sim/sim.sh)
+.PHONY: sim

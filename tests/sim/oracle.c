@@ -1,0 +1,197 @@
+/*
+ * What must hold whatever happens. It looks at what clients are given and told, never into the
+ * core.
+ *
+ *   QoS 0 at most once, 2 exactly once; order per publisher, topic and QoS; what was acknowledged
+ * reaches every subscription that was there before and stayed; nothing comes that the naive policy
+ * denied all the while it was on its way out.
+ */
+#include "sim.h"
+
+static bool was_permitted_to_receive(const struct sim *sim, const struct device *device,
+				     const char *topic, uint32_t first, uint32_t last)
+{
+	for (uint32_t epoch = first; epoch <= last; epoch++)
+		if (naive_receive(&sim->policies[epoch][device->user], topic))
+			return true;
+	return false;
+}
+
+static bool was_permitted_to_publish(const struct sim *sim, const struct message *message)
+{
+	uint32_t user = sim->devices[message->publisher].user;
+	for (uint32_t epoch = message->epoch; epoch <= sim->epoch; epoch++)
+		if (naive_publish(&sim->policies[epoch][user], topic_names[message->topic],
+				  message->qos))
+			return true;
+	return false;
+}
+
+static bool is_subscribed(const struct device *device, const char *topic)
+{
+	for (uint32_t i = 0; i < FILTERS; i++)
+		if (device->subs[i].is_wanted &&
+		    naive_matches(plain_filter(filter_names[i]), topic))
+			return true;
+	return false;
+}
+
+static void check_once(struct sim *sim, struct device *device, const struct message *message,
+		       uint8_t qos)
+{
+	bool is_twins = device->is_twin || sim->devices[message->publisher].is_twin;
+	bool is_shared = topic_names[message->topic][0] == 's';
+	if (is_twins || is_shared || message->is_repeatable ||
+	    message->received[device - sim->devices] == 0)
+		return;
+	if (message->qos == 0 || message->qos == 2)
+		if (qos != 1)
+			sim_fail(sim, "%s gets message %u of QoS %u again", device->id,
+				 (unsigned)(message - sim->messages), message->qos);
+}
+
+static void check_order(struct sim *sim, struct device *device, const struct message *message,
+			uint8_t qos)
+{
+	uint32_t index = (uint32_t)(device - sim->devices);
+	uint32_t *last =
+		&sim->last_first[index][message->publisher][message->topic][message->qos * 3 + qos];
+	if (device->is_twin || sim->devices[message->publisher].is_twin ||
+	    topic_names[message->topic][0] == 's' || message->received[index] > 0 ||
+	    message->is_unordered)
+		return;
+	if (message->sequence <= *last)
+		sim_fail(sim, "%s gets message %u (sequence %u) behind sequence %u", device->id,
+			 (unsigned)(message - sim->messages), message->sequence, *last);
+	*last = message->sequence;
+}
+
+static struct message *find(struct sim *sim, const struct mt_publish *publish)
+{
+	unsigned index = 0, sequence = 0;
+	char text[32];
+	mt_bytes_cut(text, sizeof(text), publish->payload);
+	if (sscanf(text, "%u %u", &index, &sequence) != 2 || index >= sim->message_count ||
+	    sim->messages[index].sequence != sequence)
+		sim_fail(sim, "a payload that nobody published: %s", text);
+	return &sim->messages[index];
+}
+
+void oracle_received(struct sim *sim, struct device *device, const struct mt_publish *publish,
+		     uint32_t epoch_first, uint32_t epoch_last)
+{
+	char topic[64];
+	struct message *message;
+	mt_bytes_cut(topic, sizeof(topic), publish->topic);
+	sim->delivered++;
+	if (!was_permitted_to_receive(sim, device, topic, epoch_first, epoch_last))
+		sim_fail(sim, "%s gets %s, which it was denied from epoch %u to %u", device->id,
+			 topic, epoch_first, epoch_last);
+	if (!device->is_twin && !is_subscribed(device, topic))
+		sim_fail(sim, "%s gets %s without a subscription", device->id, topic);
+	if (mt_bytes_equal(publish->payload, mt_bytes_str("will")))
+		return;
+	message = find(sim, publish);
+	sim_say(sim, "%s: gets %u on %s, QoS %u%s%s", device->id,
+		(unsigned)(message - sim->messages), topic, publish->qos,
+		publish->is_retain ? ", retained" : "", publish->is_dup ? ", dup" : "");
+	if (strcmp(topic, topic_names[message->topic]) != 0)
+		sim_fail(sim, "message published to %s arrives on %s", topic_names[message->topic],
+			 topic);
+	if (publish->qos > message->qos)
+		sim_fail(sim, "QoS %u became %u", message->qos, publish->qos);
+	if (!was_permitted_to_publish(sim, message))
+		sim_fail(sim, "message %u was never permitted",
+			 (unsigned)(message - sim->messages));
+	/* What was retained comes as often as one subscribes. */
+	if (publish->is_retain)
+		return;
+	check_once(sim, device, message, publish->qos);
+	check_order(sim, device, message, publish->qos);
+	if (message->received[device - sim->devices] < UINT8_MAX)
+		message->received[device - sim->devices]++;
+}
+
+void oracle_published(struct sim *sim, struct device *device, uint16_t packet_id, uint8_t reason)
+{
+	uint8_t publisher = (uint8_t)(device - sim->devices);
+	for (uint32_t i = 0; i < sim->message_count; i++) {
+		struct message *message = &sim->messages[i];
+		if (message->publisher != publisher || message->qos == 0 ||
+		    message->packet_id != packet_id || message->state != MESSAGE_PENDING)
+			continue;
+		message->state = reason < 0x80 ? MESSAGE_DONE : MESSAGE_REFUSED;
+		sim_say(sim, "%s: message %u answered with 0x%02X", device->id, i, reason);
+		return;
+	}
+}
+
+/* A session that the server no longer had: subscriptions are gone, and what was not acknowledged is
+ * published anew. */
+void oracle_session(struct sim *sim, struct device *device, bool is_present)
+{
+	uint8_t publisher = (uint8_t)(device - sim->devices);
+	if (is_present)
+		return;
+	for (uint32_t i = 0; i < FILTERS; i++)
+		device->subs[i].since = 0;
+	for (uint32_t i = 0; i < sim->message_count; i++)
+		if (sim->messages[i].publisher == publisher &&
+		    sim->messages[i].state == MESSAGE_PENDING)
+			sim->messages[i].is_repeatable = true;
+}
+
+static void forgive_order(struct sim *sim, const struct device *device, uint8_t qos_max)
+{
+	uint8_t publisher = (uint8_t)(device - sim->devices);
+	for (uint32_t i = 0; i < sim->message_count; i++)
+		if (sim->messages[i].publisher == publisher && sim->messages[i].qos <= qos_max &&
+		    sim->messages[i].state == MESSAGE_PENDING)
+			sim->messages[i].is_unordered = true;
+}
+
+void oracle_refused(struct sim *sim, uint32_t user)
+{
+	for (uint32_t i = 0; i < DEVICES; i++)
+		if (user == USERS || sim->devices[i].user == user)
+			forgive_order(sim, &sim->devices[i], 2);
+}
+
+void oracle_disconnected(struct sim *sim, struct device *device)
+{
+	forgive_order(sim, device, 1);
+}
+
+/* It had this subscription before the message was published, has it still, and nobody touched the
+ * rules of either. */
+static bool is_owed(const struct sim *sim, const struct device *device,
+		    const struct message *message)
+{
+	const struct device *publisher = &sim->devices[message->publisher];
+	const char *topic = topic_names[message->topic];
+	if (message->state != MESSAGE_DONE || message->qos == 0 || publisher->is_twin ||
+	    sim->touched[publisher->user] >= message->step ||
+	    !naive_publish(&sim->policies[sim->epoch][publisher->user], topic, message->qos) ||
+	    !naive_receive(&sim->policies[sim->epoch][device->user], topic))
+		return false;
+	for (uint32_t i = 0; i < FILTERS; i++) {
+		const struct subscription *sub = &device->subs[i];
+		if (filter_names[i][0] != '$' && sub->since > 0 && sub->since < message->step &&
+		    sub->qos > 0 && sim->touched[device->user] < sub->since &&
+		    naive_matches(filter_names[i], topic))
+			return true;
+	}
+	return false;
+}
+
+void oracle_end(struct sim *sim)
+{
+	for (uint32_t d = 0; d < DEVICES; d++) {
+		struct device *device = &sim->devices[d];
+		for (uint32_t i = 0; i < sim->message_count && !device->is_twin; i++)
+			if (sim->messages[i].received[d] == 0 &&
+			    is_owed(sim, device, &sim->messages[i]))
+				sim_fail(sim, "%s never got message %u, which was acknowledged",
+					 device->id, i);
+	}
+}
