@@ -94,6 +94,7 @@ void mt_core_destroy(struct mt_core **core)
 	mt_routes_finish(old);
 	mt_policy_unref(&old->policy);
 	mt_requests_finish(old);
+	MT_CHECK(mt_mem_bytes(&old->mem) == 0);
 	free(old);
 }
 
