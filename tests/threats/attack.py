@@ -33,10 +33,18 @@ class Target(Broker):
 
     def __enter__(self):
         super().__enter__()
-        # What grows once, as it is first used, shall not count for an attack.
-        for way in BOTH:
-            self.serves(way)
+        try:
+            self.prepare()
+            # What grows once, as it is first used, shall not count for an attack.
+            for way in BOTH:
+                self.serves(way)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
+
+    def prepare(self):
+        """For targets that need more than their settings."""
 
     def attacker(self, way=PLAIN):
         return Attacker(self, way)
