@@ -29,7 +29,7 @@ class Target(Broker):
     """A broker whose listeners both let anybody in, as role `open`."""
 
     def __init__(self, *settings):
-        super().__init__("listeners.tls.anonymous=open", *settings)
+        super().__init__("listeners.tls.anonymous=open", "limits.connect_rate=off", *settings)
 
     def __enter__(self):
         super().__enter__()
@@ -101,7 +101,7 @@ class Target(Broker):
         attacker.close()
         self.serves(way)
 
-    def bounded(self, attack, kib, accounted=4096):
+    def bounded(self, attack, kib, accounted=131072):
         """The attack takes no more than so many KiB; made again, it adds nothing. (A pool keeps what it once was.)"""
         resident = self.resident_kib()
         attack()
