@@ -183,6 +183,10 @@ static inline void world_serve(struct world *world)
 			else
 				mt_core_stored(world->core, world->now, request.ticket, MT_OK);
 			break;
+		case MT_REQUEST_FORWARD:
+		case MT_REQUEST_MOVE:
+			fail_msg("%s", "this core is alone");
+			break;
 		case MT_REQUEST_AUDIT:
 			world->audit_count[request.audit->event]++;
 			world->last_audit = *request.audit;

@@ -86,19 +86,21 @@ void *mt_mem_take_promised(struct mt_mem *mem, size_t bytes)
 	return at;
 }
 
-void *mt_mem_take_shared(struct mt_mem *mem, size_t bytes)
+void *mt_mem_promise_shared(struct mt_mem *mem, size_t bytes)
 {
-	void *at;
+	void *at = malloc(bytes);
 	MT_CHECK(bytes > 0);
-	if (MT_UNLIKELY(!admits(mem, bytes)))
-		return NULL;
-	at = malloc(bytes);
 	if (MT_UNLIKELY(!at)) {
 		mem->refused_count++;
 		return NULL;
 	}
 	atomic_fetch_add_explicit(&mem->shared_bytes, bytes, memory_order_relaxed);
 	return at;
+}
+
+void *mt_mem_take_shared(struct mt_mem *mem, size_t bytes)
+{
+	return MT_LIKELY(admits(mem, bytes)) ? mt_mem_promise_shared(mem, bytes) : NULL;
 }
 
 void mt_mem_give_shared(struct mt_mem *mem, void *at, size_t bytes)

@@ -37,6 +37,8 @@ void mt_mem_give(struct mt_mem *mem, void *at, size_t bytes);
 MT_MUST_USE void *mt_mem_take_promised(struct mt_mem *mem, size_t bytes);
 /* A block that any thread may give back. */
 MT_MUST_USE void *mt_mem_take_shared(struct mt_mem *mem, size_t bytes);
+/* A shared block that the ceiling does not refuse. */
+MT_MUST_USE void *mt_mem_promise_shared(struct mt_mem *mem, size_t bytes);
 void mt_mem_give_shared(struct mt_mem *mem, void *at, size_t bytes);
 /* Accounted now, both kinds. */
 size_t mt_mem_bytes(const struct mt_mem *mem);

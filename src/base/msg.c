@@ -22,6 +22,8 @@ struct mt_msg *mt_msg_create(struct mt_mem *mem, const struct mt_msg_facts *fact
 	msg->author_id = facts->author_id;
 	msg->qos = facts->qos;
 	msg->is_retain = facts->is_retain;
+	msg->core = 0;
+	msg->stamp = 0;
 	at = msg->data;
 	if (facts->topic.len > 0)
 		memcpy(at, facts->topic.data, facts->topic.len);

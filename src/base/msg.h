@@ -28,6 +28,9 @@ struct mt_msg {
 		author_id; /* immutable id of the publishing identity, 0: anonymous or the broker */
 	uint8_t qos;	   /* as published */
 	bool is_retain;	   /* as published */
+	uint8_t core;	   /* of joined cores: where it was published */
+	uint64_t stamp; /* of a retained publication: the n-th of that core; set before it is shared
+			 */
 	uint8_t data[];
 };
 

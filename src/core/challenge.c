@@ -76,6 +76,29 @@ void mt_challenge_describe(const struct mt_peer *peer, struct mt_request *reques
 	request->is_again = peer->phase == MT_PHASE_OPEN;
 }
 
+bool mt_challenge_reply(const struct mt_peer *peer, struct mt_bytes *reply)
+{
+	if (peer->challenge)
+		*reply = peer->challenge->reply;
+	return peer->challenge != NULL;
+}
+
+enum mt_status mt_challenge_adopt(struct mt_core *core, struct mt_peer *peer,
+				  const struct mt_connect *connect, struct mt_bytes reply)
+{
+	MT_TRY(mt_challenge_begin(core, peer, connect));
+	drop(core, &peer->challenge->data);
+	peer->challenge->is_running = false;
+	peer->challenge->reply = reply;
+	return MT_OK;
+}
+
+void mt_challenge_adopted(struct mt_peer *peer)
+{
+	if (peer->challenge)
+		peer->challenge->reply = mt_bytes_of(NULL, 0);
+}
+
 void mt_challenge_name(const struct mt_peer *peer, struct mt_props *props)
 {
 	const struct mt_challenge *challenge = peer->challenge;

@@ -110,6 +110,20 @@ static uint64_t owner_of(struct mt_core *core, const struct mt_peer *peer, uint6
 	return MT_OWNER_UNIQUE_BIT | ++core->next_owner;
 }
 
+/* One that belongs to this core: then the client finds its session again. Each try hits with
+ * 1/count, so that all of them miss once in 10^6 at 64 cores. */
+static void assign_id(struct mt_core *core, uint64_t user_id, struct admission *admission)
+{
+	for (int tries = 0; tries < 1024; tries++) {
+		uint64_t high = mt_rng_next(&core->rng);
+		struct mt_bytes id =
+			mt_client_id_assign(high, mt_rng_next(&core->rng), admission->assigned);
+		admission->connect.client_id = id;
+		if (!core->links || mt_move_home(core, user_id, id) == core->settings.core_index)
+			return;
+	}
+}
+
 static void identify(struct mt_core *core, const struct mt_peer *peer, uint64_t user_id,
 		     struct admission *admission)
 {
@@ -117,9 +131,7 @@ static void identify(struct mt_core *core, const struct mt_peer *peer, uint64_t 
 	struct mt_subject *subject = &admission->who.subject;
 	const struct mt_user *user = user_id ? mt_policy_user_by_id(core->policy, user_id) : NULL;
 	if (connect->client_id.len == 0) {
-		uint64_t high = mt_rng_next(&core->rng);
-		connect->client_id =
-			mt_client_id_assign(high, mt_rng_next(&core->rng), admission->assigned);
+		assign_id(core, user_id, admission);
 		admission->is_id_assigned = true;
 	}
 	subject->user_id = user_id;
@@ -359,6 +371,32 @@ static void decide(struct mt_core *core, struct mt_peer *peer, const struct mt_c
 		admit(core, peer, &admission);
 }
 
+/* The core whose session it is; itself when nobody can ask for the session again. An assigned id is
+ * chosen so that it belongs where it is. */
+static uint32_t home_of(struct mt_core *core, const struct mt_peer *peer, uint64_t user_id,
+			struct mt_bytes client_id)
+{
+	bool is_unique = user_id == 0 && !peer->facts.has_anonymous_sessions;
+	if (is_unique || client_id.len == 0)
+		return core->settings.core_index;
+	return mt_move_home(core, user_id != 0 ? user_id : MT_OWNER_ANONYMOUS, client_id);
+}
+
+/* Who it is, is known: here or elsewhere? frame NULL: the CONNECT is kept already. */
+static void settle(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect,
+		   uint64_t user_id, const struct mt_frame *frame)
+{
+	uint32_t home = core->links ? home_of(core, peer, user_id, connect->client_id)
+				    : core->settings.core_index;
+	if (home == core->settings.core_index) {
+		decide(core, peer, connect, user_id);
+		return;
+	}
+	if ((frame && keep_hello(core, peer, frame) != MT_OK) ||
+	    mt_move_begin(core, peer, home, user_id) != MT_OK)
+		refuse(core, peer, connect, MT_REASON_SERVER_BUSY, "out of memory");
+}
+
 /* What holds for every answer from here on. */
 static void note_wishes(struct mt_peer *peer, const struct mt_props *props)
 {
@@ -396,7 +434,7 @@ static void judge(struct mt_core *core, struct mt_peer *peer, const struct mt_co
 	bool has_method = connect->props.present & MT_PROP_BIT(AUTHENTICATION_METHOD);
 	bool has_credentials = connect->has_user || connect->has_password || has_method;
 	if (!has_credentials && role_of(peer).len > 0)
-		decide(core, peer, connect, 0);
+		settle(core, peer, connect, 0, frame);
 	else if (!has_credentials)
 		refuse(core, peer, connect, MT_REASON_NOT_AUTHORIZED, "no credentials");
 	else if (!peer->facts.is_secret_safe)
@@ -449,7 +487,7 @@ void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 			       &why) == MT_OK);
 	MT_CHECK(mt_connect_decode(&frame, &connect, &version, &why) == MT_OK);
 	if (verdict->is_accepted)
-		decide(core, peer, &connect, verdict->user_id);
+		settle(core, peer, &connect, verdict->user_id, NULL);
 	else
 		refuse(core, peer, &connect, verdict->reason,
 		       describe_refusal(peer, verdict->reason));
@@ -458,4 +496,19 @@ void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 		return;
 	mt_peer_go_on(core, peer, MT_PAUSE_AUTHENTICATE);
 	mt_peer_resume_input(core, peer);
+}
+
+void mt_connect_adopted(struct mt_core *core, struct mt_peer *peer, uint64_t user_id)
+{
+	struct mt_frame frame;
+	struct mt_connect connect;
+	struct mt_violation why;
+	enum mt_version version;
+	MT_CHECK(mt_frame_next(mt_bytes_of(peer->hello, peer->hello_bytes), SIZE_MAX, &frame,
+			       &why) == MT_OK);
+	MT_CHECK(mt_connect_decode(&frame, &connect, &version, &why) == MT_OK);
+	peer->version = version;
+	note_wishes(peer, &connect.props);
+	decide(core, peer, &connect, user_id);
+	mt_peer_hello_done(core, peer);
 }

@@ -1,6 +1,8 @@
 /* The entry points of the core. */
 #include "core/state.h"
 
+#include "link/message.h"
+
 #include <stdlib.h>
 
 static enum mt_status init_tables(struct mt_core *core)
@@ -17,6 +19,7 @@ static enum mt_status init_tables(struct mt_core *core)
 	MT_TRY(mt_subscriptions_init(&core->subscriptions, &core->mem, core->settings.seed));
 	mt_tree_bound(core->subscriptions.tree, limits->subscription_nodes);
 	core->retained = mt_retained_create(&core->mem, core->settings.seed, retained);
+	MT_TRY(mt_links_create(core));
 	core->routes = mt_mem_zero(&core->mem, MT_ROUTE_SLOTS * sizeof(struct mt_route *));
 	return core->retained && core->routes ? MT_OK : MT_MEMORY;
 }
@@ -40,7 +43,9 @@ struct mt_core *mt_core_create(const struct mt_core_settings *settings, struct m
 	mt_list_init(&core->tickets);
 	core->policy = mt_policy_ref(policy);
 	core->epoch = 1;
-	core->sys_due_ns = settings->sys_interval_ns > 0 ? now.mono_ns : MT_TIME_NEVER;
+	core->sys_due_ns = settings->sys_interval_ns > 0 && settings->core_index == 0
+				   ? now.mono_ns
+				   : MT_TIME_NEVER;
 	if (init_tables(core) != MT_OK) {
 		mt_core_destroy(&core);
 		return NULL;
@@ -56,6 +61,8 @@ static void end_sessions(struct mt_core *core)
 	struct mt_session *session;
 	while ((session = mt_pool_next(&core->sessions.pool, &index, &handle))) {
 		mt_wheel_disarm(&session->timer);
+		if (core->links)
+			mt_interest_end_all(core, session);
 		mt_subscriptions_remove_all(&core->subscriptions, session);
 	}
 }
@@ -70,30 +77,48 @@ static void drop_tickets(struct mt_core *core)
 	}
 }
 
-void mt_core_destroy(struct mt_core **core)
+/* Requests that carry something of their own. */
+static void drop_requests(struct mt_core *core)
 {
-	struct mt_core *old = *core;
 	struct mt_request request;
+	while (mt_core_request(core, &request)) {
+		if (request.type == MT_REQUEST_FORWARD)
+			mt_link_message_free(&request.message);
+		else if (request.type == MT_REQUEST_MOVE)
+			mt_adoption_free(&request.adoption);
+	}
+}
+
+void mt_core_empty(struct mt_core *core)
+{
 	struct mt_peer *peer;
 	uint32_t index = 0;
 	mt_handle handle;
+	drop_tickets(core);
+	while ((peer = mt_pool_next(&core->peers, &index, &handle)))
+		mt_peer_finish(core, peer);
+	end_sessions(core);
+	mt_sessions_finish(&core->sessions);
+	mt_subscriptions_finish(&core->subscriptions);
+	mt_retained_destroy(&core->retained);
+	drop_requests(core);
+	mt_links_finish(core);
+	mt_pool_finish(&core->peers);
+	mt_chunk_stock_finish(&core->chunks);
+	mt_routes_finish(core);
+	mt_policy_unref(&core->policy);
+	mt_requests_finish(core);
+	core->is_empty = true;
+}
+
+void mt_core_destroy(struct mt_core **core)
+{
+	struct mt_core *old = *core;
 	*core = NULL;
 	if (!old)
 		return;
-	drop_tickets(old);
-	while ((peer = mt_pool_next(&old->peers, &index, &handle)))
-		mt_peer_finish(old, peer);
-	end_sessions(old);
-	mt_sessions_finish(&old->sessions);
-	mt_subscriptions_finish(&old->subscriptions);
-	mt_retained_destroy(&old->retained);
-	while (mt_core_request(old, &request))
-		;
-	mt_pool_finish(&old->peers);
-	mt_chunk_stock_finish(&old->chunks);
-	mt_routes_finish(old);
-	mt_policy_unref(&old->policy);
-	mt_requests_finish(old);
+	if (!old->is_empty)
+		mt_core_empty(old);
 	MT_CHECK(mt_mem_bytes(&old->mem) == 0);
 	free(old);
 }
@@ -207,6 +232,8 @@ void mt_core_tick(struct mt_core *core, struct mt_now now)
 		mt_sweep_begin(core);
 	if (core->is_sweeping)
 		mt_sweep_slice(core);
+	if (core->links)
+		mt_links_tick(core);
 	if (now.mono_ns >= core->sys_due_ns)
 		mt_sys_publish(core);
 }
@@ -216,7 +243,7 @@ mt_time mt_core_deadline(const struct mt_core *core)
 	mt_time peers = mt_wheel_deadline(&core->peer_wheel);
 	mt_time sessions = mt_wheel_deadline(&core->session_wheel);
 	mt_time due = peers < sessions ? peers : sessions;
-	if (core->is_sweeping)
+	if (core->is_sweeping || (core->links && mt_links_is_due(core)))
 		return core->now.mono_ns;
 	due = core->policy_due_ns < due ? core->policy_due_ns : due;
 	return core->sys_due_ns < due ? core->sys_due_ns : due;

@@ -4,6 +4,11 @@
  *   shell --open/input/closed/authenticated/stored/set_policy/tick--> core
  *   shell <--requests in order, bytes pulled per connection, next deadline-- core
  *
+ * Cores may be joined: core_count of them with indices from 0, a FIFO without loss from each to
+ * each (FORWARD -> mt_core_peer), connections that move (MOVE -> mt_core_adopt). The shell gives
+ * each its share of the limits, every policy to all of them, kick and shut-down to all of them, and
+ * sums counts and clients up itself. $SYS is of core 0.
+ *
  * Rules: every call carries `now`; nothing calls back; each call runs to completion; randomness
  * comes from the seed alone. So a log of calls replays a run exactly. After a batch of calls the
  * shell drains the requests, pulls the output of the connections named by SEND, and asks for the
@@ -23,6 +28,8 @@
 #include "spec/limits.h"
 
 typedef mt_handle mt_conn;
+
+struct mt_link_message;
 
 /* The limits by number: to count what went beyond them (spec/limits.tbl). */
 enum mt_limit_id {
@@ -90,6 +97,11 @@ struct mt_core_settings {
 	bool is_payload_checked;    /* what says that it is UTF-8 must be: 0x99 */
 	const char *response_topic; /* what Response Information says, %c and %u replaced; NULL or
 				       "": nothing; static */
+	uint32_t core_index, core_count; /* joined cores, at most MT_CORES_MAX; 0 and 1: alone */
+	struct mt_seed link_seed;	 /* the same in all of them */
+	size_t link_bytes; /* towards one core and not yet taken, where its publishers pause; 0: 4
+			    * MiB
+			    */
 };
 
 /* What a listener offers; announced in CONNACK and kept to. */
@@ -125,9 +137,13 @@ enum mt_request_type {
 			      core has kept */
 	MT_REQUEST_AUTHENTICATE, /* check the password, or what the method says; answer with
 				    mt_core_authenticated */
-	MT_REQUEST_STORE, /* make the message durable; answer with mt_core_stored, in the order of
-			     the requests */
-	MT_REQUEST_AUDIT, /* tell the log */
+	MT_REQUEST_STORE,   /* make the message durable; answer with mt_core_stored, in the order of
+			       the requests */
+	MT_REQUEST_AUDIT,   /* tell the log */
+	MT_REQUEST_FORWARD, /* give `message` to mt_core_peer of core `to`; with a transport that
+			       ends first, mt_link_message_free */
+	MT_REQUEST_MOVE, /* take what is left to send, then move the connection to core `to`: give
+			    `adoption` to its mt_core_adopt, then free it; conn is stale already */
 };
 
 enum mt_audit_event {
@@ -166,7 +182,27 @@ struct mt_request {
 	bool is_again;		/* on an open connection */
 	struct mt_msg *msg;	/* STORE; borrowed until the answer */
 	struct mt_audit *audit; /* AUDIT; valid until the next mt_core_request */
+	uint32_t to;		/* FORWARD, MOVE */
+	struct mt_link_message *message;
+	struct mt_adoption *adoption;
 };
+
+/* A connection on its way to the core that owns its session. Read by cores alone. */
+struct mt_adoption {
+	struct mt_mem *mem; /* counts it; outlives it */
+	size_t bytes;
+	struct mt_conn_facts facts;
+	mt_time opened_ns;
+	uint64_t user_id;
+	size_t hello_bytes; /* the CONNECT, in data */
+	size_t reply_bytes; /* what an authentication method says last, behind it */
+	uint8_t *unread;    /* what came behind the CONNECT */
+	size_t unread_bytes;
+	bool has_method;
+	uint8_t data[];
+};
+/* Wipes and frees; NULL is fine. Any thread. */
+void mt_adoption_free(struct mt_adoption **adoption);
 
 struct mt_core;
 
@@ -174,6 +210,9 @@ struct mt_core;
 MT_MUST_USE struct mt_core *mt_core_create(const struct mt_core_settings *settings,
 					   struct mt_policy *policy, struct mt_now now);
 void mt_core_destroy(struct mt_core **core);
+/* Gives back all that belongs to others; only mt_core_destroy may follow. Joined cores are all
+ * emptied before the first of them is destroyed, for they hold messages of each other. */
+void mt_core_empty(struct mt_core *core);
 
 /* ---- in ---- */
 
@@ -200,6 +239,13 @@ void mt_core_authenticated(struct mt_core *core, struct mt_now now, uint64_t tic
 /* MT_OK: the acknowledgement leaves. Anything else: it is undone and answered with 0x97. */
 void mt_core_stored(struct mt_core *core, struct mt_now now, uint64_t ticket,
 		    enum mt_status status);
+/* A message of core `from`; it is taken over. */
+void mt_core_peer(struct mt_core *core, struct mt_now now, uint32_t from,
+		  struct mt_link_message *message);
+/* A connection that another core has let go of. MT_LIMIT: there are too many; close it. Nothing was
+ * answered yet: requests and output follow. */
+MT_MUST_USE enum mt_status mt_core_adopt(struct mt_core *core, struct mt_now now,
+					 const struct mt_adoption *adoption, mt_conn *out);
 /* From here on every decision follows the new snapshot; live sessions are re-decided in slices by
  * tick. A reference is taken. */
 void mt_core_set_policy(struct mt_core *core, struct mt_now now, struct mt_policy *policy);

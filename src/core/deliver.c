@@ -466,10 +466,19 @@ static bool is_current(struct mt_core *core, const struct mt_session *session,
 {
 	struct mt_bytes topic = mt_msg_topic(item->msg);
 	struct mt_bytes none = {NULL, 0};
-	return !mt_is_expired(core, item->msg) &&
-	       mt_retained_find(core->retained, topic) == item->msg &&
+	bool is_latest = item->answer ? mt_retain_is_current(core, item->answer)
+				      : mt_retained_find(core->retained, topic) == item->msg;
+	return is_latest && !mt_is_expired(core, item->msg) &&
 	       mt_decide_deliver(core->policy, &session->subject, topic, none, mt_core_wall_s(core))
 		       .is_allowed;
+}
+
+static void free_item(struct mt_core *core, struct mt_backlog_item *item)
+{
+	mt_msg_unref(&item->msg);
+	mt_sub_ids_unref(&core->mem, &item->ids);
+	if (item->answer)
+		mt_retain_delivered(core, &item->answer);
 }
 
 static void deliver_item(struct mt_core *core, struct mt_session *session,
@@ -479,8 +488,7 @@ static void deliver_item(struct mt_core *core, struct mt_session *session,
 		.msg = item->msg, .ids = item->ids, .qos = item->qos, .is_retain = true};
 	if (is_current(core, session, item))
 		mt_deliver(core, session, &outgoing, NULL);
-	mt_msg_unref(&item->msg);
-	mt_sub_ids_unref(&core->mem, &item->ids);
+	free_item(core, item);
 }
 
 void mt_backlog_finish(struct mt_core *core, struct mt_peer *peer, struct mt_session *keeper)
@@ -494,8 +502,7 @@ void mt_backlog_finish(struct mt_core *core, struct mt_peer *peer, struct mt_ses
 			deliver_item(core, keeper, item);
 			continue;
 		}
-		mt_msg_unref(&item->msg);
-		mt_sub_ids_unref(&core->mem, &item->ids);
+		free_item(core, item);
 	}
 	mt_mem_give(&core->mem, backlog->items, backlog->cap * sizeof(*backlog->items));
 	peer->backlog = (struct mt_backlog){0};

@@ -83,6 +83,8 @@ void mt_session_end(struct mt_core *core, struct mt_session *session)
 {
 	MT_CHECK(session->conn == MT_HANDLE_NONE);
 	mt_wheel_disarm(&session->timer);
+	if (core->links)
+		mt_interest_end_all(core, session);
 	mt_subscriptions_remove_all(&core->subscriptions, session);
 	mt_share_inherit(core, session);
 	fire_will(core, session);

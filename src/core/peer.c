@@ -49,6 +49,10 @@ static void set_pauses(struct mt_core *core, struct mt_peer *peer, uint8_t pause
 	struct mt_request request = {.type = is_paused ? MT_REQUEST_PAUSE : MT_REQUEST_RESUME,
 				     .conn = peer->self};
 	peer->pauses = pauses;
+	if (MT_UNLIKELY(peer->sibling != 0)) {
+		mt_link_paced(core, peer);
+		return;
+	}
 	if (was_paused != is_paused)
 		mt_request_push(core, &request);
 }
@@ -107,6 +111,9 @@ void mt_peer_finish(struct mt_core *core, struct mt_peer *peer)
 	drop_aliases(core, peer);
 	mt_alias_finish(core, peer);
 	mt_challenge_end(core, peer);
+	mt_adoption_free(&peer->adoption);
+	mt_list_remove(&peer->link_wait);
+	mt_round_end(core, peer);
 	mt_backlog_finish(core, peer, NULL);
 	mt_acks_finish(&peer->acks);
 	mt_output_clear(&core->chunks, &peer->out);
@@ -136,8 +143,10 @@ static void end(struct mt_core *core, struct mt_peer *peer, uint8_t reason, bool
 	peer->phase = MT_PHASE_CLOSING;
 	mt_wheel_disarm(&peer->timer);
 	mt_list_remove(&peer->throttle);
+	mt_list_remove(&peer->link_wait);
 	if (peer->session)
 		mt_depart(core, peer, is_will_due);
+	mt_round_end(core, peer);
 	if (!peer->is_abandoned)
 		mt_request_push(core,
 				&(struct mt_request){.type = MT_REQUEST_CLOSE, .conn = peer->self});
@@ -190,7 +199,9 @@ static mt_time deadline_of(const struct mt_peer *peer)
 		due = mt_throttle_due(peer);
 	if (due != MT_TIME_NEVER)
 		return due;
-	if (peer->keep_alive_s == 0 || peer->pauses & MT_PAUSE_STORE)
+	/* What is not read cannot be late. */
+	if (peer->keep_alive_s == 0 ||
+	    peer->pauses & (MT_PAUSE_STORE | MT_PAUSE_LINK | MT_PAUSE_SUBACK))
 		return MT_TIME_NEVER;
 	return peer->input_ns + peer->keep_alive_s * (MT_SECOND * 3 / 2);
 }

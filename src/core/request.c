@@ -51,15 +51,23 @@ void mt_request_push(struct mt_core *core, const struct mt_request *request)
 		*request;
 }
 
+static bool find_mover(struct mt_core *core, struct mt_request *request)
+{
+	struct mt_peer *peer = mt_peer_get(core, request->conn);
+	return peer && mt_move_finish(core, peer, request);
+}
+
 /* The views of an AUTHENTICATE are found now: the connection may have gone since it was asked for.
  */
-static bool is_current(const struct mt_core *core, struct mt_request *request)
+static bool is_current(struct mt_core *core, struct mt_request *request)
 {
 	const struct mt_peer *peer = mt_peer_get(core, request->conn);
 	struct mt_frame frame;
 	struct mt_connect connect;
 	struct mt_violation why;
 	enum mt_version version;
+	if (request->type == MT_REQUEST_MOVE)
+		return find_mover(core, request);
 	if (request->type != MT_REQUEST_AUTHENTICATE)
 		return true;
 	if (!peer || peer->ticket != request->ticket)

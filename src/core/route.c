@@ -171,8 +171,11 @@ static struct mt_route *build(struct mt_core *core, const struct mt_peer *peer,
 			      struct mt_bytes topic)
 {
 	size_t count, bytes;
+	uint64_t siblings = 0;
 	struct mt_route *route;
 	if (gather(core, peer, topic, &count) != MT_OK)
+		return NULL;
+	if (core->links && mt_interest_match(core, topic, &siblings) != MT_OK)
 		return NULL;
 	bytes = sizeof(*route) + count * sizeof(struct mt_receiver) + topic.len;
 	route = mt_mem_zero(&core->mem, bytes);
@@ -185,6 +188,7 @@ static struct mt_route *build(struct mt_core *core, const struct mt_peer *peer,
 	route->topic_len = (uint32_t)topic.len;
 	memcpy(route->topic, topic.data, topic.len);
 	route->generation = mt_core_generation(core);
+	route->siblings = siblings;
 	if (merge(core, count, route) != MT_OK) {
 		free_route(core, route);
 		return NULL;

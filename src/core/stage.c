@@ -4,7 +4,7 @@
  *   decode -> alias -> known QoS 2 id? -> quota -> route and verdict -> retain -> deliver to the
  * route -> acknowledge
  */
-#include "core/state.h"
+#include "core/links.h"
 
 #include "topic/name.h"
 
@@ -14,6 +14,8 @@ struct step {
 	struct mt_route *route;
 	struct mt_msg *msg;
 	struct mt_ticket *ticket;
+	struct mt_pledge *pledge; /* with siblings: the acknowledgement has parts */
+	uint64_t kept;		  /* the sibling that retains it, its bit; 0: none */
 };
 
 static bool violate(struct mt_core *core, struct mt_peer *peer, const char *statement,
@@ -119,12 +121,12 @@ static void refuse(struct mt_core *core, struct mt_peer *peer, const struct mt_p
 {
 	bool is_denial = reason == MT_REASON_NOT_AUTHORIZED;
 	if (publish->qos > 0 && peer->version == MT_VERSION_5)
-		mt_ticket_answer(core, peer, NULL, publish, reason);
+		mt_ticket_answer(core, peer, 0, publish, reason);
 	else if (is_denial ? core->settings.is_denial_closing : publish->qos > 0)
 		mt_peer_close(core, peer, reason, true,
 			      is_denial ? "denied publish" : "no room for a publish");
 	else if (publish->qos > 0)
-		mt_ticket_answer(core, peer, NULL, publish, MT_REASON_SUCCESS);
+		mt_ticket_answer(core, peer, 0, publish, MT_REASON_SUCCESS);
 	else
 		core->counts.publishes_dropped += !is_denial;
 }
@@ -156,6 +158,8 @@ static enum mt_status retain(struct mt_core *core, struct mt_msg *msg, struct mt
 		ticket->replaced = former ? mt_msg_ref(former) : NULL;
 		ticket->is_retained_changed = true;
 	}
+	if (core->links)
+		mt_retain_heard(core, msg);
 	if (msg->payload_len > 0)
 		return keep_retained(core, msg);
 	mt_retained_clear(core->retained, topic);
@@ -231,9 +235,9 @@ static bool needs_store(const struct step *step)
 	const struct mt_publish *publish = &step->publish;
 	if (publish->qos == 0)
 		return false;
-	return publish->is_retain || step->route->has_keepers ||
+	return (publish->is_retain && step->kept == 0) || step->route->has_keepers ||
 	       (publish->qos == 2 && step->peer->session->unstored_count > 0 &&
-		step->route->receiver_count > 0);
+		(step->route->receiver_count > 0 || step->route->siblings != 0));
 }
 
 /* QoS 2 waits for the store: were it refused there, its author would send it again. */
@@ -241,6 +245,72 @@ static void put_off(struct step *step)
 {
 	step->ticket->is_distribution_due = true;
 	step->peer->session->unstored_count++;
+}
+
+/* With siblings: who retains it, and is there more than one part to wait for? */
+static enum mt_status join(struct mt_core *core, struct step *step)
+{
+	const struct mt_peer *peer = step->peer;
+	if (step->publish.is_retain) {
+		mt_retain_stamp(core, step->msg);
+		if (!mt_retain_is_ours(core, step->publish.topic))
+			step->kept = UINT64_C(1) << mt_retain_owner(core, step->publish.topic);
+	}
+	if (step->publish.qos == 0 || (step->route->siblings | step->kept) == 0)
+		return MT_OK;
+	step->pledge =
+		mt_pledge_open(core, &(struct mt_pledge){.conn = peer->self,
+							 .session = peer->session->self,
+							 .packet_id = step->publish.packet_id,
+							 .qos = step->publish.qos});
+	return step->pledge ? MT_OK : MT_MEMORY;
+}
+
+/* To the siblings that want it, and to the one that retains it. */
+static void spread(struct mt_core *core, const struct mt_route *route, struct mt_msg *msg,
+		   struct mt_pledge *pledge)
+{
+	struct mt_spread out = {.msg = msg,
+				.wanted = route ? route->siblings : 0,
+				.pledge = pledge,
+				.publisher = core->publisher};
+	if (msg->is_retain) {
+		mt_retain_seen(core, msg);
+		out.kept = UINT64_C(1) << mt_retain_owner(core, mt_msg_topic(msg));
+	}
+	mt_link_spread(core, &out);
+}
+
+static enum mt_status open_ticket(struct mt_core *core, struct step *step)
+{
+	step->ticket = mt_ticket_open(core, step->peer, step->msg, step->publish.packet_id);
+	if (!step->ticket)
+		return MT_MEMORY;
+	step->ticket->pledge = step->pledge;
+	if (step->pledge)
+		step->pledge->part_count++;
+	return MT_OK;
+}
+
+/* False: there is no room, and the publisher can be told. */
+static bool retain_own(struct mt_core *core, struct step *step)
+{
+	enum mt_status status;
+	core->publisher = step->peer;
+	status = retain(core, step->msg, step->ticket);
+	core->publisher = NULL;
+	if (status == MT_OK || step->publish.qos == 0)
+		return true;
+	if (step->ticket)
+		step->ticket->is_retained_changed = false;
+	return false;
+}
+
+static void hand_out(struct mt_core *core, const struct step *step)
+{
+	distribute(core, step->route, step->msg, step->ticket ? &step->ticket->held : NULL, NULL);
+	if (core->links)
+		spread(core, step->route, step->msg, step->pledge);
 }
 
 /* From here on the message is accepted. 0, or the reason why it is not after all; then nothing has
@@ -253,35 +323,34 @@ static uint8_t accept(struct mt_core *core, struct step *step)
 	step->msg = make_msg(core, step->peer, publish);
 	if (!step->msg)
 		return MT_REASON_QUOTA_EXCEEDED;
-	if (needs_store(step)) {
-		step->ticket = mt_ticket_open(core, step->peer, step->msg, publish->packet_id);
-		if (!step->ticket)
-			return MT_REASON_QUOTA_EXCEEDED;
-	}
-	core->publisher = step->peer;
-	if (publish->is_retain && retain(core, step->msg, step->ticket) != MT_OK &&
-	    publish->qos > 0) {
-		core->publisher = NULL;
-		if (step->ticket)
-			step->ticket->is_retained_changed = false;
+	if (core->links && join(core, step) != MT_OK)
 		return MT_REASON_QUOTA_EXCEEDED;
-	}
+	if (needs_store(step) && open_ticket(core, step) != MT_OK)
+		return MT_REASON_QUOTA_EXCEEDED;
+	if (publish->is_retain && step->kept == 0 && !retain_own(core, step))
+		return MT_REASON_QUOTA_EXCEEDED;
+	core->publisher = step->peer;
 	if (step->ticket && publish->qos == 2)
 		put_off(step);
 	else
-		distribute(core, step->route, step->msg, step->ticket ? &step->ticket->held : NULL,
-			   NULL);
+		hand_out(core, step);
 	core->publisher = NULL;
-	return step->route->receiver_count > 0 ? MT_REASON_SUCCESS : nobody;
+	return step->route->receiver_count > 0 || step->route->siblings != 0 ? MT_REASON_SUCCESS
+									     : nobody;
 }
 
 static void pass_on(struct mt_core *core, struct step *step)
 {
 	uint8_t reason = accept(core, step);
+	uint64_t number = step->ticket ? step->ticket->number : 0;
+	if (step->pledge && (reason < MT_REASON_UNSPECIFIED_ERROR || step->ticket))
+		number = mt_pledge_number(step->pledge);
 	if (reason >= MT_REASON_UNSPECIFIED_ERROR && !step->ticket)
 		refuse(core, step->peer, &step->publish, reason);
 	else if (step->publish.qos > 0)
-		mt_ticket_answer(core, step->peer, step->ticket, &step->publish, reason);
+		mt_ticket_answer(core, step->peer, number, &step->publish, reason);
+	if (step->pledge)
+		mt_pledge_settle(core, step->pledge, 0);
 	mt_msg_unref(&step->msg);
 }
 
@@ -300,6 +369,8 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 	step.peer = peer;
 	step.msg = NULL;
 	step.ticket = NULL;
+	step.pledge = NULL;
+	step.kept = 0;
 	if (mt_publish_decode(frame, peer->version, MT_SIDE_CLIENT, publish, &why) != MT_OK) {
 		mt_peer_violated(core, peer, &why);
 		return;
@@ -368,17 +439,92 @@ enum mt_status mt_stage_hand_over(struct mt_core *core, struct mt_ticket *ticket
 	core->publisher = peer;
 	distribute(core, route, ticket->msg, NULL,
 		   is_away && !wants_own(author, topic) ? author : NULL);
+	if (core->links)
+		spread(core, route, ticket->msg, ticket->pledge);
 	core->publisher = NULL;
 	return MT_OK;
+}
+
+/* Retained here, or left to its owner. */
+static void keep(struct mt_core *core, struct mt_msg *msg)
+{
+	if (core->links)
+		mt_retain_stamp(core, msg);
+	/* Nobody can be told that a will found no room among the retained ones; it still reaches
+	 * those who listen. */
+	if (mt_retain_is_ours(core, mt_msg_topic(msg)) && retain(core, msg, NULL) != MT_OK)
+		core->counts.publishes_dropped++;
 }
 
 void mt_stage_release(struct mt_core *core, struct mt_msg *msg)
 {
 	struct mt_route *route = mt_route_find(core, NULL, mt_msg_topic(msg));
-	/* Nobody can be told that a will found no room among the retained ones; it still reaches
-	 * those who listen. */
-	if (msg->is_retain && retain(core, msg, NULL) != MT_OK)
-		core->counts.publishes_dropped++;
+	if (msg->is_retain)
+		keep(core, msg);
 	if (route)
 		distribute(core, route, msg, NULL, NULL);
+	if (core->links)
+		spread(core, route, msg, NULL);
+}
+
+/* A publication of a sibling that waits for parts of ours. False: there is no room, it was told. */
+static bool begin_forwarded(struct mt_core *core, struct step *step,
+			    const struct mt_link_message *message)
+{
+	bool is_stored =
+		message->is_kept || (message->is_wanted && step->route && step->route->has_keepers);
+	if (message->number == 0)
+		return true;
+	step->pledge = mt_pledge_open(core, &(struct mt_pledge){.sibling = step->peer->sibling,
+								.number = message->number});
+	if (!step->pledge) {
+		mt_pledge_refuse(core, step->peer->sibling - 1u, message->number);
+		return false;
+	}
+	if (!is_stored)
+		return true;
+	step->ticket = mt_ticket_open(core, NULL, step->msg, 0);
+	if (!step->ticket)
+		return false;
+	step->ticket->pledge = step->pledge;
+	step->pledge->part_count++;
+	return true;
+}
+
+static bool keep_forwarded(struct mt_core *core, const struct step *step)
+{
+	bool is_kept;
+	is_kept = retain(core, step->msg, step->ticket) == MT_OK;
+	if (is_kept)
+		return true;
+	if (step->ticket)
+		step->ticket->is_retained_changed = false;
+	core->counts.publishes_dropped++;
+	return step->pledge == NULL;
+}
+
+static void deliver_forwarded(struct mt_core *core, const struct step *step)
+{
+	core->publisher = step->peer;
+	distribute(core, step->route, step->msg, step->ticket ? &step->ticket->held : NULL, NULL);
+	core->publisher = NULL;
+	if (step->msg->is_retain)
+		mt_retain_seen(core, step->msg);
+}
+
+void mt_stage_forwarded(struct mt_core *core, struct mt_peer *proxy,
+			const struct mt_link_message *message)
+{
+	struct step step = {.peer = proxy, .msg = message->msg};
+	bool is_done;
+	step.route = mt_route_find(core, NULL, mt_msg_topic(step.msg));
+	is_done = begin_forwarded(core, &step, message) && step.route;
+	if (is_done && message->is_kept)
+		is_done = keep_forwarded(core, &step);
+	if (is_done && message->is_wanted)
+		deliver_forwarded(core, &step);
+	if (!is_done && !step.pledge)
+		core->counts.publishes_dropped++;
+	if (step.pledge)
+		mt_pledge_settle(core, step.pledge, is_done ? 0 : MT_REASON_QUOTA_EXCEEDED);
 }

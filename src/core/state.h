@@ -94,12 +94,16 @@ enum mt_pause {
 	MT_PAUSE_OUTPUT = 4,   /* it does not take the answers to what it sends */
 	MT_PAUSE_RATE = 8,     /* it publishes faster than it may */
 	MT_PAUSE_STORE = 16,   /* many of its messages wait for the store */
+	MT_PAUSE_LINK = 32,    /* a sibling core has not yet taken what it sends */
+	MT_PAUSE_SUBACK = 64,  /* siblings have not yet confirmed its subscriptions */
+	MT_PAUSE_MOVE = 128,   /* it goes to another core */
 };
 
 /* A retained message that a new subscription is still to get. */
 struct mt_backlog_item {
 	struct mt_msg *msg;
 	struct mt_sub_ids *ids;
+	struct mt_link_message *answer; /* of the core that keeps it; NULL: this one */
 	uint8_t qos;
 };
 
@@ -154,6 +158,10 @@ struct mt_peer {
 	bool is_rated;	   /* its listener has publish rates */
 	bool is_plain;	   /* takes packets of any size, and no aliases */
 	bool is_abandoned; /* CLOSE is asked for without a word to the peer */
+	uint8_t sibling;   /* it stands for what core sibling - 1 forwards; 0: a connection */
+	struct mt_list link_wait;     /* in `waiting` of a link */
+	struct mt_round *round;	      /* the SUBSCRIBE that waits for siblings */
+	struct mt_adoption *adoption; /* while it moves */
 };
 
 /* ---- routes ---- */
@@ -172,6 +180,7 @@ struct mt_route {
 	uint64_t generation;	  /* of subscriptions and policy together */
 	uint8_t decided, allowed; /* bit (qos * 2 + retain) */
 	bool has_keepers;	  /* some receiver's session outlives its connection */
+	uint64_t siblings;	  /* cores with interest, a bit each */
 	uint32_t receiver_count;
 	uint32_t topic_len;
 	size_t bytes;		       /* of this block */
@@ -213,7 +222,12 @@ struct mt_ticket {
 	mt_handle session;
 	uint16_t packet_id;
 	uint8_t qos;
+	struct mt_pledge *pledge; /* it is a part of; NULL: none */
 };
+
+struct mt_links;
+struct mt_pledge;
+struct mt_wait;
 
 #define X(topic, field, meaning) +1
 enum { MT_SYS_LOAD_COUNT = 0 MT_TABLE_SYS_LOAD(X) };
@@ -265,6 +279,8 @@ struct mt_core {
 	struct mt_core_counts counts;
 	uint64_t queued_count, queued_bytes;
 	struct mt_limit_voice limit_voices[MT_LIMIT_COUNT];
+	struct mt_links *links; /* NULL: it is alone */
+	bool is_empty;		/* only its end is left */
 };
 
 static inline int64_t mt_core_wall_s(const struct mt_core *core)
@@ -356,6 +372,8 @@ void mt_peer_ping(struct mt_core *core, struct mt_peer *peer, const struct mt_fr
 void mt_connect_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
 void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 			      const struct mt_auth_verdict *verdict);
+/* peer->hello holds a CONNECT that another core has checked but for what policy says. */
+void mt_connect_adopted(struct mt_core *core, struct mt_peer *peer, uint64_t user_id);
 
 /* Asks the shell for a verdict on what the client said last. */
 void mt_connect_ask(struct mt_core *core, struct mt_peer *peer);
@@ -367,6 +385,12 @@ MT_MUST_USE enum mt_status mt_challenge_begin(struct mt_core *core, struct mt_pe
 void mt_challenge_end(struct mt_core *core, struct mt_peer *peer);
 /* Enters method and data; nothing happens without a method. */
 void mt_challenge_describe(const struct mt_peer *peer, struct mt_request *request);
+/* Of a connection that moves: what the verdict said, and what was said elsewhere. */
+bool mt_challenge_reply(const struct mt_peer *peer, struct mt_bytes *reply);
+MT_MUST_USE enum mt_status mt_challenge_adopt(struct mt_core *core, struct mt_peer *peer,
+					      const struct mt_connect *connect,
+					      struct mt_bytes reply);
+void mt_challenge_adopted(struct mt_peer *peer);
 void mt_challenge_name(const struct mt_peer *peer, struct mt_props *props);
 void mt_challenge_answered(struct mt_core *core, struct mt_peer *peer,
 			   const struct mt_auth_verdict *verdict);
@@ -404,6 +428,9 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 void mt_stage_release(struct mt_core *core, struct mt_msg *msg);
 /* A message that had to be stored before anybody gets it. MT_MEMORY: nobody got it. */
 MT_MUST_USE enum mt_status mt_stage_hand_over(struct mt_core *core, struct mt_ticket *ticket);
+/* A PUBLISH of a sibling, which `proxy` stands for. */
+void mt_stage_forwarded(struct mt_core *core, struct mt_peer *proxy,
+			const struct mt_link_message *message);
 
 /* ---- route.c ---- */
 /* Who gets what `peer` (NULL: the broker) publishes on topic; valid until the next change of
@@ -501,12 +528,12 @@ void mt_ack_send(struct mt_core *core, struct mt_peer *peer, uint8_t type, uint1
 const char *mt_ack_explain(uint8_t reason);
 
 /* ---- ticket.c ---- */
-/* A ticket for `msg`, last in the order; NULL without memory. */
+/* A ticket for `msg`, last in the order; peer NULL: of a sibling. NULL without memory. */
 struct mt_ticket *mt_ticket_open(struct mt_core *core, struct mt_peer *peer, struct mt_msg *msg,
 				 uint16_t packet_id);
-/* Answers PUBACK or PUBREC now, or when the ticket is settled and all before it are out. ticket
- * NULL: nothing to wait for. */
-void mt_ticket_answer(struct mt_core *core, struct mt_peer *peer, struct mt_ticket *ticket,
+/* Answers PUBACK or PUBREC now, or when the number is settled and all before it are out. 0: nothing
+ * to wait for. */
+void mt_ticket_answer(struct mt_core *core, struct mt_peer *peer, uint64_t number,
 		      const struct mt_publish *publish, uint8_t reason);
 /* A QoS 2 PUBLISH that came before: PUBREC again, after the store if that is still at it. */
 void mt_ticket_answer_again(struct mt_core *core, struct mt_peer *peer,
@@ -514,8 +541,83 @@ void mt_ticket_answer_again(struct mt_core *core, struct mt_peer *peer,
 void mt_ticket_settle(struct mt_core *core, struct mt_ticket *ticket, bool is_stored);
 void mt_ticket_flush(struct mt_core *core, struct mt_peer *peer);
 
+/* ---- link.c: only where there are links, but for create and finish ---- */
+MT_MUST_USE enum mt_status mt_links_create(struct mt_core *core);
+void mt_links_finish(struct mt_core *core);
+/* The proxy of a sibling was paused, or goes on. */
+void mt_link_paced(struct mt_core *core, const struct mt_peer *proxy);
+void mt_links_tick(struct mt_core *core);
+bool mt_links_is_due(const struct mt_core *core);
+
+/* ---- pledge.c ---- */
+/* What a held acknowledgement waits for. */
+uint64_t mt_pledge_number(const struct mt_pledge *pledge);
+/* The one of a QoS 2 PUBLISH that came before, or 0; answers go to `peer` from here on. */
+uint64_t mt_pledge_find(struct mt_core *core, const struct mt_peer *peer, uint16_t packet_id);
+/* A part is done: 0, or why not. */
+void mt_pledge_settle(struct mt_core *core, struct mt_pledge *pledge, uint8_t reason);
+void mt_pledge_answered(struct mt_core *core, uint64_t number, uint8_t reason);
+
+/* ---- interest.c ---- */
+/* A subscription is made, or about to go. */
+MT_MUST_USE enum mt_status mt_interest_begin(struct mt_core *core, const struct mt_sub *sub);
+void mt_interest_end(struct mt_core *core, const struct mt_sub *sub);
+/* The siblings with subscribers of a topic, a bit each. */
+MT_MUST_USE enum mt_status mt_interest_match(struct mt_core *core, struct mt_bytes topic,
+					     uint64_t *out);
+void mt_interest_end_all(struct mt_core *core, struct mt_session *session);
+MT_MUST_USE enum mt_status mt_round_begin(struct mt_core *core, struct mt_peer *peer);
+/* The siblings are told of the filter at `index` of the SUBSCRIBE. */
+MT_MUST_USE enum mt_status mt_round_add(struct mt_core *core, struct mt_peer *peer,
+					const struct mt_sub *sub, uint32_t index,
+					bool is_retained_wanted);
+/* True: the SUBACK leaves later, and `reasons` are taken over. */
+bool mt_round_holds(struct mt_core *core, struct mt_peer *peer, uint16_t packet_id,
+		    struct mt_buf reasons);
+void mt_round_end(struct mt_core *core, struct mt_peer *peer);
+
+/* ---- retain.c ---- */
+uint32_t mt_retain_owner(const struct mt_core *core, struct mt_bytes topic);
+/* Alone, each topic is. */
+bool mt_retain_is_ours(const struct mt_core *core, struct mt_bytes topic);
+/* Before a retained publication is shared. */
+void mt_retain_stamp(struct mt_core *core, struct mt_msg *msg);
+/* It is kept here. */
+void mt_retain_heard(struct mt_core *core, const struct mt_msg *msg);
+/* It is delivered live. */
+void mt_retain_seen(struct mt_core *core, const struct mt_msg *msg);
+/* Nothing newer was delivered live since the SUBSCRIBE. */
+bool mt_retain_is_current(const struct mt_core *core, const struct mt_link_message *answer);
+/* It was delivered live since the SUBSCRIBE. */
+bool mt_retain_was_seen(const struct mt_core *core, const struct mt_wait *wait,
+			const struct mt_msg *msg);
+/* It left the backlog. */
+void mt_retain_delivered(struct mt_core *core, struct mt_link_message **answer);
+
+/* ---- move.c ---- */
+/* The core that owns the session of (owner, client id). */
+uint32_t mt_move_home(const struct mt_core *core, uint64_t owner, struct mt_bytes client_id);
+/* The CONNECT is accepted and belongs to core `to`. MT_MEMORY: nothing has changed. */
+MT_MUST_USE enum mt_status mt_move_begin(struct mt_core *core, struct mt_peer *peer, uint32_t to,
+					 uint64_t user_id);
+/* The last word of the core on a connection that moves; false: it does not move any more. */
+bool mt_move_finish(struct mt_core *core, struct mt_peer *peer, struct mt_request *request);
+
 /* ---- subscribe.c ---- */
 void mt_subscribe_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
+/* Out of the table and of the siblings' minds. */
+void mt_subscribe_drop(struct mt_core *core, struct mt_sub **sub);
+/* The retained messages that are kept here, into the backlog; wait: since when there was time to
+ * see them live, or NULL. */
+MT_MUST_USE enum mt_status mt_subscribe_gather(struct mt_core *core, struct mt_peer *peer,
+					       struct mt_sub *sub, const struct mt_wait *wait);
+/* One that is kept elsewhere; the answer is taken over on success. */
+MT_MUST_USE enum mt_status mt_subscribe_push(struct mt_core *core, struct mt_peer *peer,
+					     const struct mt_sub *sub,
+					     struct mt_link_message *answer);
+/* SUBACK. */
+void mt_subscribe_answer(struct mt_core *core, struct mt_peer *peer, uint16_t packet_id,
+			 const struct mt_buf *reasons);
 void mt_unsubscribe_handle(struct mt_core *core, struct mt_peer *peer,
 			   const struct mt_frame *frame);
 

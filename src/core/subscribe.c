@@ -2,6 +2,7 @@
  * messages after SUBACK. */
 #include "core/state.h"
 
+#include "link/message.h"
 #include "topic/name.h"
 
 /* One SUBSCRIBE at work: its answer, and what is to follow it. */
@@ -96,8 +97,8 @@ static void forget_retained(struct mt_core *core, struct mt_msg *msg)
  * client takes them. MT_LIMIT: more would wait than there can be retained messages, which only
  * asking again and again does.
  */
-static enum mt_status gather_retained(struct mt_core *core, struct mt_peer *peer,
-				      struct mt_sub *sub)
+enum mt_status mt_subscribe_gather(struct mt_core *core, struct mt_peer *peer, struct mt_sub *sub,
+				   const struct mt_wait *wait)
 {
 	struct mt_msg_list found = {.mem = &core->mem};
 	struct mt_sub_ids *ids = ids_of(core, sub);
@@ -111,12 +112,51 @@ static enum mt_status gather_retained(struct mt_core *core, struct mt_peer *peer
 			.msg = msg, .ids = ids, .qos = msg->qos < sub->qos ? msg->qos : sub->qos};
 		if (mt_is_expired(core, msg))
 			forget_retained(core, msg);
-		else if (mt_sub_delivers(core, sub, mt_msg_topic(msg)))
+		else if (mt_sub_delivers(core, sub, mt_msg_topic(msg)) &&
+			 !(wait && mt_retain_was_seen(core, wait, msg)))
 			status = mt_backlog_push(core, peer, item);
 	}
 	mt_sub_ids_unref(&core->mem, &ids);
 	mt_msg_list_finish(&found);
 	return status;
+}
+
+enum mt_status mt_subscribe_push(struct mt_core *core, struct mt_peer *peer,
+				 const struct mt_sub *sub, struct mt_link_message *answer)
+{
+	uint8_t qos = answer->msg->qos;
+	struct mt_backlog_item item = {
+		.msg = answer->msg, .answer = answer, .qos = qos < sub->qos ? qos : sub->qos};
+	enum mt_status status;
+	if (mt_backlog_waiting(&peer->backlog) >=
+	    core->settings.limits.retained_count * core->settings.core_count)
+		return MT_LIMIT;
+	item.ids = ids_of(core, sub);
+	status = mt_backlog_push(core, peer, item);
+	mt_sub_ids_unref(&core->mem, &item.ids);
+	return status;
+}
+
+void mt_subscribe_drop(struct mt_core *core, struct mt_sub **sub)
+{
+	if (core->links)
+		mt_interest_end(core, *sub);
+	mt_subscriptions_remove(&core->subscriptions, sub);
+}
+
+/* With siblings the answer waits for them, and retained messages are asked for then. */
+static enum mt_status announce(struct mt_core *core, const struct round *round, struct mt_sub *sub,
+			       bool is_new, bool is_retained_wanted)
+{
+	if (is_new && mt_interest_begin(core, sub) != MT_OK) {
+		mt_subscriptions_remove(&core->subscriptions, &sub);
+		return MT_MEMORY;
+	}
+	if (mt_round_add(core, round->peer, sub, (uint32_t)round->reasons.pos,
+			 is_retained_wanted && !sub->group) == MT_OK)
+		return MT_OK;
+	mt_subscribe_drop(core, &sub);
+	return MT_MEMORY;
 }
 
 static uint8_t subscribe_one(struct mt_core *core, struct round *round, struct mt_bytes filter,
@@ -139,7 +179,13 @@ static uint8_t subscribe_one(struct mt_core *core, struct round *round, struct m
 	/* Section 3.3.1.3: retained messages by retain handling; none for a shared subscription. */
 	is_retained_wanted =
 		options->retain_handling == 0 || (options->retain_handling == 1 && is_new);
-	if (sub->group || !is_retained_wanted || gather_retained(core, peer, sub) == MT_OK)
+	if (core->links) {
+		if (announce(core, round, sub, is_new, is_retained_wanted) == MT_OK)
+			return grant.qos;
+		return reason_of_failure(peer->version, MT_REASON_QUOTA_EXCEEDED);
+	}
+	if (sub->group || !is_retained_wanted ||
+	    mt_subscribe_gather(core, peer, sub, NULL) == MT_OK)
 		return grant.qos;
 	/* Without its retained messages the subscription would not be what was asked for. */
 	mt_subscriptions_remove(&core->subscriptions, &sub);
@@ -176,6 +222,14 @@ static void send_suback(struct mt_core *core, const struct round *round, uint8_t
 	MT_CHECK(mt_suback_encode(&suback, round->peer->version, &buf) == MT_OK);
 	mt_peer_send(core, round->peer, mt_buf_view(&buf));
 	mt_mem_give(&core->mem, data, cap);
+}
+
+void mt_subscribe_answer(struct mt_core *core, struct mt_peer *peer, uint16_t packet_id,
+			 const struct mt_buf *reasons)
+{
+	struct round round = {
+		.peer = peer, .packet = {.packet_id = packet_id}, .reasons = *reasons};
+	send_suback(core, &round, MT_PACKET_SUBACK);
 }
 
 /* Decodes and makes room for the answer. False: the connection is closing. */
@@ -219,6 +273,11 @@ void mt_subscribe_handle(struct mt_core *core, struct mt_peer *peer, const struc
 		mt_mem_give(&core->mem, round.reasons.data, round.reasons.cap);
 		return;
 	}
+	if (core->links && mt_round_begin(core, peer) != MT_OK) {
+		mt_mem_give(&core->mem, round.reasons.data, round.reasons.cap);
+		mt_peer_abandon(core, peer);
+		return;
+	}
 	while (mt_subscribe_next(&round.packet, &pos, &filter, &options)) {
 		/* [MQTT-3.2.2-10]: granted is at most what was announced. */
 		if (options.qos > peer->facts.offer->qos_max)
@@ -227,6 +286,8 @@ void mt_subscribe_handle(struct mt_core *core, struct mt_peer *peer, const struc
 			options.is_no_local = options.is_retain_as_published = false;
 		mt_buf_put_u8(&round.reasons, subscribe_one(core, &round, filter, &options));
 	}
+	if (core->links && mt_round_holds(core, peer, round.packet.packet_id, round.reasons))
+		return;
 	send_suback(core, &round, MT_PACKET_SUBACK);
 	mt_mem_give(&core->mem, round.reasons.data, round.reasons.cap);
 	mt_deliver_pump(core, peer->session);
@@ -246,7 +307,7 @@ void mt_unsubscribe_handle(struct mt_core *core, struct mt_peer *peer, const str
 		mt_buf_put_u8(&round.reasons,
 			      sub ? MT_REASON_SUCCESS : MT_REASON_NO_SUBSCRIPTION_EXISTED);
 		if (sub)
-			mt_subscriptions_remove(&core->subscriptions, &sub);
+			mt_subscribe_drop(core, &sub);
 	}
 	send_suback(core, &round, MT_PACKET_UNSUBACK);
 	mt_mem_give(&core->mem, round.reasons.data, round.reasons.cap);

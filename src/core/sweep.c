@@ -37,7 +37,7 @@ static void sweep_subscriptions(struct mt_core *core, struct mt_session *session
 		link = link->next;
 		mt_sub_redecide(core, sub);
 		if (!sub->is_allowed)
-			mt_subscriptions_remove(&core->subscriptions, &sub);
+			mt_subscribe_drop(core, &sub);
 	}
 }
 

@@ -20,14 +20,14 @@ struct mt_ticket *mt_ticket_open(struct mt_core *core, struct mt_peer *peer, str
 		return NULL;
 	ticket->number = ++core->next_ticket;
 	ticket->msg = mt_msg_ref(msg);
-	ticket->conn = peer->self;
-	ticket->session = peer->session->self;
+	ticket->conn = peer ? peer->self : MT_HANDLE_NONE;
+	ticket->session = peer ? peer->session->self : MT_HANDLE_NONE;
 	ticket->packet_id = packet_id;
 	ticket->qos = msg->qos;
 	mt_list_init(&ticket->held);
 	mt_list_push_back(&core->tickets, &ticket->link);
 	mt_request_push(core, &(struct mt_request){.type = MT_REQUEST_STORE,
-						   .conn = peer->self,
+						   .conn = ticket->conn,
 						   .ticket = ticket->number,
 						   .msg = ticket->msg});
 	return ticket;
@@ -55,10 +55,10 @@ static void hold(struct mt_core *core, struct mt_peer *peer, const struct mt_hel
 		mt_peer_pause(core, peer, MT_PAUSE_STORE);
 }
 
-void mt_ticket_answer(struct mt_core *core, struct mt_peer *peer, struct mt_ticket *ticket,
+void mt_ticket_answer(struct mt_core *core, struct mt_peer *peer, uint64_t number,
 		      const struct mt_publish *publish, uint8_t reason)
 {
-	struct mt_held_ack ack = {.ticket = ticket ? ticket->number : 0,
+	struct mt_held_ack ack = {.ticket = number,
 				  .packet_id = publish->packet_id,
 				  .type = answer_type(publish->qos),
 				  .reason = reason};
@@ -86,8 +86,10 @@ void mt_ticket_answer_again(struct mt_core *core, struct mt_peer *peer,
 		    ticket->packet_id != publish->packet_id || ticket->qos != 2)
 			continue;
 		ticket->conn = peer->self;
-		ack.ticket = ticket->number;
+		ack.ticket = ticket->pledge ? 0 : ticket->number;
 	}
+	if (core->links && ack.ticket == 0)
+		ack.ticket = mt_pledge_find(core, peer, publish->packet_id);
 	hold(core, peer, &ack);
 }
 
@@ -153,7 +155,7 @@ static void take_back(struct mt_core *core, struct mt_ticket *ticket)
 	}
 	if (ticket->is_retained_changed)
 		take_back_retained(core, ticket);
-	if (author && ticket->qos == 2)
+	if (author && ticket->qos == 2 && !ticket->pledge)
 		mt_flow_in_remove(&author->in, ticket->packet_id);
 }
 
@@ -180,7 +182,9 @@ void mt_ticket_settle(struct mt_core *core, struct mt_ticket *ticket, bool is_st
 	}
 	if (!is_stored)
 		take_back(core, ticket);
-	if (peer && peer->phase == MT_PHASE_OPEN) {
+	if (ticket->pledge)
+		mt_pledge_settle(core, ticket->pledge, is_stored ? 0 : MT_REASON_QUOTA_EXCEEDED);
+	else if (peer && peer->phase == MT_PHASE_OPEN) {
 		mt_acks_settle(&peer->acks, ticket->number,
 			       is_stored ? 0 : MT_REASON_QUOTA_EXCEEDED);
 		mt_ticket_flush(core, peer);

@@ -216,6 +216,10 @@ static void serve_requests(struct mt_pump *pump)
 		case MT_REQUEST_STORE:
 			store(pump, &request);
 			break;
+		case MT_REQUEST_FORWARD:
+		case MT_REQUEST_MOVE:
+			MT_CHECK(false); /* its core is alone */
+			break;
 		case MT_REQUEST_AUDIT:
 			mt_pump_audit(request.audit);
 			break;
