@@ -275,6 +275,71 @@ static void memory_returns_to_its_baseline(void **state)
 	cores_close(cores);
 }
 
+#define CLIENTS 6u
+static const char *const topics[] = {"a", "a/b", "b/c", "a/c"};
+static const char *const filters[] = {"a/#", "+/c", "b/c", "#"};
+static const bool is_matched[4][4] = {{1, 1, 0, 1}, {0, 0, 1, 1}, {0, 0, 1, 0}, {1, 1, 1, 1}};
+
+/* Each pass is one hop at least. */
+static void settle(struct cores *cores)
+{
+	for (int i = 0; i < 10; i++)
+		cores_pass(cores, 10 * MT_MS);
+}
+
+/* Who gets what is the same for any number of cores, and what a table of filters says. */
+static void play(uint32_t count, uint64_t seed)
+{
+	struct cores *cores = cores_open(count);
+	struct cores_conn *conns[CLIENTS];
+	bool has[CLIENTS][4] = {{false}};
+	struct mt_rng rng;
+	mt_rng_init(&rng, seed);
+	mt_rng_init(&cores->rng, seed);
+	cores->jitter_ns = 5 * MT_MS;
+	for (uint32_t i = 0; i < CLIENTS; i++) {
+		char id[8];
+		snprintf(id, sizeof(id), "c%u", i);
+		conns[i] = cores_client(cores, i, id, true);
+	}
+	for (int step = 0; step < 150; step++) {
+		uint32_t who = (uint32_t)mt_rng_below(&rng, CLIENTS);
+		uint32_t which = (uint32_t)mt_rng_below(&rng, 4);
+		uint32_t deed = (uint32_t)mt_rng_below(&rng, 4);
+		if (deed == 0) {
+			cores_send_subscribe(cores, conns[who], filters[which], 0);
+			settle(cores);
+			assert_int_equal(cores_take_suback(conns[who]), 0);
+			has[who][which] = true;
+		} else if (deed == 1) {
+			cores_unsubscribe(cores, conns[who], filters[which]);
+			settle(cores);
+			has[who][which] = false;
+		} else {
+			for (char text[2] = "1"; text[0] < '4'; text[0]++)
+				cores_publish(cores, conns[who], topics[which], text, 0, false, 0);
+			settle(cores);
+			for (uint32_t i = 0; i < CLIENTS; i++) {
+				bool is_wanted = false;
+				for (uint32_t j = 0; j < 4; j++)
+					is_wanted |= has[i][j] && is_matched[j][which];
+				for (char text[2] = "1"; is_wanted && text[0] < '4'; text[0]++)
+					world_expect(&conns[i]->out, topics[which], text);
+				assert_true(world_is_quiet(&conns[i]->out));
+			}
+		}
+	}
+	cores_close(cores);
+}
+
+static void the_number_of_cores_changes_no_delivery(void **state)
+{
+	(void)state;
+	for (uint32_t count = 1; count <= 3; count++)
+		for (uint64_t seed = 1; seed <= 5; seed++)
+			play(count, seed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +354,7 @@ int main(void)
 		cmocka_unit_test(a_full_receiver_holds_back_its_link),
 		cmocka_unit_test(a_denial_of_the_receiving_core_wins),
 		cmocka_unit_test(memory_returns_to_its_baseline),
+		cmocka_unit_test(the_number_of_cores_changes_no_delivery),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
