@@ -44,15 +44,73 @@ void broker_open(struct sim *sim)
 	struct mt_policy *policy;
 	MT_CHECK(builder != NULL);
 	MT_CHECK(mt_policy_build(&builder, &policy) == MT_OK);
-	sim->core = mt_core_create(&settings, policy, sim->now);
+	settings.core_count = sim->core_count;
+	settings.link_seed = (struct mt_seed){{sim->seed, 11}};
+	for (uint32_t i = 0; i < sim->core_count; i++) {
+		settings.core_index = i;
+		settings.seed.word[1] = 20 + i;
+		sim->cores[i] = mt_core_create(&settings, policy, sim->now);
+		MT_CHECK(sim->cores[i] != NULL);
+	}
 	mt_policy_unref(&policy);
-	MT_CHECK(sim->core != NULL);
 }
 
-static struct device *device_of(struct sim *sim, mt_conn conn)
+void broker_close(struct sim *sim)
+{
+	for (uint32_t from = 0; from < sim->core_count; from++)
+		for (uint32_t to = 0; to < sim->core_count; to++) {
+			struct core_link *link = &sim->links[from][to];
+			for (; link->count > 0; link->count--)
+				mt_link_message_free(
+					&link->messages[link->first++ % LINK_MESSAGES]);
+		}
+	for (uint32_t i = 0; i < sim->core_count; i++)
+		mt_core_empty(sim->cores[i]);
+	for (uint32_t i = 0; i < sim->core_count; i++)
+		mt_core_destroy(&sim->cores[i]);
+}
+
+void broker_tick(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->core_count; i++)
+		mt_core_tick(sim->cores[i], sim->now);
+	broker_serve(sim);
+}
+
+struct mt_core_counts broker_counts(const struct sim *sim)
+{
+	struct mt_core_counts sum = {0};
+	for (uint32_t i = 0; i < sim->core_count; i++) {
+		struct mt_core_counts counts = mt_core_counts(sim->cores[i]);
+		sum.connections += counts.connections;
+		sum.sessions += counts.sessions;
+		sum.subscriptions += counts.subscriptions;
+		sum.queued_messages += counts.queued_messages;
+	}
+	return sum;
+}
+
+bool broker_is_calm(const struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->core_count; i++) {
+		if (sim->stores[i].count > 0)
+			return false;
+		for (uint32_t j = 0; j < sim->core_count; j++)
+			if (sim->links[i][j].count > 0)
+				return false;
+	}
+	return broker_counts(sim).queued_messages == 0;
+}
+
+static struct mt_core *core_of(struct sim *sim, const struct device *device)
+{
+	return sim->cores[device->core];
+}
+
+static struct device *device_of(struct sim *sim, uint32_t core, mt_conn conn)
 {
 	for (uint32_t i = 0; i < DEVICES; i++)
-		if (sim->devices[i].conn == conn)
+		if (sim->devices[i].core == core && sim->devices[i].conn == conn)
 			return &sim->devices[i];
 	return NULL;
 }
@@ -64,14 +122,15 @@ void broker_pull(struct sim *sim, struct device *device)
 	size_t count;
 	if (device->conn == MT_HANDLE_NONE)
 		return;
-	while ((count = mt_core_output(sim->core, device->conn, list, MT_COUNT_OF(list))) > 0) {
+	while ((count = mt_core_output(core_of(sim, device), device->conn, list,
+				       MT_COUNT_OF(list))) > 0) {
 		size_t bytes = 0;
 		for (size_t i = 0; i < count; i++) {
 			if (device->link == LINK_UP)
 				pipe_put(&device->down, list[i], device->output_since, sim->epoch);
 			bytes += list[i].len;
 		}
-		mt_core_sent(sim->core, sim->now, device->conn, bytes);
+		mt_core_sent(core_of(sim, device), sim->now, device->conn, bytes);
 	}
 	device->has_output = false;
 	device->output_since = sim->epoch;
@@ -86,7 +145,7 @@ void broker_closed(struct sim *sim, struct device *device)
 	device->ticket = 0;
 	device->is_paused = false;
 	device->has_output = false;
-	mt_core_closed(sim->core, sim->now, conn);
+	mt_core_closed(core_of(sim, device), sim->now, conn);
 	broker_serve(sim);
 }
 
@@ -98,9 +157,68 @@ static void close_for_core(struct sim *sim, struct device *device)
 	broker_closed(sim, device);
 }
 
-static void serve(struct sim *sim, const struct mt_request *request)
+static void move(struct sim *sim, struct device *device, struct mt_request *request)
 {
-	struct device *device = device_of(sim, request->conn);
+	if (device) {
+		sim_say(sim, "broker: %s moves to core %u", device->id, request->to);
+		device->core = request->to;
+		device->is_paused = false;
+		device->conn = MT_HANDLE_NONE;
+		if (mt_core_adopt(sim->cores[request->to], sim->now, request->adoption,
+				  &device->conn) != MT_OK)
+			device->down.is_ended = true;
+	}
+	mt_adoption_free(&request->adoption);
+}
+
+static void put_on_link(struct sim *sim, uint32_t from, const struct mt_request *request)
+{
+	struct core_link *link = &sim->links[from][request->to];
+	MT_CHECK(link->count < LINK_MESSAGES);
+	link->messages[(link->first + link->count++) % LINK_MESSAGES] = request->message;
+}
+
+void broker_move_links(struct sim *sim, uint32_t count)
+{
+	for (uint32_t from = 0; from < sim->core_count; from++)
+		for (uint32_t to = 0; to < sim->core_count; to++) {
+			struct core_link *link = &sim->links[from][to];
+			for (uint32_t i = 0; i < count && link->count > 0; i++) {
+				struct mt_link_message *message = link->messages[link->first];
+				link->first = (link->first + 1) % LINK_MESSAGES;
+				link->count--;
+				mt_core_peer(sim->cores[to], sim->now, from, message);
+				broker_serve(sim);
+			}
+		}
+}
+
+static void pause_or_resume(struct sim *sim, struct device *device, bool is_paused)
+{
+	device->is_paused = is_paused;
+	if (!is_paused)
+		mt_core_input(core_of(sim, device), sim->now, device->conn, mt_bytes_of(NULL, 0));
+}
+
+static void listen_to_audit(struct sim *sim, struct device *device, const struct mt_audit *audit)
+{
+	sim_say(sim, "audit: %s %s %s: %s", audit->user, audit->client_id,
+		audit->statement ? audit->statement : "", audit->what);
+	/* The client may never hear of it, and take the session after it for its own. */
+	if (device && strcmp(audit->what, "new session") == 0)
+		oracle_session(sim, device, false);
+}
+
+static void ask_store(struct sim *sim, uint32_t core, uint64_t ticket)
+{
+	struct store_queue *store = &sim->stores[core];
+	MT_CHECK(store->count < TICKETS);
+	store->tickets[(store->first + store->count++) % TICKETS] = ticket;
+}
+
+static void serve(struct sim *sim, uint32_t core, struct mt_request *request)
+{
+	struct device *device = device_of(sim, core, request->conn);
 	switch (request->type) {
 	case MT_REQUEST_SEND:
 		if (device)
@@ -112,53 +230,64 @@ static void serve(struct sim *sim, const struct mt_request *request)
 		break;
 	case MT_REQUEST_PAUSE:
 	case MT_REQUEST_RESUME:
-		if (!device)
-			break;
-		device->is_paused = request->type == MT_REQUEST_PAUSE;
-		if (!device->is_paused)
-			mt_core_input(sim->core, sim->now, device->conn, mt_bytes_of(NULL, 0));
+		if (device)
+			pause_or_resume(sim, device, request->type == MT_REQUEST_PAUSE);
 		break;
 	case MT_REQUEST_AUTHENTICATE:
 		if (device)
 			device->ticket = request->ticket;
 		break;
 	case MT_REQUEST_STORE:
-		MT_CHECK(sim->ticket_count < TICKETS);
-		sim->tickets[(sim->ticket_first + sim->ticket_count++) % TICKETS] = request->ticket;
+		ask_store(sim, core, request->ticket);
+		break;
+	case MT_REQUEST_FORWARD:
+		put_on_link(sim, core, request);
+		break;
+	case MT_REQUEST_MOVE:
+		move(sim, device, request);
 		break;
 	case MT_REQUEST_AUDIT:
-		sim_say(sim, "audit: %s %s %s: %s", request->audit->user, request->audit->client_id,
-			request->audit->statement ? request->audit->statement : "",
-			request->audit->what);
-		/* The client may never hear of it, and take the session after it for its own. */
-		if (device && strcmp(request->audit->what, "new session") == 0)
-			oracle_session(sim, device, false);
+		listen_to_audit(sim, device, request->audit);
 		break;
 	}
 }
 
+/* Until no core asks for anything: a move makes another one ask. */
 void broker_serve(struct sim *sim)
 {
 	struct mt_request request;
-	while (mt_core_request(sim->core, &request))
-		serve(sim, &request);
+	bool is_done = false;
+	while (!is_done) {
+		is_done = true;
+		for (uint32_t core = 0; core < sim->core_count; core++)
+			while (mt_core_request(sim->cores[core], &request)) {
+				serve(sim, core, &request);
+				is_done = false;
+			}
+	}
+}
+
+static void answer_store(struct sim *sim, uint32_t core)
+{
+	struct store_queue *store = &sim->stores[core];
+	uint64_t ticket = store->tickets[store->first];
+	bool is_failing = sim->is_faulty && sim_chance(sim, 2);
+	store->first = (store->first + 1) % TICKETS;
+	store->count--;
+	if (is_failing) {
+		sim_say(sim, "store: a message could not be kept");
+		oracle_refused(sim, USERS);
+	}
+	mt_core_stored(sim->cores[core], sim->now, ticket, is_failing ? MT_LIMIT : MT_OK);
+	broker_serve(sim);
 }
 
 /* In order; one in a while fails. */
 void broker_answer_store(struct sim *sim, uint32_t count)
 {
-	while (count-- > 0 && sim->ticket_count > 0) {
-		uint64_t ticket = sim->tickets[sim->ticket_first];
-		bool is_failing = sim->is_faulty && sim_chance(sim, 2);
-		sim->ticket_first = (sim->ticket_first + 1) % TICKETS;
-		sim->ticket_count--;
-		if (is_failing) {
-			sim_say(sim, "store: a message could not be kept");
-			oracle_refused(sim, USERS);
-		}
-		mt_core_stored(sim->core, sim->now, ticket, is_failing ? MT_LIMIT : MT_OK);
-		broker_serve(sim);
-	}
+	for (uint32_t core = 0; core < sim->core_count; core++)
+		for (uint32_t i = 0; i < count && sim->stores[core].count > 0; i++)
+			answer_store(sim, core);
 }
 
 void broker_answer_login(struct sim *sim, struct device *device)
@@ -170,7 +299,7 @@ void broker_answer_login(struct sim *sim, struct device *device)
 	device->ticket = 0;
 	if (sim->is_faulty && sim_chance(sim, 5))
 		verdict = (struct mt_auth_verdict){.reason = MT_REASON_BAD_USER_NAME_OR_PASSWORD};
-	mt_core_authenticated(sim->core, sim->now, ticket, &verdict);
+	mt_core_authenticated(core_of(sim, device), sim->now, ticket, &verdict);
 	broker_serve(sim);
 }
 
@@ -179,7 +308,8 @@ bool broker_accept(struct sim *sim, struct device *device)
 	struct mt_conn_facts facts = {
 		.listener = "sim", .anonymous_role = "", .is_secret_safe = true};
 	facts.address.byte[15] = (uint8_t)(1 + (device - sim->devices));
-	if (mt_core_open(sim->core, sim->now, &facts, &device->conn) != MT_OK)
+	device->core = sim_below(sim, sim->core_count);
+	if (mt_core_open(core_of(sim, device), sim->now, &facts, &device->conn) != MT_OK)
 		return false;
 	device->output_since = sim->epoch;
 	device->has_output = device->is_paused = device->is_frozen = false;

@@ -54,7 +54,7 @@ static void move_up(struct sim *sim, struct device *device)
 	if (device->is_paused || !device->up.first)
 		return;
 	view = take(sim, &device->up);
-	mt_core_input(sim->core, sim->now, device->conn, view);
+	mt_core_input(sim->cores[device->core], sim->now, device->conn, view);
 	if (device->up.first->pos == device->up.first->bytes)
 		drop_first(&device->up);
 	broker_serve(sim);

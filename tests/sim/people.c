@@ -108,7 +108,8 @@ static void publish_policy(struct sim *sim)
 	for (uint32_t i = 0; i < USERS; i++)
 		add_user(builder, i, &sim->policies[sim->epoch][i]);
 	MT_CHECK(mt_policy_build(&builder, &policy) == MT_OK);
-	mt_core_set_policy(sim->core, sim->now, policy);
+	for (uint32_t i = 0; i < sim->core_count; i++)
+		mt_core_set_policy(sim->cores[i], sim->now, policy);
 	mt_policy_unref(&policy);
 	broker_serve(sim);
 }
@@ -147,8 +148,9 @@ void people_act(struct sim *sim)
 	struct permissions *permissions;
 	if (sim_chance(sim, 10)) {
 		sim_say(sim, "people: end the connection of d%u", user);
-		mt_core_kick(sim->core, sim->now, mt_bytes_of(NULL, 0),
-			     mt_bytes_str(sim->devices[user].id));
+		for (uint32_t i = 0; i < sim->core_count; i++)
+			mt_core_kick(sim->cores[i], sim->now, mt_bytes_of(NULL, 0),
+				     mt_bytes_str(sim->devices[user].id));
 		broker_serve(sim);
 		return;
 	}

@@ -1,5 +1,5 @@
 /*
- * Runs the simulator:  sim [--count N] [--from SEED] [--steps N] [--verbose]
+ * Runs the simulator:  sim [--count N] [--from SEED] [--steps N] [--cores 1|2] [--verbose]
  *
  * Each seed is a run of its own: faults for so many steps, then peace, in which everybody must get
  * what is owed; then all leave, and nothing may be left. A failing seed shows its last events and
@@ -20,6 +20,7 @@
 static char lines[LINES][LINE_BYTES];
 static uint32_t line_count;
 static struct sim *running;
+static uint32_t core_count = 1;
 
 void sim_say(struct sim *sim, const char *format, ...)
 {
@@ -80,8 +81,7 @@ static void pass(struct sim *sim, mt_time ns)
 {
 	sim->now.mono_ns += ns;
 	sim->now.wall_ns += ns;
-	mt_core_tick(sim->core, sim->now);
-	broker_serve(sim);
+	broker_tick(sim);
 	for (uint32_t i = 0; i < DEVICES; i++) {
 		struct device *device = &sim->devices[i];
 		if (device->link == LINK_DOWN)
@@ -109,8 +109,10 @@ static void one_step(struct sim *sim)
 		device_act(sim, device);
 	else if (what < 880)
 		network_move(sim, device);
-	else if (what < 920)
+	else if (what < 900)
 		broker_answer_store(sim, 1 + sim_below(sim, 8));
+	else if (what < 920)
+		broker_move_links(sim, 1 + sim_below(sim, 8));
 	else if (what < 960)
 		broker_answer_login(sim, device);
 	else if (what < 975)
@@ -143,7 +145,7 @@ static bool is_calm(struct sim *sim)
 	for (uint32_t i = 0; i < DEVICES; i++)
 		if (!device_is_calm(&sim->devices[i]))
 			return false;
-	return sim->ticket_count == 0 && mt_core_counts(sim->core).queued_messages == 0;
+	return broker_is_calm(sim);
 }
 
 static void calm_down(struct sim *sim)
@@ -153,12 +155,13 @@ static void calm_down(struct sim *sim)
 		sim->step++;
 		if (++rounds > CALM_STEPS)
 			sim_fail(sim, "somebody starves: %llu messages wait in queues",
-				 (unsigned long long)mt_core_counts(sim->core).queued_messages);
+				 (unsigned long long)broker_counts(sim).queued_messages);
 		for (uint32_t i = 0; i < DEVICES; i++) {
 			device_connect(sim, &sim->devices[i]);
 			broker_answer_login(sim, &sim->devices[i]);
 			network_move(sim, &sim->devices[i]);
 		}
+		broker_move_links(sim, LINK_MESSAGES);
 		broker_answer_store(sim, TICKETS);
 		pass(sim, 20 * MT_MS);
 	}
@@ -175,8 +178,11 @@ static void all_leave(struct sim *sim)
 		for (uint32_t i = 0; i < DEVICES; i++)
 			network_move(sim, &sim->devices[i]);
 	pass(sim, 8000 * MT_SECOND);
-	broker_answer_store(sim, TICKETS);
-	counts = mt_core_counts(sim->core);
+	for (uint32_t round = 0; round < 10; round++) {
+		broker_move_links(sim, LINK_MESSAGES);
+		broker_answer_store(sim, TICKETS);
+	}
+	counts = broker_counts(sim);
 	if (counts.connections > 0 || counts.sessions > 0 || counts.subscriptions > 0 ||
 	    counts.queued_messages > 0)
 		sim_fail(sim,
@@ -199,6 +205,7 @@ static uint64_t run(uint64_t seed, uint32_t steps, bool is_verbose)
 	sim->now = (struct mt_now){1000 * MT_SECOND, 1700000000 * MT_SECOND};
 	mt_rng_init(&sim->rng, seed);
 	sim->is_tight = sim_chance(sim, 30);
+	sim->core_count = core_count;
 	broker_open(sim);
 	people_begin(sim);
 	for (uint32_t i = 0; i < DEVICES; i++)
@@ -212,7 +219,7 @@ static uint64_t run(uint64_t seed, uint32_t steps, bool is_verbose)
 	all_leave(sim);
 	for (uint32_t i = 0; i < DEVICES; i++)
 		device_finish(&sim->devices[i]);
-	mt_core_destroy(&sim->core);
+	broker_close(sim);
 	digest = sim->digest;
 	if (is_verbose)
 		printf("seed %llu: %u messages, %llu deliveries, digest %016llx\n",
@@ -248,11 +255,10 @@ static int run_many(uint64_t from, uint64_t count, uint32_t steps)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"count", required_argument, NULL, 'c'},
-						{"from", required_argument, NULL, 'f'},
-						{"steps", required_argument, NULL, 's'},
-						{"verbose", no_argument, NULL, 'v'},
-						{0}};
+	static const struct option options[] = {
+		{"count", required_argument, NULL, 'c'}, {"from", required_argument, NULL, 'f'},
+		{"steps", required_argument, NULL, 's'}, {"cores", required_argument, NULL, 'n'},
+		{"verbose", no_argument, NULL, 'v'},	 {0}};
 	uint64_t from = 1, count = 1000;
 	uint32_t steps = 2500;
 	bool is_verbose = false;
@@ -265,6 +271,8 @@ int main(int argc, char **argv)
 			from = strtoull(optarg, NULL, 10);
 		else if (option == 's')
 			steps = (uint32_t)strtoul(optarg, NULL, 10);
+		else if (option == 'n')
+			core_count = strtoul(optarg, NULL, 10) == 2 ? 2 : 1;
 		else if (option == 'v')
 			is_verbose = true;
 		else

@@ -14,11 +14,13 @@
 #include "base/rng.h"
 #include "client/client.h"
 #include "core/core.h"
+#include "link/message.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define CORES 2u
 #define DEVICES 7u
 #define USERS 4u
 #define TOPICS 8u
@@ -27,6 +29,7 @@
 #define EPOCHS 512u
 #define RULES 8u
 #define TICKETS 1024u
+#define LINK_MESSAGES 4096u
 #define WILL_TOPIC "a/b"
 
 /* Bytes under way, and while which policies the core gave them out. */
@@ -60,6 +63,7 @@ struct device {
 	bool is_twin;	   /* shares its id with another: what it has may be taken away */
 	bool is_connected; /* CONNACK came */
 	enum link_state link;
+	uint32_t core;
 	mt_conn conn; /* MT_HANDLE_NONE: the core has closed it */
 	bool is_paused, is_frozen, has_output;
 	uint32_t output_since; /* epoch when the core's output was last empty */
@@ -84,6 +88,18 @@ struct message {
 	uint8_t received[DEVICES];
 };
 
+/* From one core to another: FIFO, lossless, of any delay. */
+struct core_link {
+	struct mt_link_message *messages[LINK_MESSAGES];
+	uint32_t first, count;
+};
+
+/* What one core has asked the store for, in order. */
+struct store_queue {
+	uint64_t tickets[TICKETS];
+	uint32_t first, count;
+};
+
 struct rule {
 	bool is_deny;
 	uint8_t operation, qos_mask;
@@ -104,7 +120,10 @@ struct sim {
 	struct mt_rng rng;
 	struct mt_now now;
 	uint32_t step;
-	struct mt_core *core;
+	struct mt_core *cores[CORES];
+	uint32_t core_count;
+	struct core_link links[CORES][CORES];
+	struct store_queue stores[CORES];
 	struct device devices[DEVICES];
 	struct permissions policies[EPOCHS][USERS]; /* by epoch */
 	uint32_t epoch;
@@ -114,9 +133,7 @@ struct sim {
 	uint32_t sequence;
 	uint32_t last_first[DEVICES][DEVICES][TOPICS]
 			   [9]; /* by receiver, publisher, topic, QoS of both */
-	uint64_t tickets[TICKETS];
-	uint32_t ticket_first, ticket_count;
-	uint64_t digest; /* of all that happened: a seed gives the same twice */
+	uint64_t digest;	/* of all that happened: a seed gives the same twice */
 	uint64_t delivered;
 };
 
@@ -138,6 +155,13 @@ void network_pull_client(struct sim *sim, struct device *device);
 
 /* ---- broker.c ---- */
 void broker_open(struct sim *sim);
+void broker_close(struct sim *sim);
+void broker_tick(struct sim *sim);
+struct mt_core_counts broker_counts(const struct sim *sim);
+/* All that was asked of the store, or told between cores, is done. */
+bool broker_is_calm(const struct sim *sim);
+/* Hands over up to `count` messages of every link. */
+void broker_move_links(struct sim *sim, uint32_t count);
 void broker_serve(struct sim *sim);
 void broker_pull(struct sim *sim, struct device *device);
 void broker_answer_store(struct sim *sim, uint32_t count);
