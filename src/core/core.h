@@ -142,8 +142,9 @@ enum mt_request_type {
 	MT_REQUEST_AUDIT,   /* tell the log */
 	MT_REQUEST_FORWARD, /* give `message` to mt_core_peer of core `to`; with a transport that
 			       ends first, mt_link_message_free */
-	MT_REQUEST_MOVE, /* take what is left to send, then move the connection to core `to`: give
-			    `adoption` to its mt_core_adopt, then free it; conn is stale already */
+	MT_REQUEST_MOVE, /* move the connection to core `to`: give `adoption` to its mt_core_adopt,
+			    then free it; conn is stale already, and nothing of it is left to send
+			  */
 };
 
 enum mt_audit_event {

@@ -129,7 +129,7 @@ enum mt_status mt_subscribe_push(struct mt_core *core, struct mt_peer *peer,
 		.msg = answer->msg, .answer = answer, .qos = qos < sub->qos ? qos : sub->qos};
 	enum mt_status status;
 	if (mt_backlog_waiting(&peer->backlog) >=
-	    core->settings.limits.retained_count * core->settings.core_count)
+	    (uint64_t)core->settings.limits.retained_count * core->settings.core_count)
 		return MT_LIMIT;
 	item.ids = ids_of(core, sub);
 	status = mt_backlog_push(core, peer, item);
