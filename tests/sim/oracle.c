@@ -150,8 +150,18 @@ static void forgive_order(struct sim *sim, const struct device *device, uint8_t 
 			sim->messages[i].is_unordered = true;
 }
 
+/* One core has stored and handed over what another could not store. */
+static void forgive_repetition(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->message_count && sim->core_count > 1; i++)
+		if (sim->messages[i].state == MESSAGE_PENDING)
+			sim->messages[i].is_repeatable = true;
+}
+
 void oracle_refused(struct sim *sim, uint32_t user)
 {
+	if (user == USERS)
+		forgive_repetition(sim);
 	for (uint32_t i = 0; i < DEVICES; i++)
 		if (user == USERS || sim->devices[i].user == user)
 			forgive_order(sim, &sim->devices[i], 2);
