@@ -46,5 +46,5 @@ check: ## everything before a change lands; ends with `N passed, N failed`
 	@MAKE='$(MAKE)' tools/check $(V) $(STATIC) spec-check all $(TESTS)
 
 check-fast: ## the part of check that takes under a minute
-	@MAKE='$(MAKE)' tools/check $(V) $(STATIC) spec-tags unit spec-tests
+	@MAKE='$(MAKE)' tools/check $(V) $(STATIC) spec-tags unit spec-tests sim
 .PHONY: spec spec-tags spec-check layers lint sizes format tidy docs docs-check check check-fast

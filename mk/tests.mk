@@ -66,6 +66,6 @@ $(SIM): $(SIM_SRC) $(wildcard tests/sim/*.h) $(B)/liball.a
 	$(call say,LD)
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -o $@ $(SIM_SRC) $(B)/liball.a $(LDFLAGS) $(LIBS_all)
 
-sim: $(SIM) ## the simulator: SIM_COUNT seeds (1000), or SEED=n alone and at length
-	$(if $(SEED),$(SIM) --from $(SEED) --count 1 --verbose,MT_BUILD=$(B) tools/run-tests -t 3600 tests/sim/sim.sh)
+sim: $(SIM) ## the simulator: SIM_COUNT seeds (1000), or SEED=n (CORES=2) alone and at length
+	$(if $(SEED),$(SIM) --from $(SEED) --count 1 --cores $(or $(CORES),1) --verbose,MT_BUILD=$(B) tools/run-tests -t 3600 tests/sim/sim.sh)
 .PHONY: sim

@@ -218,6 +218,7 @@ static void subscribe(struct sim *sim, struct device *device, bool is_ending)
 	sim_say(sim, "%s: %s %s, QoS %u", device->id, is_ending ? "unsubscribes" : "subscribes",
 		filter_names[which], filter.options.qos);
 	sub->is_asked = true;
+	sub->asked = sim->step;
 	sub->is_wanted |= !is_ending;
 	sub->since = 0;
 }

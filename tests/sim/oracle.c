@@ -138,7 +138,7 @@ void oracle_session(struct sim *sim, struct device *device, bool is_present)
 	for (uint32_t i = 0; i < sim->message_count; i++)
 		if (sim->messages[i].publisher == publisher &&
 		    sim->messages[i].state == MESSAGE_PENDING)
-			sim->messages[i].is_repeatable = true;
+			sim->messages[i].is_repeatable = sim->messages[i].is_unordered = true;
 }
 
 static void forgive_order(struct sim *sim, const struct device *device, uint8_t qos_max)
@@ -187,7 +187,7 @@ static bool is_owed(const struct sim *sim, const struct device *device,
 	for (uint32_t i = 0; i < FILTERS; i++) {
 		const struct subscription *sub = &device->subs[i];
 		if (filter_names[i][0] != '$' && sub->since > 0 && sub->since < message->step &&
-		    sub->qos > 0 && sim->touched[device->user] < sub->since &&
+		    sub->qos > 0 && sim->touched[device->user] < sub->asked &&
 		    naive_matches(filter_names[i], topic))
 			return true;
 	}

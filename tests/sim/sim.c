@@ -42,8 +42,8 @@ static void show_end(void)
 	if (!running->is_verbose)
 		for (uint32_t i = line_count > LINES ? line_count - LINES : 0; i < line_count; i++)
 			puts(lines[i % LINES]);
-	printf("not ok sim: seed %llu; again: make sim SEED=%llu\n",
-	       (unsigned long long)running->seed, (unsigned long long)running->seed);
+	printf("not ok sim: seed %llu; again: make sim SEED=%llu CORES=%u\n",
+	       (unsigned long long)running->seed, (unsigned long long)running->seed, core_count);
 	fflush(stdout);
 }
 
@@ -248,8 +248,8 @@ static int run_many(uint64_t from, uint64_t count, uint32_t steps)
 	while (wait(&status) > 0)
 		worst |= status;
 	if (worst == 0)
-		printf("ok sim: %llu seeds from %llu\n", (unsigned long long)count,
-		       (unsigned long long)from);
+		printf("ok sim: %llu seeds from %llu, cores: %u\n", (unsigned long long)count,
+		       (unsigned long long)from, core_count);
 	return worst != 0;
 }
 

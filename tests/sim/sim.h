@@ -49,6 +49,7 @@ enum link_state { LINK_DOWN, LINK_UP, LINK_CUT /* silently: neither side knows *
 
 struct subscription {
 	uint32_t since; /* step of the SUBACK; 0: not subscribed */
+	uint32_t asked; /* step of the SUBSCRIBE */
 	uint16_t request;
 	bool is_wanted; /* asked for once */
 	bool is_asked;	/* and not yet answered */
