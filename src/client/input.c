@@ -283,7 +283,7 @@ static enum mt_status check_window(const struct mt_client *client, const struct 
 		return MT_OK;
 	if (client->pending_count < client->settings.limits.receive_max)
 		return MT_OK;
-	return mt_violate(why, "MQTT-3.3.4-7", MT_REASON_RECEIVE_MAXIMUM_EXCEEDED, 0);
+	return mt_violate(why, "MQTT-3.3.4-9", MT_REASON_RECEIVE_MAXIMUM_EXCEEDED, 0);
 }
 
 static bool deliver(struct mt_client *client, struct mt_publish *publish,

@@ -74,7 +74,7 @@ static bool resolve_alias(struct mt_core *core, struct mt_peer *peer, struct mt_
 }
 
 /*
- * More unacknowledged PUBLISHes than were announced ([MQTT-3.3.4-8]). A QoS 2 message counts by its
+ * More unacknowledged PUBLISHes than were announced ([MQTT-3.3.4-7]). A QoS 2 message counts by its
  * id, from PUBLISH to PUBREL; its held PUBREC is bounded as well, for a PUBREL may come too early.
  * 3.1.1 is told no number: what waits for the store is bounded by not reading on
  * (mt_ticket_answer), the ids by the queue of a session.
@@ -387,7 +387,7 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 	}
 	if (publish->qos > 0 && is_over_quota(core, peer)) {
 		mt_limit_meet(core, peer, MT_LIMIT_INFLIGHT);
-		violate(core, peer, "MQTT-3.3.4-8", MT_REASON_RECEIVE_MAXIMUM_EXCEEDED);
+		violate(core, peer, "MQTT-3.3.4-7", MT_REASON_RECEIVE_MAXIMUM_EXCEEDED);
 		return;
 	}
 	if (MT_UNLIKELY(publish->props.raw.len > 0) &&

@@ -59,7 +59,7 @@ MT_MUST_USE struct mt_delivery *mt_flow_out_push(struct mt_flow_out *flow, struc
 						 struct mt_sub_ids *ids, uint8_t qos,
 						 bool is_retain, uint64_t epoch);
 /* A new connection: what is in flight and not released is due to be sent again, in order and within
- * the window ([MQTT-4.4.0-1], [MQTT-3.3.4-7]). */
+ * the window ([MQTT-4.4.0-1], [MQTT-3.3.4-9]). */
 void mt_flow_out_resume(struct mt_flow_out *flow);
 /* The first delivery that is due when the window has room for it, else NULL. */
 struct mt_delivery *mt_flow_out_peek_due(const struct mt_flow_out *flow);

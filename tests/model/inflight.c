@@ -174,7 +174,7 @@ static void equals_the_model(void **state)
 				     .expires_ns = MT_TIME_NEVER};
 	(void)state;
 	SPEC(MQTT5, "2.2.1-4");
-	SPEC(MQTT5, "3.3.4-7");
+	SPEC(MQTT5, "3.3.4-9");
 	SPEC(MQTT5, "4.4.0-1");
 	for (uint64_t seed = 1; seed <= 8; seed++) {
 		struct mt_msg *msg = mt_msg_create(&messages, &facts);

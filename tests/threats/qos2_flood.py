@@ -16,7 +16,7 @@ def overrun(version, way):
             expect_equal([body[0] for first, body in said if first == 0xe0], [0x93])
         most = MOST if version == 5 else QUEUE  # 3.1.1 is told no number
         expect(sum(1 for first, _ in said if first == 0x50) <= most, "more PUBRECs than there is room for")
-        TARGET.logged(attacker, 'statement="MQTT-3.3.4-8"')
+        TARGET.logged(attacker, 'statement="MQTT-3.3.4-7"')
         attacker.close()
     TARGET.bounded(attack, 8192)
     TARGET.serves(way)

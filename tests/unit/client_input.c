@@ -107,7 +107,7 @@ static void receive_maximum_binds_the_server(void **state)
 	struct mt_client_settings settings = settings_of(MT_VERSION_5);
 	struct world *world;
 	(void)state;
-	SPEC(MQTT5, "3.3.4-7");
+	SPEC(MQTT5, "3.3.4-9");
 	settings.limits.receive_max = 2;
 	world = begin(&settings);
 	skip_sent(world);
@@ -116,7 +116,7 @@ static void receive_maximum_binds_the_server(void **state)
 	expect_event(world, MT_CLIENT_CONNECTED);
 	expect_event(world, MT_CLIENT_MESSAGE);
 	expect_event(world, MT_CLIENT_MESSAGE);
-	expect_violation(world, "MQTT-3.3.4-7");
+	expect_violation(world, "MQTT-3.3.4-9");
 	expect_sent(world, "50 02 0001 50 02 0002 e0 01 93");
 	end(world);
 }
@@ -147,7 +147,7 @@ static void receive_maximum_begins_anew(void **state)
 	expect_none(world);
 	expect_sent(world, "70 02 0002 50 02 0001");
 	give(world, "34 07 0001 74 0003 00 70");
-	expect_violation(world, "MQTT-3.3.4-7");
+	expect_violation(world, "MQTT-3.3.4-9");
 	end(world);
 }
 

@@ -97,7 +97,7 @@ static void window_is_kept(void **state)
 	(void)state;
 	SPEC(MQTT5, "4.9.0-1");
 	SPEC(MQTT5, "4.9.0-2");
-	SPEC(MQTT5, "3.3.4-9");
+	SPEC(MQTT5, "3.3.4-7");
 	skip_sent(world);
 	give(world, "20 06 00 00 03 21 0002");
 	expect_event(world, MT_CLIENT_CONNECTED);

@@ -26,7 +26,7 @@ static void resume_keeps_the_new_window(void **state)
 	uint16_t ids[6];
 	char payload[2] = "0";
 	(void)state;
-	SPEC(MQTT5, "3.3.4-7");
+	SPEC(MQTT5, "3.3.4-9");
 	SPEC(MQTT5, "4.4.0-1");
 	world_open(&world);
 	publisher = world_client(&world, MT_VERSION_5, "p", true);
@@ -62,7 +62,7 @@ static void released_messages_fill_the_window(void **state)
 	struct world_conn *publisher, *a;
 	uint16_t ids[3];
 	(void)state;
-	SPEC(MQTT5, "3.3.4-7");
+	SPEC(MQTT5, "3.3.4-9");
 	world_open(&world);
 	publisher = world_client(&world, MT_VERSION_5, "p", true);
 	a = world_client(&world, MT_VERSION_5, "a", false);

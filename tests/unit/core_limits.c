@@ -49,7 +49,7 @@ static void receive_maximum_is_enforced(void **state)
 	struct world world;
 	struct world_conn *a;
 	(void)state;
-	SPEC(MQTT5, "3.3.4-8");
+	SPEC(MQTT5, "3.3.4-7");
 	world_open(&world);
 	a = world_client(&world, MT_VERSION_5, "a", true);
 	for (uint16_t id = 1; id <= 11; id++)
@@ -69,7 +69,7 @@ static void client_window_is_kept(void **state)
 		.version = MT_VERSION_5, .is_clean = true, .client_id = mt_bytes_str("b")};
 	uint16_t first;
 	(void)state;
-	SPEC(MQTT5, "3.3.4-7");
+	SPEC(MQTT5, "3.3.4-9");
 	world_open(&world);
 	a = world_client(&world, MT_VERSION_5, "a", true);
 	b = world_dial(&world, "open");

@@ -92,7 +92,7 @@ static void newer_retained_message_without_ticket_stays(void **state)
 static void the_whole_window_may_wait_for_the_store(void **state)
 {
 	(void)state;
-	SPEC(MQTT5, "3.3.4-8");
+	SPEC(MQTT5, "3.3.4-7");
 	for (uint8_t mix = 0; mix < 3; mix++) {
 		uint16_t most = world_settings().limits.inflight;
 		struct world world;
