@@ -68,6 +68,12 @@ static inline void mt_buf_put_u32(struct mt_buf *buf, uint32_t value)
 	mt_buf_put_u16(buf, (uint16_t)value);
 }
 
+static inline void mt_buf_put_u64(struct mt_buf *buf, uint64_t value)
+{
+	mt_buf_put_u32(buf, (uint32_t)(value >> 32));
+	mt_buf_put_u32(buf, (uint32_t)value);
+}
+
 struct mt_reader {
 	struct mt_bytes in;
 	size_t pos;
@@ -110,4 +116,10 @@ static inline uint32_t mt_reader_u32(struct mt_reader *reader)
 {
 	uint32_t high = mt_reader_u16(reader);
 	return high << 16 | mt_reader_u16(reader);
+}
+
+static inline uint64_t mt_reader_u64(struct mt_reader *reader)
+{
+	uint64_t high = mt_reader_u32(reader);
+	return high << 32 | mt_reader_u32(reader);
 }

@@ -219,6 +219,7 @@ static enum mt_status compile(struct mt_policy_builder *builder)
 		mt_arena_take(&policy->arena, builder->until_count * sizeof(*policy->changes));
 	if (!policy->changes)
 		return MT_MEMORY;
+	policy->rules = builder->first;
 	for (struct mt_pending_rule *pending = builder->first; pending; pending = pending->next) {
 		struct mt_role *role = policy->roles[pending->role];
 		const struct mt_rule *rule = &pending->rule->rule;

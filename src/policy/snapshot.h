@@ -30,9 +30,11 @@ struct mt_policy {
 	struct mt_map users_by_name, users_by_id, roles_by_name;
 	int64_t *changes; /* until_s of rules that have one */
 	uint32_t change_count;
+	const struct mt_pending_rule *rules; /* as they were given, the last first */
 };
 
-/* A rule as given, until the number of levels is known and the tries can be made. */
+/* A rule as given: kept until the number of levels is known and the tries can be made, and for
+ * whoever wants the rules themselves. */
 struct mt_pending_rule {
 	struct mt_pending_rule *next;
 	uint32_t role;
