@@ -304,6 +304,8 @@ static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *
 		inflight = props->receive_max;
 	session->out.inflight_max = inflight;
 	session->conn = peer->self;
+	if (core->links)
+		mt_interest_presence(core, session);
 	session->expiry_s = expiry_of(core, peer, session->owner, connect);
 	session->version = (uint8_t)peer->version;
 	session->connected_ns = core->now.mono_ns;

@@ -16,7 +16,9 @@ static enum mt_status init_tables(struct mt_core *core)
 	mt_pool_init(&core->peers, &core->mem, sizeof(struct mt_peer), limits->connections);
 	MT_TRY(mt_sessions_init(&core->sessions, &core->mem, core->settings.seed,
 				limits->sessions));
-	MT_TRY(mt_subscriptions_init(&core->subscriptions, &core->mem, core->settings.seed));
+	MT_TRY(mt_subscriptions_init(&core->subscriptions, &core->mem, core->settings.seed,
+				     core->settings.core_count > 1 ? core->settings.link_seed
+								   : core->settings.seed));
 	mt_tree_bound(core->subscriptions.tree, limits->subscription_nodes);
 	core->retained = mt_retained_create(&core->mem, core->settings.seed, retained);
 	MT_TRY(mt_links_create(core));

@@ -66,6 +66,8 @@ void mt_depart(struct mt_core *core, struct mt_peer *peer, bool is_will_due)
 	mt_backlog_finish(core, peer, session->expiry_s > 0 ? session : NULL);
 	peer->session = NULL;
 	session->conn = MT_HANDLE_NONE;
+	if (core->links)
+		mt_interest_presence(core, session);
 	session->away_ns = core->now.mono_ns;
 	core->connected_count--;
 	if (!is_will_due)

@@ -12,9 +12,11 @@
 
 #include "topic/name.h"
 
-static void tell_all(struct mt_core *core, mt_handle number, struct mt_bytes filter, bool is_wanted)
+/* number: of who waits for the confirmations; MT_HANDLE_NONE: nobody. */
+static void tell_all(struct mt_core *core, mt_handle number, struct mt_bytes filter)
 {
 	struct mt_links *links = core->links;
+	const struct mt_interest *interest = mt_interests_find(&links->interests, filter);
 	for (uint32_t i = 0; i < links->count; i++) {
 		struct mt_link_message *message;
 		if (i == links->self)
@@ -22,24 +24,44 @@ static void tell_all(struct mt_core *core, mt_handle number, struct mt_bytes fil
 		message = mt_link_message_promised(&core->mem, MT_LINK_INTEREST, filter);
 		MT_CHECK(message != NULL);
 		message->number = number;
-		message->is_wanted = is_wanted;
+		message->members = interest ? interest->members : (struct mt_members){0};
 		mt_link_send(core, i, message);
 	}
 }
 
 enum mt_status mt_interest_begin(struct mt_core *core, const struct mt_sub *sub)
 {
-	struct mt_bytes filter = mt_sub_plain_filter(sub);
-	return mt_interests_add(&core->links->interests, filter) ? MT_OK : MT_MEMORY;
+	struct mt_interest *interest =
+		mt_interests_add(&core->links->interests, mt_sub_filter(sub));
+	if (!interest)
+		return MT_MEMORY;
+	interest->members.present += sub->session->conn != MT_HANDLE_NONE;
+	return MT_OK;
 }
 
 void mt_interest_end(struct mt_core *core, const struct mt_sub *sub)
 {
 	struct mt_interests *interests = &core->links->interests;
-	struct mt_interest *interest = mt_interests_find(interests, mt_sub_plain_filter(sub));
+	struct mt_interest *interest = mt_interests_find(interests, mt_sub_filter(sub));
 	MT_CHECK(interest != NULL);
-	if (mt_interests_drop(interests, interest))
-		tell_all(core, MT_HANDLE_NONE, mt_sub_plain_filter(sub), false);
+	interest->members.present -= sub->session->conn != MT_HANDLE_NONE;
+	if (mt_interests_drop(interests, interest) || sub->group)
+		tell_all(core, MT_HANDLE_NONE, mt_sub_filter(sub));
+}
+
+void mt_interest_presence(struct mt_core *core, struct mt_session *session)
+{
+	bool is_present = session->conn != MT_HANDLE_NONE;
+	struct mt_list *link;
+	for (link = session->subs.next; link != &session->subs; link = link->next) {
+		const struct mt_sub *sub = MT_LIST_ITEM(link, struct mt_sub, link);
+		struct mt_interest *interest =
+			mt_interests_find(&core->links->interests, mt_sub_filter(sub));
+		MT_CHECK(interest != NULL);
+		interest->members.present += is_present ? 1 : UINT32_MAX;
+		if (sub->group)
+			tell_all(core, MT_HANDLE_NONE, mt_sub_filter(sub));
+	}
 }
 
 void mt_interest_end_all(struct mt_core *core, struct mt_session *session)
@@ -48,9 +70,12 @@ void mt_interest_end_all(struct mt_core *core, struct mt_session *session)
 		mt_interest_end(core, MT_LIST_ITEM(link, struct mt_sub, link));
 }
 
-enum mt_status mt_interest_match(struct mt_core *core, struct mt_bytes topic, uint64_t *out)
+enum mt_status mt_interest_match(struct mt_core *core, struct mt_bytes topic, uint64_t *out,
+				 size_t *group_count)
 {
-	return mt_interests_match(&core->links->interests, topic, out);
+	MT_TRY(mt_interests_match(&core->links->interests, topic, out));
+	*group_count = core->links->interests.in_groups.count;
+	return MT_OK;
 }
 
 /* ---- a SUBACK that waits ---- */
@@ -84,7 +109,7 @@ enum mt_status mt_round_add(struct mt_core *core, struct mt_peer *peer, const st
 	wait->confirm_count = confirm_count_of(core->links, mt_sub_plain_filter(sub));
 	peer->round->wait_count++;
 	mt_list_push_back(&core->links->waits, &wait->link);
-	tell_all(core, self, mt_sub_plain_filter(sub), true);
+	tell_all(core, self, mt_sub_filter(sub));
 	return MT_OK;
 }
 
@@ -194,9 +219,10 @@ static void confirm(struct mt_core *core, uint32_t to, uint32_t by_way_of,
 static void confirm_all_ways(struct mt_core *core, uint32_t to,
 			     const struct mt_link_message *interest, uint8_t reason)
 {
-	struct mt_bytes filter = mt_link_message_text(interest);
+	struct mt_bytes name, filter = mt_link_message_text(interest);
 	struct mt_links *links = core->links;
-	uint32_t owner = mt_retain_owner(core, filter);
+	bool is_shared = mt_topic_share_split(filter, &name, &filter);
+	uint32_t owner = is_shared ? links->self : mt_retain_owner(core, filter);
 	if (!mt_topic_has_wildcard(filter)) {
 		confirm(core, to, owner == links->self ? to : owner, interest, reason);
 		return;
@@ -210,9 +236,9 @@ void mt_interest_noted(struct mt_core *core, uint32_t from, struct mt_link_messa
 {
 	struct mt_bytes filter = mt_link_message_text(message);
 	enum mt_status status =
-		mt_interests_note(&core->links->interests, from, filter, message->is_wanted);
+		mt_interests_note(&core->links->interests, from, filter, message->members);
 	core->subscriptions.generation++;
-	if (message->is_wanted)
+	if (message->number != MT_HANDLE_NONE)
 		confirm_all_ways(core, from, message,
 				 status == MT_OK ? 0 : MT_REASON_QUOTA_EXCEEDED);
 }

@@ -47,7 +47,8 @@ enum mt_status mt_links_create(struct mt_core *core)
 	mt_pool_init(&links->wait_pool, &core->mem, sizeof(struct mt_wait), UINT32_MAX - 1);
 	for (uint32_t i = 0; i < count; i++)
 		init_link(core, &links->link[i], i);
-	return mt_interests_init(&links->interests, &core->mem, core->settings.seed);
+	return mt_interests_init(&links->interests, &core->mem, core->settings.seed,
+				 core->settings.link_seed, count);
 }
 
 static void drop_inbox(struct mt_link *link)
@@ -96,8 +97,9 @@ static void wait_for(struct mt_core *core, struct mt_link *link, struct mt_peer 
 static void forward(struct mt_core *core, uint32_t to, const struct mt_spread *spread)
 {
 	struct mt_link *link = &core->links->link[to];
-	struct mt_link_message *message =
-		mt_link_message_create(&core->mem, MT_LINK_PUBLISH, mt_bytes_of(NULL, 0), 0);
+	uint32_t group_count = spread->route ? mt_groups_of(spread->route, to, NULL) : 0;
+	struct mt_link_message *message = mt_link_message_create(&core->mem, MT_LINK_PUBLISH,
+								 mt_bytes_of(NULL, 0), group_count);
 	if (!message) {
 		if (spread->pledge)
 			spread->pledge->reason = MT_REASON_QUOTA_EXCEEDED;
@@ -107,6 +109,11 @@ static void forward(struct mt_core *core, uint32_t to, const struct mt_spread *s
 	message->msg = mt_msg_ref(spread->msg);
 	message->is_wanted = spread->wanted >> to & 1;
 	message->is_kept = spread->kept >> to & 1;
+	message->count = spread->tried;
+	if (group_count > 0) {
+		mt_groups_of(spread->route, to, message->heard);
+		message->sender = mt_share_sender(core);
+	}
 	if (spread->pledge) {
 		message->number = spread->pledge->self;
 		spread->pledge->part_count++;
@@ -119,7 +126,10 @@ static void forward(struct mt_core *core, uint32_t to, const struct mt_spread *s
 
 void mt_link_spread(struct mt_core *core, const struct mt_spread *spread)
 {
-	uint64_t left = (spread->wanted | spread->kept) & ~(UINT64_C(1) << core->links->self);
+	uint64_t left = spread->wanted | spread->kept;
+	if (spread->route)
+		left |= mt_groups_cores(spread->route);
+	left &= ~(UINT64_C(1) << core->links->self);
 	for (; left != 0; left &= left - 1)
 		forward(core, (uint32_t)__builtin_ctzll(left), spread);
 }

@@ -83,9 +83,11 @@ void mt_link_send(struct mt_core *core, uint32_t to, struct mt_link_message *mes
 /* What goes to siblings of one publication. */
 struct mt_spread {
 	struct mt_msg *msg;
-	uint64_t wanted;	  /* cores that deliver it */
-	uint64_t kept;		  /* the core that retains it */
-	struct mt_pledge *pledge; /* gets a part for each; NULL: nobody waits */
+	uint64_t wanted;	      /* cores that deliver it */
+	uint64_t kept;		      /* the core that retains it */
+	uint64_t tried;		      /* cores that had it before */
+	const struct mt_route *route; /* its shared subscriptions are assigned; NULL: none */
+	struct mt_pledge *pledge;     /* gets a part for each; NULL: nobody waits */
 	struct mt_peer *publisher;
 };
 void mt_link_spread(struct mt_core *core, const struct mt_spread *spread);

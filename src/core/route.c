@@ -170,29 +170,35 @@ static enum mt_status merge(struct mt_core *core, size_t count, struct mt_route 
 static struct mt_route *build(struct mt_core *core, const struct mt_peer *peer,
 			      struct mt_bytes topic)
 {
-	size_t count, bytes;
+	size_t count, bytes, share_count = 0;
 	uint64_t siblings = 0;
 	struct mt_route *route;
 	if (gather(core, peer, topic, &count) != MT_OK)
 		return NULL;
-	if (core->links && mt_interest_match(core, topic, &siblings) != MT_OK)
+	if (core->links && mt_interest_match(core, topic, &siblings, &share_count) != MT_OK)
 		return NULL;
-	bytes = sizeof(*route) + count * sizeof(struct mt_receiver) + topic.len;
+	if (core->links)
+		share_count += count;
+	bytes = sizeof(*route) + count * sizeof(struct mt_receiver) +
+		share_count * sizeof(struct mt_route_share) + topic.len;
 	route = mt_mem_zero(&core->mem, bytes);
 	if (!route)
 		return NULL;
 	route->bytes = bytes;
 	route->conn = peer ? peer->self : MT_HANDLE_NONE;
 	route->receivers = (struct mt_receiver *)(void *)(route + 1);
-	route->topic = (uint8_t *)(route->receivers + count);
+	route->shares = (struct mt_route_share *)(void *)(route->receivers + count);
+	route->topic = (uint8_t *)(route->shares + share_count);
 	route->topic_len = (uint32_t)topic.len;
 	memcpy(route->topic, topic.data, topic.len);
 	route->generation = mt_core_generation(core);
-	route->siblings = siblings;
+	route->siblings = route->reach = siblings;
 	if (merge(core, count, route) != MT_OK) {
 		free_route(core, route);
 		return NULL;
 	}
+	if (share_count > 0)
+		mt_groups_list(core, route);
 	return route;
 }
 

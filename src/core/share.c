@@ -32,17 +32,19 @@ static enum fitness coarse(const struct mt_core *core, enum fitness fitness)
 	return is_sticky && fitness == FIT_FILLING ? FIT_READY : fitness;
 }
 
-/* Who publishes, for as long as its session lives; the broker itself and wills are one sender. */
-static uint64_t sender_of(const struct mt_core *core)
+uint64_t mt_share_sender(const struct mt_core *core)
 {
-	return core->publisher && core->publisher->session ? core->publisher->session->self : 0;
+	const struct mt_peer *publisher = core->publisher;
+	if (publisher && publisher->sibling != 0)
+		return core->sender;
+	return publisher && publisher->session ? publisher->session->self : 0;
 }
 
 static const struct mt_receiver *best_of(const struct mt_core *core, const struct mt_share *share,
 					 enum fitness fitness)
 {
 	const struct mt_receiver *best = NULL;
-	uint64_t sender = mt_hash_u64(sender_of(core)), most = 0;
+	uint64_t sender = mt_hash_u64(mt_share_sender(core)), most = 0;
 	uint32_t turn = share->members[0].group->turn;
 	for (uint32_t i = 0; i < share->count; i++) {
 		const struct mt_receiver *member = &share->members[(turn + i) % share->count];
@@ -83,8 +85,13 @@ static void pass_on(struct mt_core *core, struct mt_session *leaver,
 	while (route && i < route->receiver_count &&
 	       !(route->receivers[i].group && route->receivers[i].group->number == delivery->group))
 		i++;
-	if (!route || i == route->receiver_count)
+	if (!route)
 		return;
+	if (i == route->receiver_count) {
+		if (core->links)
+			mt_stage_bequeath(core, route, delivery);
+		return;
+	}
 	share.members = &route->receivers[i];
 	while (i + share.count < route->receiver_count &&
 	       share.members[share.count].group == share.members[0].group)

@@ -179,11 +179,30 @@ static void hand_over_in_turn(struct mt_core *core, const struct mt_receiver *me
 	mt_deliver(core, chosen->session, &outgoing, held);
 }
 
-/* except: a session that gets nothing; NULL: none. */
-static void distribute(struct mt_core *core, const struct mt_route *route, struct mt_msg *msg,
-		       struct mt_list *held, const struct mt_session *except)
+/* With siblings another core may have been chosen; *at moves on with the receivers. */
+static bool is_turn_ours(const struct mt_core *core, const struct mt_route *route,
+			 const struct mt_receiver *receiver, uint32_t *at)
 {
-	uint32_t end;
+	if (!core->links)
+		return true;
+	while (route->shares[*at].number != receiver->group->number)
+		++*at;
+	return route->shares[*at].core == core->settings.core_index;
+}
+
+/* One message on its way to the receivers of a route. */
+struct distribution {
+	const struct mt_route *route;
+	struct mt_msg *msg;
+	struct mt_list *held;		 /* of its ticket; NULL: none */
+	const struct mt_session *except; /* gets nothing; NULL: nobody */
+	bool is_shared_only;		 /* who has a subscription of its own got it already */
+};
+
+static void distribute(struct mt_core *core, const struct distribution *out)
+{
+	const struct mt_route *route = out->route;
+	uint32_t end, at = 0;
 	mt_encoding_begin(core);
 	for (uint32_t i = 0; i < route->receiver_count; i = end) {
 		const struct mt_receiver *receiver = &route->receivers[i];
@@ -192,10 +211,11 @@ static void distribute(struct mt_core *core, const struct mt_route *route, struc
 			while (end < route->receiver_count &&
 			       route->receivers[end].group == receiver->group)
 				end++;
-			hand_over_in_turn(core, receiver, end - i, msg, held);
-		} else if (receiver->session != except) {
-			struct mt_outgoing outgoing = mt_outgoing_to(receiver, msg);
-			mt_deliver(core, receiver->session, &outgoing, held);
+			if (is_turn_ours(core, route, receiver, &at))
+				hand_over_in_turn(core, receiver, end - i, out->msg, out->held);
+		} else if (receiver->session != out->except && !out->is_shared_only) {
+			struct mt_outgoing outgoing = mt_outgoing_to(receiver, out->msg);
+			mt_deliver(core, receiver->session, &outgoing, out->held);
 		}
 	}
 }
@@ -237,7 +257,7 @@ static bool needs_store(const struct step *step)
 		return false;
 	return (publish->is_retain && step->kept == 0) || step->route->has_keepers ||
 	       (publish->qos == 2 && step->peer->session->unstored_count > 0 &&
-		(step->route->receiver_count > 0 || step->route->siblings != 0));
+		(step->route->receiver_count > 0 || step->route->reach != 0));
 }
 
 /* QoS 2 waits for the store: were it refused there, its author would send it again. */
@@ -256,7 +276,7 @@ static enum mt_status join(struct mt_core *core, struct step *step)
 		if (!mt_retain_is_ours(core, step->publish.topic))
 			step->kept = UINT64_C(1) << mt_retain_owner(core, step->publish.topic);
 	}
-	if (step->publish.qos == 0 || (step->route->siblings | step->kept) == 0)
+	if (step->publish.qos == 0 || (step->route->reach | step->kept) == 0)
 		return MT_OK;
 	step->pledge =
 		mt_pledge_open(core, &(struct mt_pledge){.conn = peer->self,
@@ -272,6 +292,7 @@ static void spread(struct mt_core *core, const struct mt_route *route, struct mt
 {
 	struct mt_spread out = {.msg = msg,
 				.wanted = route ? route->siblings : 0,
+				.route = route,
 				.pledge = pledge,
 				.publisher = core->publisher};
 	if (msg->is_retain) {
@@ -306,9 +327,13 @@ static bool retain_own(struct mt_core *core, struct step *step)
 	return false;
 }
 
-static void hand_out(struct mt_core *core, const struct step *step)
+static void hand_out(struct mt_core *core, struct step *step)
 {
-	distribute(core, step->route, step->msg, step->ticket ? &step->ticket->held : NULL, NULL);
+	if (core->links)
+		mt_groups_assign(core, step->route, NULL);
+	distribute(core, &(struct distribution){.route = step->route,
+						.msg = step->msg,
+						.held = step->ticket ? &step->ticket->held : NULL});
 	if (core->links)
 		spread(core, step->route, step->msg, step->pledge);
 }
@@ -335,8 +360,8 @@ static uint8_t accept(struct mt_core *core, struct step *step)
 	else
 		hand_out(core, step);
 	core->publisher = NULL;
-	return step->route->receiver_count > 0 || step->route->siblings != 0 ? MT_REASON_SUCCESS
-									     : nobody;
+	return step->route->receiver_count > 0 || step->route->reach != 0 ? MT_REASON_SUCCESS
+									  : nobody;
 }
 
 static void pass_on(struct mt_core *core, struct step *step)
@@ -437,8 +462,12 @@ enum mt_status mt_stage_hand_over(struct mt_core *core, struct mt_ticket *ticket
 	if (!route)
 		return MT_MEMORY;
 	core->publisher = peer;
-	distribute(core, route, ticket->msg, NULL,
-		   is_away && !wants_own(author, topic) ? author : NULL);
+	if (core->links)
+		mt_groups_assign(core, route, NULL);
+	distribute(core, &(struct distribution){
+				 .route = route,
+				 .msg = ticket->msg,
+				 .except = is_away && !wants_own(author, topic) ? author : NULL});
 	if (core->links)
 		spread(core, route, ticket->msg, ticket->pledge);
 	core->publisher = NULL;
@@ -461,18 +490,33 @@ void mt_stage_release(struct mt_core *core, struct mt_msg *msg)
 	struct mt_route *route = mt_route_find(core, NULL, mt_msg_topic(msg));
 	if (msg->is_retain)
 		keep(core, msg);
+	if (route && core->links)
+		mt_groups_assign(core, route, NULL);
 	if (route)
-		distribute(core, route, msg, NULL, NULL);
+		distribute(core, &(struct distribution){.route = route, .msg = msg});
 	if (core->links)
 		spread(core, route, msg, NULL);
+}
+
+void mt_stage_bequeath(struct mt_core *core, struct mt_route *route,
+		       const struct mt_delivery *delivery)
+{
+	struct mt_spread out = {.msg = delivery->msg, .route = route};
+	if (mt_groups_bequeath(core, route, delivery->group))
+		mt_link_spread(core, &out);
+}
+
+static bool is_delivered(const struct mt_link_message *message)
+{
+	return message->is_wanted || message->heard_count > 0;
 }
 
 /* A publication of a sibling that waits for parts of ours. False: there is no room, it was told. */
 static bool begin_forwarded(struct mt_core *core, struct step *step,
 			    const struct mt_link_message *message)
 {
-	bool is_stored =
-		message->is_kept || (message->is_wanted && step->route && step->route->has_keepers);
+	bool is_stored = message->is_kept ||
+			 (is_delivered(message) && step->route && step->route->has_keepers);
 	if (message->number == 0)
 		return true;
 	step->pledge = mt_pledge_open(core, &(struct mt_pledge){.sibling = step->peer->sibling,
@@ -503,12 +547,24 @@ static bool keep_forwarded(struct mt_core *core, const struct step *step)
 	return step->pledge == NULL;
 }
 
-static void deliver_forwarded(struct mt_core *core, const struct step *step)
+/* A shared subscription that has no member here any more goes on to a core that has. */
+static void deliver_forwarded(struct mt_core *core, const struct step *step,
+			      const struct mt_link_message *message)
 {
+	struct mt_spread out = {.msg = step->msg,
+				.route = step->route,
+				.pledge = step->pledge,
+				.tried = message->count | UINT64_C(1) << core->links->self};
+	mt_groups_assign(core, step->route, message);
 	core->publisher = step->peer;
-	distribute(core, step->route, step->msg, step->ticket ? &step->ticket->held : NULL, NULL);
+	core->sender = message->sender;
+	distribute(core, &(struct distribution){.route = step->route,
+						.msg = step->msg,
+						.held = step->ticket ? &step->ticket->held : NULL,
+						.is_shared_only = !message->is_wanted});
+	mt_link_spread(core, &out);
 	core->publisher = NULL;
-	if (step->msg->is_retain)
+	if (step->msg->is_retain && message->is_wanted)
 		mt_retain_seen(core, step->msg);
 }
 
@@ -521,8 +577,8 @@ void mt_stage_forwarded(struct mt_core *core, struct mt_peer *proxy,
 	is_done = begin_forwarded(core, &step, message) && step.route;
 	if (is_done && message->is_kept)
 		is_done = keep_forwarded(core, &step);
-	if (is_done && message->is_wanted)
-		deliver_forwarded(core, &step);
+	if (is_done && is_delivered(message))
+		deliver_forwarded(core, &step, message);
 	if (!is_done && !step.pledge)
 		core->counts.publishes_dropped++;
 	if (step.pledge)

@@ -166,6 +166,9 @@ struct mt_peer {
 
 /* ---- routes ---- */
 
+struct mt_interest;
+struct mt_remote_group;
+
 struct mt_receiver {
 	struct mt_session *session;
 	struct mt_sub_ids *ids; /* a reference */
@@ -175,17 +178,29 @@ struct mt_receiver {
 		group; /* the receivers of one group stand together; one of them gets the message */
 };
 
+/* With siblings: one shared subscription of a route. */
+struct mt_route_share {
+	uint64_t number;
+	uint32_t first, count;		/* receivers of ours */
+	const struct mt_interest *own;	/* NULL: no member here */
+	struct mt_remote_group *remote; /* NULL: none elsewhere */
+	uint32_t core; /* whose members get the message on its way; MT_CORES_MAX: nobody's */
+};
+
 struct mt_route {
 	mt_conn conn;
 	uint64_t generation;	  /* of subscriptions and policy together */
 	uint8_t decided, allowed; /* bit (qos * 2 + retain) */
 	bool has_keepers;	  /* some receiver's session outlives its connection */
-	uint64_t siblings;	  /* cores with interest, a bit each */
+	uint64_t siblings;	  /* cores with subscribers of their own, a bit each */
+	uint64_t reach;		  /* those, and cores with members of shared subscriptions */
 	uint32_t receiver_count;
+	uint32_t share_count;
 	uint32_t topic_len;
 	size_t bytes;		       /* of this block */
 	struct mt_receiver *receivers; /* behind the struct */
-	uint8_t *topic;		       /* behind the receivers */
+	struct mt_route_share *shares; /* behind the receivers, by number; none when alone */
+	uint8_t *topic;		       /* behind all */
 };
 
 /* A PUBLISH encoded once per class, to be copied to many. */
@@ -268,6 +283,7 @@ struct mt_core {
 	struct mt_encoding encoding;
 	struct mt_marks high, low;
 	struct mt_peer *publisher; /* whose PUBLISH is being distributed; NULL: the broker's own */
+	uint64_t sender;	   /* when a sibling forwards it: its number there */
 	struct mt_list tickets;
 	uint64_t next_ticket;
 	uint64_t next_owner;
@@ -428,6 +444,9 @@ void mt_stage_publish(struct mt_core *core, struct mt_peer *peer, const struct m
 void mt_stage_release(struct mt_core *core, struct mt_msg *msg);
 /* A message that had to be stored before anybody gets it. MT_MEMORY: nobody got it. */
 MT_MUST_USE enum mt_status mt_stage_hand_over(struct mt_core *core, struct mt_ticket *ticket);
+/* What a member of a shared subscription leaves behind, and nobody here can take. */
+void mt_stage_bequeath(struct mt_core *core, struct mt_route *route,
+		       const struct mt_delivery *delivery);
 /* A PUBLISH of a sibling, which `proxy` stands for. */
 void mt_stage_forwarded(struct mt_core *core, struct mt_peer *proxy,
 			const struct mt_link_message *message);
@@ -517,8 +536,23 @@ struct mt_share {
 };
 /* The member that gets the message; NULL: only the one that leaves is there. */
 const struct mt_receiver *mt_share_choose(const struct mt_core *core, struct mt_share *share);
+/* Who publishes, for as long as its session lives; the broker itself and wills are one sender. */
+uint64_t mt_share_sender(const struct mt_core *core);
 /* The session ends: what it did not acknowledge of shared subscriptions goes to other members. */
 void mt_share_inherit(struct mt_core *core, struct mt_session *leaver);
+
+/* ---- group.c ---- */
+/* Fills in the shared subscriptions of a route that is being built, after a match of interests. */
+void mt_groups_list(struct mt_core *core, struct mt_route *route);
+/* Which core's members get a message; message: what a sibling leaves to us; NULL: it is new. */
+void mt_groups_assign(struct mt_core *core, struct mt_route *route,
+		      const struct mt_link_message *message);
+/* One of them alone, and not here; false: it has no member elsewhere. */
+bool mt_groups_bequeath(struct mt_core *core, struct mt_route *route, uint64_t number);
+/* Cores with an assigned one, a bit each. */
+uint64_t mt_groups_cores(const struct mt_route *route);
+/* How many are assigned to a core, and their numbers (NULL: only how many). */
+uint32_t mt_groups_of(const struct mt_route *route, uint32_t core, uint64_t *numbers);
 
 /* ---- acknowledge.c ---- */
 void mt_acknowledge(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
@@ -562,10 +596,13 @@ void mt_pledge_answered(struct mt_core *core, uint64_t number, uint8_t reason);
 /* A subscription is made, or about to go. */
 MT_MUST_USE enum mt_status mt_interest_begin(struct mt_core *core, const struct mt_sub *sub);
 void mt_interest_end(struct mt_core *core, const struct mt_sub *sub);
-/* The siblings with subscribers of a topic, a bit each. */
+/* The siblings with subscribers of a topic, a bit each, and how many shared subscriptions have
+ * members there. */
 MT_MUST_USE enum mt_status mt_interest_match(struct mt_core *core, struct mt_bytes topic,
-					     uint64_t *out);
+					     uint64_t *out, size_t *group_count);
 void mt_interest_end_all(struct mt_core *core, struct mt_session *session);
+/* The session has come or gone: the siblings hear of its shared subscriptions. */
+void mt_interest_presence(struct mt_core *core, struct mt_session *session);
 MT_MUST_USE enum mt_status mt_round_begin(struct mt_core *core, struct mt_peer *peer);
 /* The siblings are told of the filter at `index` of the SUBSCRIBE. */
 MT_MUST_USE enum mt_status mt_round_add(struct mt_core *core, struct mt_peer *peer,

@@ -16,13 +16,20 @@
 
 #define MT_CORES_MAX 64u
 
+/* Subscriptions of one filter at one core. */
+struct mt_members {
+	uint32_t count;
+	uint32_t present; /* of those whose sessions are connected */
+};
+
 enum mt_link_kind {
-	MT_LINK_INTEREST, /* number, text: filter, is_wanted: the sender has subscribers, or none
-			     any more */
+	MT_LINK_INTEREST, /* number of who waits for the CONFIRMs, or 0; text: filter as subscribed,
+			     members: what the sender has for it now */
 	MT_LINK_CONFIRM,  /* to, number, reason: the INTEREST of core `to` is known; it goes by way
 			     of a  core that may keep retained messages of the filter */
-	MT_LINK_PUBLISH,  /* msg, number: ticket or 0, is_wanted: to be delivered, is_kept: to be
-			     retained */
+	MT_LINK_PUBLISH,  /* msg, number: ticket or 0, is_wanted: to be delivered, heard: the shared
+			     subscriptions whose message it is, is_kept: to be retained, sender,
+			     count: cores that had it before, a bit each */
 	MT_LINK_ANSWER, /* number: ticket, reason: all that the PUBLISH asked for is done, or not */
 	MT_LINK_CREDIT, /* taken_bytes */
 	MT_LINK_ASK,	/* number, text: filter: which messages are retained? */
@@ -40,13 +47,16 @@ struct mt_link_message {
 	struct mt_msg *msg;
 	uint64_t number;
 	uint64_t count;
+	uint64_t sender; /* who publishes, as a number of any kind */
+	struct mt_members members;
 	size_t taken_bytes;
 	uint32_t text_len, heard_count;
 	enum mt_link_kind kind;
 	uint8_t to;	/* a core */
 	uint8_t reason; /* 0 or why not */
 	bool is_wanted, is_kept;
-	uint64_t heard[]; /* of each core: the last retained publication known; then the text */
+	uint64_t heard[]; /* RETAINED: of each core, the last retained publication known. PUBLISH:
+			   * see there. Then the text */
 };
 
 /* A zeroed message with `text` and room for `heard_count` numbers; NULL without memory. */

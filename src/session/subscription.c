@@ -18,9 +18,9 @@ static struct mt_bytes group_key(const void *value)
 }
 
 enum mt_status mt_subscriptions_init(struct mt_subscriptions *table, struct mt_mem *mem,
-				     struct mt_seed seed)
+				     struct mt_seed seed, struct mt_seed group_seed)
 {
-	*table = (struct mt_subscriptions){.mem = mem};
+	*table = (struct mt_subscriptions){.mem = mem, .group_seed = group_seed};
 	table->tree = mt_tree_create(mem, seed);
 	table->key = mt_mem_take(mem, KEY_BYTES_MAX);
 	mt_pool_init(&table->pool, mem, sizeof(struct mt_sub), UINT32_MAX - 1);
@@ -78,7 +78,7 @@ static struct mt_group *create_group(struct mt_subscriptions *table, struct mt_b
 	group->name = mt_bytes_of(group->key + (name.data - filter.data), name.len);
 	if (mt_map_put(&table->groups, group) != MT_OK)
 		goto fail;
-	group->number = ++table->last_group;
+	group->number = mt_hash_bytes(table->group_seed, filter);
 	return group;
 fail:
 	mt_mem_give(table->mem, group->key, filter.len);

@@ -18,7 +18,7 @@ struct mt_group {
 	uint8_t *key; /* "$share/<name>/<filter>" */
 	size_t key_len;
 	struct mt_bytes name;
-	uint64_t number; /* in the order of their making */
+	uint64_t number; /* keyed hash of its key: the same wherever it has members */
 	uint32_t member_count;
 	uint32_t turn; /* round robin */
 };
@@ -46,15 +46,15 @@ struct mt_subscriptions {
 	struct mt_pool pool;
 	struct mt_map by_key;
 	struct mt_map groups;
-	uint64_t last_group; /* number of the last one made */
+	struct mt_seed group_seed;
 	uint8_t *key;	     /* scratch of find */
 	struct mt_ids nodes; /* scratch of match */
 	uint64_t generation;
 };
 
-/* finish is due even after MT_MEMORY. */
+/* group_seed: for the numbers of groups. finish is due even after MT_MEMORY. */
 MT_MUST_USE enum mt_status mt_subscriptions_init(struct mt_subscriptions *table, struct mt_mem *mem,
-						 struct mt_seed seed);
+						 struct mt_seed seed, struct mt_seed group_seed);
 /* All subscriptions must be removed. */
 void mt_subscriptions_finish(struct mt_subscriptions *table);
 struct mt_sub *mt_subscriptions_find(const struct mt_subscriptions *table,

@@ -28,7 +28,9 @@ class Broker:
             arguments += ["--set", setting]
         self.log_path = os.path.join(self.folder, "log")
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(arguments, stderr=log)
+            # A sanitizer that keeps freed memory back would look like a leak.
+            self.process = subprocess.Popen(arguments, stderr=log, env={
+                "ASAN_OPTIONS": "quarantine_size_mb=1:thread_local_quarantine_size_kb=16", **os.environ})
         try:
             await_true(self.is_ready, 20)
             ready = [line for line in self.log() if line.startswith("ready ")][0]

@@ -219,6 +219,7 @@ static void subscribe(struct sim *sim, struct device *device, bool is_ending)
 		filter_names[which], filter.options.qos);
 	sub->is_asked = true;
 	sub->asked = sim->step;
+	device->has_asked[which] |= !is_ending;
 	sub->is_wanted |= !is_ending;
 	sub->since = 0;
 }

@@ -194,8 +194,56 @@ static bool is_owed(const struct sim *sim, const struct device *device,
 	return false;
 }
 
+static bool is_member(const struct sim *sim, const struct device *device, uint32_t filter,
+		      const struct message *message)
+{
+	const struct subscription *sub = &device->subs[filter];
+	const char *topic = topic_names[message->topic];
+	return !device->is_twin && sub->since > 0 && sub->since < message->step && sub->qos > 0 &&
+	       naive_matches(plain_filter(filter_names[filter]), topic) &&
+	       naive_receive(&sim->policies[sim->epoch][device->user], topic);
+}
+
+/* While nobody's rules changed, somebody gets it, if all that ever asked are members throughout:
+ * who comes, goes, or takes QoS 0 may have had it and lost it. */
+static void check_shared(struct sim *sim, const struct message *message, uint32_t filter)
+{
+	bool is_asked = false, is_received = false;
+	for (uint32_t u = 0; u < USERS; u++)
+		if (sim->touched[u] >= message->step)
+			return;
+	for (uint32_t d = 0; d < DEVICES; d++) {
+		is_received |= message->received[d] > 0;
+		if (!sim->devices[d].has_asked[filter])
+			continue;
+		is_asked = true;
+		if (!is_member(sim, &sim->devices[d], filter, message))
+			return;
+	}
+	if (is_asked && !is_received)
+		sim_fail(sim, "no member of %s got message %u, which was acknowledged",
+			 filter_names[filter], (unsigned)(message - sim->messages));
+}
+
+static void check_all_shared(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->message_count; i++) {
+		const struct message *message = &sim->messages[i];
+		const struct device *publisher = &sim->devices[message->publisher];
+		const char *topic = topic_names[message->topic];
+		if (message->state != MESSAGE_DONE || message->qos == 0 || publisher->is_twin ||
+		    !naive_publish(&sim->policies[sim->epoch][publisher->user], topic,
+				   message->qos))
+			continue;
+		for (uint32_t f = 0; f < FILTERS; f++)
+			if (filter_names[f][0] == '$')
+				check_shared(sim, message, f);
+	}
+}
+
 void oracle_end(struct sim *sim)
 {
+	check_all_shared(sim);
 	for (uint32_t d = 0; d < DEVICES; d++) {
 		struct device *device = &sim->devices[d];
 		for (uint32_t i = 0; i < sim->message_count && !device->is_twin; i++)

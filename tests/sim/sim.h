@@ -71,7 +71,8 @@ struct device {
 	struct pipe up, down;
 	mt_time down_since_ns;
 	struct subscription subs[FILTERS];
-	bool is_retired; /* it does not connect any more */
+	bool has_asked[FILTERS]; /* in any of its sessions */
+	bool is_retired;	 /* it does not connect any more */
 	uint64_t ticket; /* of its authentication */
 };
 

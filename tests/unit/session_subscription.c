@@ -149,7 +149,8 @@ static void equals_the_naive_twin(void **state)
 	(void)state;
 	open_world(&world);
 	mt_rng_init(&rng, 11);
-	assert_int_equal(mt_subscriptions_init(&world.table, &world.mem, (struct mt_seed){{1, 2}}),
+	assert_int_equal(mt_subscriptions_init(&world.table, &world.mem, (struct mt_seed){{1, 2}},
+					       (struct mt_seed){{3, 4}}),
 			 MT_OK);
 	for (int i = 0; i < 5000; i++) {
 		uint32_t sum = 0;
@@ -171,7 +172,8 @@ static void filters_are_shown_with_and_without_the_group(void **state)
 	bool is_new;
 	(void)state;
 	open_world(&world);
-	assert_int_equal(mt_subscriptions_init(&world.table, &world.mem, (struct mt_seed){{1, 2}}),
+	assert_int_equal(mt_subscriptions_init(&world.table, &world.mem, (struct mt_seed){{1, 2}},
+					       (struct mt_seed){{3, 4}}),
 			 MT_OK);
 	assert_int_equal(mt_subscriptions_set(&world.table, &world.sessions[0],
 					      mt_bytes_str("$share/team/a/#"), &sub, &is_new),
@@ -193,7 +195,8 @@ static bool run_with_failure(uint64_t fail_in)
 	struct world world;
 	open_world(&world);
 	world.mem.fail_in = fail_in;
-	if (mt_subscriptions_init(&world.table, &world.mem, (struct mt_seed){{1, 2}}) != MT_OK) {
+	if (mt_subscriptions_init(&world.table, &world.mem, (struct mt_seed){{1, 2}},
+				  (struct mt_seed){{3, 4}}) != MT_OK) {
 		mt_subscriptions_finish(&world.table);
 		assert_int_equal(world.mem.used_bytes, 0);
 		return false;
