@@ -232,6 +232,9 @@ static void pipe_message(struct pipe *pipe, struct mt_call_message *message)
 	message->kind = (enum mt_link_kind)kind;
 	pipe_u64(pipe, &message->number);
 	pipe_u64(pipe, &message->count);
+	pipe_u64(pipe, &message->sender);
+	pipe_u32(pipe, &message->members.count);
+	pipe_u32(pipe, &message->members.present);
 	pipe_size(pipe, &message->taken_bytes);
 	pipe_u8(pipe, &message->to, MT_CORES_MAX - 1);
 	pipe_u8(pipe, &message->reason, UINT8_MAX);

@@ -62,7 +62,8 @@ struct mt_call_facts {
 
 struct mt_call_message {
 	enum mt_link_kind kind;
-	uint64_t number, count;
+	uint64_t number, count, sender;
+	struct mt_members members;
 	size_t taken_bytes;
 	uint8_t to, reason;
 	bool is_wanted, is_kept;

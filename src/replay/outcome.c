@@ -101,9 +101,17 @@ static void absorb_msg(struct mt_outcome *outcome, const struct mt_msg *msg)
 
 static void absorb_message(struct mt_outcome *outcome, const struct mt_link_message *message)
 {
-	const uint64_t numbers[] = {message->kind,	  message->number, message->count,
-				    message->taken_bytes, message->to,	   message->reason,
-				    message->is_wanted,	  message->is_kept};
+	const uint64_t numbers[] = {message->kind,
+				    message->number,
+				    message->count,
+				    message->taken_bytes,
+				    message->to,
+				    message->reason,
+				    message->is_wanted,
+				    message->is_kept,
+				    message->sender,
+				    message->members.count,
+				    message->members.present};
 	absorb_numbers(outcome, numbers, MT_COUNT_OF(numbers));
 	absorb_numbers(outcome, message->heard, message->heard_count);
 	absorb(outcome, mt_link_message_text(message));

@@ -319,6 +319,8 @@ static struct mt_link_message *make_message(struct mt_play *play,
 		return NULL;
 	to->number = from->number;
 	to->count = from->count;
+	to->sender = from->sender;
+	to->members = from->members;
 	to->taken_bytes = from->taken_bytes;
 	to->to = from->to;
 	to->reason = from->reason;

@@ -338,14 +338,21 @@ static void describe_msg(const struct mt_msg *msg, struct mt_call_message *out)
 void mt_tape_note_message(struct mt_tape *tape, struct mt_now now, uint32_t from,
 			  const struct mt_link_message *message)
 {
-	uint8_t data[MT_CORES_MAX * sizeof(uint64_t)];
-	struct mt_buf heard = mt_buf_of(data, sizeof(data));
+	size_t heard_bytes = message->heard_count * sizeof(uint64_t);
+	uint8_t *data = heard_bytes > 0 ? mt_mem_take(&tape->mem, heard_bytes) : NULL;
+	struct mt_buf heard = mt_buf_of(data, heard_bytes);
 	struct mt_call call = {.kind = MT_CALL_PEER, .now = now, .from = from};
+	if (!data && heard_bytes > 0) {
+		end(tape, "out of memory");
+		return;
+	}
 	for (uint32_t i = 0; i < message->heard_count; i++)
 		mt_buf_put_u64(&heard, message->heard[i]);
 	call.message = (struct mt_call_message){.kind = message->kind,
 						.number = message->number,
 						.count = message->count,
+						.sender = message->sender,
+						.members = message->members,
 						.taken_bytes = message->taken_bytes,
 						.to = message->to,
 						.reason = message->reason,
@@ -356,6 +363,7 @@ void mt_tape_note_message(struct mt_tape *tape, struct mt_now now, uint32_t from
 	if (message->msg)
 		describe_msg(message->msg, &call.message);
 	mt_tape_note(tape, &call);
+	mt_mem_give(&tape->mem, data, heard_bytes);
 }
 
 void mt_tape_note_adoption(struct mt_tape *tape, struct mt_now now,

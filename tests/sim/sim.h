@@ -73,7 +73,7 @@ struct device {
 	struct subscription subs[FILTERS];
 	bool has_asked[FILTERS]; /* in any of its sessions */
 	bool is_retired;	 /* it does not connect any more */
-	uint64_t ticket; /* of its authentication */
+	uint64_t ticket;	 /* of its authentication */
 };
 
 enum message_state { MESSAGE_PENDING, MESSAGE_DONE, MESSAGE_REFUSED };
