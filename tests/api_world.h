@@ -27,6 +27,12 @@ struct mt_core *mt_broker_core(struct mt_broker *broker)
 	return broker->core;
 }
 
+struct mt_tape *mt_broker_tape(struct mt_broker *broker)
+{
+	(void)broker;
+	return NULL;
+}
+
 const struct mt_settings *mt_broker_settings(const struct mt_broker *broker)
 {
 	return &broker->settings;

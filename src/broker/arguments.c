@@ -7,13 +7,16 @@
 #define STATE_PATH "/var/lib/mortise"
 
 const char mt_arguments_usage[] =
-	"usage: mortised [--state DIR] [--config FILE] [--set KEY=VALUE]... [--check]\n"
+	"usage: mortised [--state DIR] [--config FILE] [--set KEY=VALUE]... [--check] [--record "
+	"FILE]\n"
 	"\n"
 	"  --state DIR      where the broker keeps its state (default $MORTISE_STATE, "
 	"else " STATE_PATH ")\n"
 	"  --config FILE    configuration; without it one TLS listener on [::]:8883\n"
 	"  --set KEY=VALUE  overrides a key of the configuration; listeners.NAME=off removes a "
 	"listener\n"
+	"  --record FILE    writes down every call into the core, without passwords, for mortise "
+	"replay\n"
 	"  --check          checks arguments and configuration, prints ok and ends\n"
 	"  --version        prints the version\n"
 	"  --help           prints this\n"
@@ -74,7 +77,7 @@ static enum mt_status take_set(struct mt_arguments *arguments, const char *value
 static bool needs_value(const char *argument)
 {
 	return strcmp(argument, "--state") == 0 || strcmp(argument, "--config") == 0 ||
-	       strcmp(argument, "--set") == 0;
+	       strcmp(argument, "--set") == 0 || strcmp(argument, "--record") == 0;
 }
 
 static enum mt_status take_option(struct mt_arguments *arguments, int argc, char *const *argv,
@@ -85,6 +88,8 @@ static enum mt_status take_option(struct mt_arguments *arguments, int argc, char
 		return take_path(&arguments->state_path, value, "--state", fault);
 	if ((value = take_value(argc, argv, i, "--config")))
 		return take_path(&arguments->config_path, value, "--config", fault);
+	if ((value = take_value(argc, argv, i, "--record")))
+		return take_path(&arguments->record_path, value, "--record", fault);
 	if ((value = take_value(argc, argv, i, "--set")))
 		return take_set(arguments, value, fault);
 	snprintf(fault, MT_ARGUMENTS_FAULT_BYTES, "%.100s: %s", argv[*i],

@@ -12,6 +12,7 @@ struct mt_arguments {
 	enum mt_arguments_action action;
 	const char *state_path;	 /* --state, else $MORTISE_STATE, else /var/lib/mortise */
 	const char *config_path; /* NULL: none */
+	const char *record_path; /* NULL: none */
 	const char *sets[MT_ARGUMENTS_SETS_MAX];
 	size_t set_count;
 };

@@ -16,6 +16,19 @@ static int print_report(const struct mt_report *report)
 	return mt_status_exit(MT_INVALID);
 }
 
+/* NULL: it was not given. */
+static bool take_path(const char *option, const char *path, char out[MT_PATH_BYTES])
+{
+	if (path && strlen(path) >= MT_PATH_BYTES) {
+		fprintf(stderr,
+			"mortised: %s: found too long a path; expected fewer than %d bytes\n",
+			option, MT_PATH_BYTES);
+		return false;
+	}
+	strcpy(out, path ? path : "");
+	return true;
+}
+
 /* Fills the settings; 0, or the exit code after the reason was printed. */
 static int configure(const struct mt_arguments *arguments, struct mt_settings *settings)
 {
@@ -24,13 +37,10 @@ static int configure(const struct mt_arguments *arguments, struct mt_settings *s
 					       arguments->set_count, settings, &report);
 	if (status != MT_OK)
 		return print_report(&report);
-	if (strlen(arguments->state_path) >= sizeof(settings->state_path)) {
-		fputs("mortised: --state: found too long a path; expected fewer than 4096 bytes\n",
-		      stderr);
-		return mt_status_exit(MT_INVALID);
-	}
-	strcpy(settings->state_path, arguments->state_path);
-	return 0;
+	return take_path("--state", arguments->state_path, settings->state_path) &&
+			       take_path("--record", arguments->record_path, settings->record_path)
+		       ? 0
+		       : mt_status_exit(MT_INVALID);
 }
 
 static int serve(const struct mt_settings *settings)

@@ -105,7 +105,7 @@ static bool is_harmless(enum mt_call_kind kind)
 	return kind == MT_CALL_SENT || kind == MT_CALL_DRAIN || kind == MT_CALL_CHECK;
 }
 
-void mt_tape_note(struct mt_tape *tape, const struct mt_call *call)
+static void note(struct mt_tape *tape, const struct mt_call *call)
 {
 	if (tape->is_over)
 		return;
@@ -139,11 +139,33 @@ void mt_tape_check(struct mt_tape *tape, const struct mt_core *core)
 	if (tape->is_over || tape->unchecked_count < CHECK_INTERVAL)
 		return;
 	call.digest = mt_outcome_counts(core, tape->is_alone);
-	mt_tape_note(tape, &call);
+	note(tape, &call);
 	tape->unchecked_count = 0;
 }
 
 /* ---- calls with something to be brought into form ---- */
+
+void mt_tape_note(struct mt_tape *tape, enum mt_call_kind kind, struct mt_now now, mt_conn conn,
+		  uint64_t number, enum mt_status status)
+{
+	const struct mt_call call = {.kind = kind,
+				     .now = now,
+				     .conn = conn,
+				     .number = number,
+				     .status = (uint8_t)status};
+	note(tape, &call);
+}
+
+void mt_tape_note_kick(struct mt_tape *tape, struct mt_now now, struct mt_bytes user,
+		       struct mt_bytes client_id, uint32_t count)
+{
+	const struct mt_call call = {.kind = MT_CALL_KICK,
+				     .now = now,
+				     .bytes = user,
+				     .more = client_id,
+				     .number = count};
+	note(tape, &call);
+}
 
 static uint8_t *policy_image(struct mt_tape *tape, const struct mt_policy *policy,
 			     struct mt_bytes *image)
@@ -178,7 +200,7 @@ void mt_tape_note_create(struct mt_tape *tape, const struct mt_core_settings *se
 	} else {
 		for (uint32_t i = 0; i < settings->limits.subtree_count; i++)
 			create->subtrees[i] = settings->limits.subtrees[i];
-		mt_tape_note(tape, &call);
+		note(tape, &call);
 	}
 	mt_mem_give(&tape->mem, data, create->policy.len);
 }
@@ -189,7 +211,7 @@ void mt_tape_note_policy(struct mt_tape *tape, struct mt_now now, const struct m
 	uint8_t *data;
 	if (tape->is_over || !(data = policy_image(tape, policy, &call.bytes)))
 		return;
-	mt_tape_note(tape, &call);
+	note(tape, &call);
 	mt_mem_give(&tape->mem, data, call.bytes.len);
 }
 
@@ -209,7 +231,7 @@ static void note_listener(struct mt_tape *tape, struct mt_now now,
 		listener->offer = *facts->offer;
 		listener->server_reference = mt_bytes_str(facts->offer->server_reference);
 	}
-	mt_tape_note(tape, &call);
+	note(tape, &call);
 }
 
 static bool is_of_listener(const struct mt_conn_facts *facts, const struct mt_conn_facts *listener)
@@ -247,7 +269,7 @@ void mt_tape_note_facts(struct mt_tape *tape, struct mt_now now, enum mt_call_ki
 {
 	struct mt_call call = {.kind = kind, .now = now, .conn = conn, .status = status};
 	if (describe(tape, now, facts, &call.facts))
-		mt_tape_note(tape, &call);
+		note(tape, &call);
 }
 
 /* Where secrets may be overwritten; NULL: the log has ended. */
@@ -290,7 +312,7 @@ void mt_tape_note_input(struct mt_tape *tape, struct mt_now now, mt_conn conn,
 		return;
 	mt_secret_hide(secret, copy, bytes.len);
 	call.bytes = mt_bytes_of(copy, bytes.len);
-	mt_tape_note(tape, &call);
+	note(tape, &call);
 }
 
 void mt_tape_note_sent(struct mt_tape *tape, struct mt_now now, const struct mt_core *core,
@@ -305,7 +327,7 @@ void mt_tape_note_sent(struct mt_tape *tape, struct mt_now now, const struct mt_
 		return;
 	}
 	call.digest = tape->outcome.digest;
-	mt_tape_note(tape, &call);
+	note(tape, &call);
 }
 
 void mt_tape_note_verdict(struct mt_tape *tape, struct mt_now now, uint64_t ticket,
@@ -318,7 +340,7 @@ void mt_tape_note_verdict(struct mt_tape *tape, struct mt_now now, uint64_t tick
 	memset(copy, MT_SECRET_TOKEN, verdict->data.len);
 	call.verdict = *verdict;
 	call.verdict.data = mt_bytes_of(copy, verdict->data.len);
-	mt_tape_note(tape, &call);
+	note(tape, &call);
 }
 
 static void describe_msg(const struct mt_msg *msg, struct mt_call_message *out)
@@ -362,7 +384,7 @@ void mt_tape_note_message(struct mt_tape *tape, struct mt_now now, uint32_t from
 						.heard = mt_buf_view(&heard)};
 	if (message->msg)
 		describe_msg(message->msg, &call.message);
-	mt_tape_note(tape, &call);
+	note(tape, &call);
 	mt_mem_give(&tape->mem, data, heard_bytes);
 }
 
@@ -397,7 +419,7 @@ void mt_tape_note_adoption(struct mt_tape *tape, struct mt_now now,
 						  .opened_ns = adoption->opened_ns,
 						  .user_id = adoption->user_id,
 						  .has_method = adoption->has_method};
-	mt_tape_note(tape, &call);
+	note(tape, &call);
 }
 
 void mt_tape_note_request(struct mt_tape *tape, const struct mt_request *request)

@@ -60,8 +60,11 @@ void mt_tape_note_adoption(struct mt_tape *tape, struct mt_now now,
 			   const struct mt_adoption *adoption, enum mt_status status, mt_conn conn);
 void mt_tape_note_policy(struct mt_tape *tape, struct mt_now now, const struct mt_policy *policy);
 void mt_tape_note_request(struct mt_tape *tape, const struct mt_request *request);
-/* Any other. */
-void mt_tape_note(struct mt_tape *tape, const struct mt_call *call);
+void mt_tape_note_kick(struct mt_tape *tape, struct mt_now now, struct mt_bytes user,
+		       struct mt_bytes client_id, uint32_t count);
+/* CLOSED, STORED, TICK, SHUT_DOWN: what they have of these. */
+void mt_tape_note(struct mt_tape *tape, enum mt_call_kind kind, struct mt_now now, mt_conn conn,
+		  uint64_t number, enum mt_status status);
 /* Now and then, between calls. */
 void mt_tape_check(struct mt_tape *tape, const struct mt_core *core);
 
@@ -97,8 +100,7 @@ static inline void mt_tape_closed(struct mt_tape *tape, struct mt_core *core, st
 				  mt_conn conn)
 {
 	if (MT_UNLIKELY(tape))
-		mt_tape_note(tape,
-			     &(struct mt_call){.kind = MT_CALL_CLOSED, .now = now, .conn = conn});
+		mt_tape_note(tape, MT_CALL_CLOSED, now, conn, 0, MT_OK);
 	mt_core_closed(core, now, conn);
 }
 
@@ -115,10 +117,7 @@ static inline void mt_tape_stored(struct mt_tape *tape, struct mt_core *core, st
 				  uint64_t ticket, enum mt_status status)
 {
 	if (MT_UNLIKELY(tape))
-		mt_tape_note(tape, &(struct mt_call){.kind = MT_CALL_STORED,
-						     .now = now,
-						     .number = ticket,
-						     .status = (uint8_t)status});
+		mt_tape_note(tape, MT_CALL_STORED, now, MT_HANDLE_NONE, ticket, status);
 	mt_core_stored(core, now, ticket, status);
 }
 
@@ -153,7 +152,7 @@ static inline void mt_tape_tick(struct mt_tape *tape, struct mt_core *core, stru
 {
 	if (MT_UNLIKELY(tape)) {
 		mt_tape_check(tape, core);
-		mt_tape_note(tape, &(struct mt_call){.kind = MT_CALL_TICK, .now = now});
+		mt_tape_note(tape, MT_CALL_TICK, now, MT_HANDLE_NONE, 0, MT_OK);
 	}
 	mt_core_tick(core, now);
 }
@@ -163,18 +162,14 @@ static inline uint32_t mt_tape_kick(struct mt_tape *tape, struct mt_core *core, 
 {
 	uint32_t count = mt_core_kick(core, now, user, client_id);
 	if (MT_UNLIKELY(tape))
-		mt_tape_note(tape, &(struct mt_call){.kind = MT_CALL_KICK,
-						     .now = now,
-						     .bytes = user,
-						     .more = client_id,
-						     .number = count});
+		mt_tape_note_kick(tape, now, user, client_id, count);
 	return count;
 }
 
 static inline void mt_tape_shut_down(struct mt_tape *tape, struct mt_core *core, struct mt_now now)
 {
 	if (MT_UNLIKELY(tape))
-		mt_tape_note(tape, &(struct mt_call){.kind = MT_CALL_SHUT_DOWN, .now = now});
+		mt_tape_note(tape, MT_CALL_SHUT_DOWN, now, MT_HANDLE_NONE, 0, MT_OK);
 	mt_core_shut_down(core, now);
 }
 

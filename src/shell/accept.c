@@ -40,14 +40,14 @@ static struct mt_conn_facts facts_of(const struct mt_pump *pump, const struct mt
 enum mt_status mt_pump_introduce(struct mt_pump *pump, struct mt_socket *socket)
 {
 	struct mt_conn_facts facts = facts_of(pump, socket, &socket->peer);
-	return mt_core_open(pump->core, pump->now, &facts, &socket->conn);
+	return mt_tape_open(pump->tape, pump->core, pump->now, &facts, &socket->conn);
 }
 
 static void turn_away(struct mt_pump *pump, const struct mt_socket *socket,
 		      const struct mt_peer_address *peer, enum mt_limit_id limit)
 {
 	struct mt_conn_facts facts = facts_of(pump, socket, peer);
-	mt_core_turn_away(pump->core, pump->now, &facts, limit);
+	mt_tape_turn_away(pump->tape, pump->core, pump->now, &facts, limit);
 }
 
 enum mt_status mt_pump_admit(struct mt_pump *pump, struct mt_socket *socket,
@@ -115,7 +115,7 @@ static enum mt_status begin(struct mt_pump *pump, const struct mt_listener *list
 	if (status == MT_OK) {
 		status = mt_pump_adopt(pump, socket);
 		if (status != MT_OK)
-			mt_core_closed(pump->core, pump->now, socket->conn);
+			mt_tape_closed(pump->tape, pump->core, pump->now, socket->conn);
 	}
 	if (status != MT_OK) {
 		mt_tls_session_destroy(&socket->tls);
@@ -165,6 +165,7 @@ static void receive_newcomer(struct mt_pump *pump, uint32_t listener_index, int 
 		socket->peer = *peer;
 		socket->listener = listener->settings->name;
 		socket->listener_index = listener_index;
+		socket->tape = pump->tape;
 		socket->is_local = is_loopback(peer);
 		if (listener->is_unix)
 			report_local(socket);

@@ -5,6 +5,7 @@
  * list of many holds up nobody.
  */
 #include "io/listen.h"
+#include "replay/tape.h"
 #include "shell/api_call.h"
 
 #include <stdio.h>
@@ -174,7 +175,7 @@ static void kick(struct mt_broker *broker, void *argument)
 {
 	struct visit *visit = argument;
 	visit->kicked_count =
-		mt_core_kick(mt_broker_core(broker), mt_broker_now(broker),
+		mt_tape_kick(mt_broker_tape(broker), mt_broker_core(broker), mt_broker_now(broker),
 			     mt_bytes_str(visit->user), mt_bytes_str(visit->client_id));
 }
 

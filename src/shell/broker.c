@@ -10,6 +10,7 @@
 #include "shell/directory.h"
 #include "shell/provision.h"
 #include "shell/pump.h"
+#include "shell/recorder.h"
 #include "topic/retained.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@ struct mt_broker {
 	struct mt_offer offers[MT_LISTENERS_MAX];
 	struct mt_core_limits limits[MT_LISTENERS_MAX];
 	mt_time started_ns;
+	struct mt_recorder *recorder; /* NULL: nothing is recorded */
 	struct mt_pump pump;
 };
 
@@ -152,11 +154,28 @@ static enum mt_status open_core(struct mt_broker *broker, const struct trouble *
 		.is_payload_checked = broker->settings.is_payload_checked,
 		.response_topic = broker->settings.response_topic,
 	};
+	struct mt_now now = mt_clock_now();
 	fill_subtrees(broker, &settings.limits);
-	broker->pump.core = mt_core_create(&settings, broker->policy, mt_clock_now());
+	if (broker->pump.tape)
+		mt_tape_note_create(broker->pump.tape, &settings, broker->policy, now);
+	broker->pump.core = mt_core_create(&settings, broker->policy, now);
 	mt_policy_unref(&broker->policy);
 	return broker->pump.core ? MT_OK
 				 : fail(trouble, MT_MEMORY, "out of memory; lower the limits");
+}
+
+static enum mt_status open_recorder(struct mt_broker *broker, const struct trouble *trouble)
+{
+	const struct mt_settings *settings = &broker->settings;
+	enum mt_status status;
+	if (settings->record_path[0] == '\0')
+		return MT_OK;
+	status = mt_recorder_open(settings->record_path, settings->record_bytes, &broker->recorder,
+				  trouble->fault, trouble->cap);
+	if (status != MT_OK)
+		return fail(trouble, status, NULL);
+	broker->pump.tape = mt_recorder_tape(broker->recorder);
+	return MT_OK;
 }
 
 static enum mt_status open_tls(struct mt_broker *broker, struct mt_listener *listener,
@@ -293,7 +312,8 @@ struct adoption {
 static void adopt_on_loop(struct mt_broker *broker, void *argument)
 {
 	struct adoption *adoption = argument;
-	mt_core_set_policy(broker->pump.core, broker->pump.now, adoption->policy);
+	mt_tape_set_policy(broker->pump.tape, broker->pump.core, broker->pump.now,
+			   adoption->policy);
 }
 
 static enum mt_status adopt(void *context, struct mt_policy *policy)
@@ -358,6 +378,7 @@ static enum mt_status open_all(struct mt_broker *broker, const struct trouble *t
 	claim_resources();
 	broker->pump.signal_fd = mt_pump_open_signals();
 	MT_TRY(open_state(broker, trouble));
+	MT_TRY(open_recorder(broker, trouble));
 	MT_TRY(open_core(broker, trouble));
 	MT_TRY(open_listeners(broker, trouble));
 	MT_TRY(open_pump(broker, trouble));
@@ -434,6 +455,7 @@ void mt_broker_close(struct mt_broker **broker)
 	for (uint32_t i = 0; i < old->pump.listener_count; i++) {
 		close_listener(&old->pump.listeners[i]);
 	}
+	mt_recorder_close(&old->recorder, old->pump.core);
 	mt_core_destroy(&old->pump.core);
 	mt_store_close(&old->pump.store);
 	mt_policy_unref(&old->policy);
@@ -446,6 +468,11 @@ void mt_broker_close(struct mt_broker **broker)
 struct mt_core *mt_broker_core(struct mt_broker *broker)
 {
 	return broker->pump.core;
+}
+
+struct mt_tape *mt_broker_tape(struct mt_broker *broker)
+{
+	return broker->pump.tape;
 }
 
 mt_time mt_broker_started_ns(const struct mt_broker *broker)

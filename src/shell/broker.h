@@ -9,6 +9,7 @@
 #include "store/state.h"
 
 struct mt_broker;
+struct mt_tape;
 
 /* Provisions the state directory when needed, opens everything. fault: one sentence with a remedy;
  * *exit_code on failure. */
@@ -21,6 +22,8 @@ void mt_broker_close(struct mt_broker **broker);
 
 /* For the admin API. Loop thread (inside mt_hub_call): */
 struct mt_core *mt_broker_core(struct mt_broker *broker);
+/* NULL: nothing is recorded. */
+struct mt_tape *mt_broker_tape(struct mt_broker *broker);
 const struct mt_settings *mt_broker_settings(const struct mt_broker *broker);
 /* "tls=127.0.0.1:8883" and so on: the real addresses by listener, for status. NULL past the end. */
 const char *mt_broker_listener_text(const struct mt_broker *broker, uint32_t index);

@@ -47,7 +47,7 @@ static void forget_handle(struct mt_pump *pump, struct mt_socket *socket)
 		pump->sockets[mt_handle_index(socket->conn)] = NULL;
 		pump->socket_count--;
 	}
-	mt_core_closed(pump->core, pump->now, socket->conn);
+	mt_tape_closed(pump->tape, pump->core, pump->now, socket->conn);
 }
 
 static void end_socket(struct mt_pump *pump, struct mt_socket *socket)
@@ -123,7 +123,7 @@ enum mt_status mt_pump_reopen(struct mt_pump *pump, struct mt_socket *socket)
 static void answer_auth(struct mt_pump *pump, uint64_t ticket, uint8_t reason)
 {
 	struct mt_auth_verdict verdict = {.reason = reason};
-	mt_core_authenticated(pump->core, pump->now, ticket, &verdict);
+	mt_tape_authenticated(pump->tape, pump->core, pump->now, ticket, &verdict);
 }
 
 static void fill_job(struct mt_auth_job *job, const struct mt_request *request)
@@ -166,7 +166,7 @@ static void answer_stored(struct mt_pump *pump)
 	uint64_t ticket;
 	enum mt_status status;
 	while (mt_store_answer(pump->store, &ticket, &status))
-		mt_core_stored(pump->core, pump->now, ticket, status);
+		mt_tape_stored(pump->tape, pump->core, pump->now, ticket, status);
 }
 
 /* A refusal is an answer too, and answers keep their order: those before it go first. */
@@ -178,7 +178,7 @@ static void store(struct mt_pump *pump, const struct mt_request *request)
 	if (status == MT_OK)
 		return;
 	answer_stored(pump);
-	mt_core_stored(pump->core, pump->now, request->ticket, status);
+	mt_tape_stored(pump->tape, pump->core, pump->now, request->ticket, status);
 }
 
 static void serve_socket(struct mt_pump *pump, const struct mt_request *request)
@@ -193,7 +193,8 @@ static void serve_socket(struct mt_pump *pump, const struct mt_request *request)
 	} else {
 		socket->is_paused = request->type == MT_REQUEST_PAUSE;
 		if (!socket->is_paused)
-			mt_core_input(pump->core, pump->now, socket->conn, mt_bytes_of(NULL, 0));
+			mt_tape_input(pump->tape, pump->core, pump->now, socket->conn,
+				      mt_bytes_of(NULL, 0));
 		if (!socket->is_paused && socket->is_read_pending)
 			queue_up(pump, &pump->pending, &socket->is_queued_pending, socket->conn);
 	}
@@ -202,7 +203,7 @@ static void serve_socket(struct mt_pump *pump, const struct mt_request *request)
 static void serve_requests(struct mt_pump *pump)
 {
 	struct mt_request request;
-	while (mt_core_request(pump->core, &request)) {
+	while (mt_tape_request(pump->tape, pump->core, &request)) {
 		switch (request.type) {
 		case MT_REQUEST_SEND:
 		case MT_REQUEST_CLOSE:
@@ -323,7 +324,7 @@ static void stop(struct mt_pump *pump)
 	mt_log(MT_LOG_NOTICE, "broker", "stopping", MT_U64("connections", pump->socket_count));
 	if (pump->accept_due_ns == MT_TIME_NEVER)
 		remove_listeners(pump);
-	mt_core_shut_down(pump->core, pump->now);
+	mt_tape_shut_down(pump->tape, pump->core, pump->now);
 }
 
 static void serve_signal(struct mt_pump *pump)
@@ -341,7 +342,7 @@ static void serve_auth(struct mt_pump *pump)
 		struct mt_auth_verdict verdict = {.is_accepted = job->is_accepted,
 						  .user_id = job->user_id,
 						  .reason = MT_REASON_BAD_USER_NAME_OR_PASSWORD};
-		mt_core_authenticated(pump->core, pump->now, job->ticket, &verdict);
+		mt_tape_authenticated(pump->tape, pump->core, pump->now, job->ticket, &verdict);
 		mt_auth_job_destroy(&job);
 	}
 }
@@ -418,7 +419,7 @@ static void finish_turn(struct mt_pump *pump)
 {
 	serve_requests(pump);
 	serve_store(pump);
-	mt_core_tick(pump->core, pump->now);
+	mt_tape_tick(pump->tape, pump->core, pump->now);
 	serve_requests(pump);
 	/* Flushing frees room, and room lets the core send more: as long as it does, this is still
 	 * the same turn. */

@@ -43,6 +43,7 @@ struct mt_pump {
 	const struct mt_settings *settings;
 	struct mt_loop loop;
 	struct mt_core *core;
+	struct mt_tape *tape; /* of the core; NULL: nothing is recorded */
 	struct mt_auth *auth;
 	struct mt_store *store;
 	struct mt_hub *hub;

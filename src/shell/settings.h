@@ -10,6 +10,7 @@
 
 #define MT_LISTENERS_MAX 32
 #define MT_LISTENER_NAME_BYTES 64
+#define MT_PATH_BYTES 4096
 #define MT_LIST_BYTES 1024 /* of a list in one text */
 
 /* By spec/limits.tbl; 0 where a limit is lifted, unless another number is named. */
@@ -89,17 +90,19 @@ struct mt_subtree_settings {
 };
 
 struct mt_settings {
-	char state_path[4096];
+	char state_path[MT_PATH_BYTES];
 	struct mt_listener_settings listeners[MT_LISTENERS_MAX];
 	uint32_t listener_count;
 	struct mt_limits limits;
 	struct mt_subtree_settings subtrees[MT_SUBTREES_MAX];
 	uint32_t subtree_count;
-	uint32_t hash_threads;	     /* password workers, 1..8 */
-	mt_time sys_interval_ns;     /* of $SYS; 0: off */
-	bool is_payload_checked;     /* check_payload_format */
-	uint32_t shared_strategy;    /* enum mt_shared_strategy of core/core.h */
-	char response_topic[256];    /* "": no Response Information */
-	bool is_qos0_denial_closing; /* on_denied_publish: drop | disconnect */
+	uint32_t hash_threads;		 /* password workers, 1..8 */
+	mt_time sys_interval_ns;	 /* of $SYS; 0: off */
+	bool is_payload_checked;	 /* check_payload_format */
+	uint32_t shared_strategy;	 /* enum mt_shared_strategy of core/core.h */
+	char response_topic[256];	 /* "": no Response Information */
+	char record_path[MT_PATH_BYTES]; /* --record; "": nothing is recorded */
+	uint64_t record_bytes;		 /* most of it */
+	bool is_qos0_denial_closing;	 /* on_denied_publish: drop | disconnect */
 	struct mt_log_settings log;
 };

@@ -125,7 +125,7 @@ static enum mt_socket_end feed_web(struct mt_socket *socket, struct mt_core *cor
 	if (answer.pos > 0 && seal(socket, scratch, mt_buf_view(&answer)) == MT_SOCKET_ENDS)
 		return MT_SOCKET_ENDS;
 	if (payload.len > 0)
-		mt_core_input(core, now, socket->conn, payload);
+		mt_tape_input(socket->tape, core, now, socket->conn, payload);
 	if (status == MT_VIOLATION)
 		report_fault(socket, "websocket", mt_web_fault(socket->web));
 	return status == MT_OK ? answer_ping(socket, scratch) : MT_SOCKET_ENDS;
@@ -137,7 +137,7 @@ static enum mt_socket_end hand_on(struct mt_socket *socket, struct mt_core *core
 {
 	if (socket->web)
 		return feed_web(socket, core, now, scratch, data, len);
-	mt_core_input(core, now, socket->conn, mt_bytes_of(data, len));
+	mt_tape_input(socket->tape, core, now, socket->conn, mt_bytes_of(data, len));
 	return MT_SOCKET_LIVES;
 }
 
@@ -209,7 +209,7 @@ static enum mt_socket_end flush_plain(struct mt_socket *socket, struct mt_core *
 		else if (status != MT_OK)
 			return MT_SOCKET_ENDS;
 		else
-			mt_core_sent(core, now, socket->conn, taken);
+			mt_tape_sent(socket->tape, core, now, socket->conn, taken);
 	}
 	return MT_SOCKET_LIVES;
 }
@@ -268,7 +268,7 @@ static enum mt_socket_end flush_copied(struct mt_socket *socket, struct mt_core 
 		if (plain.pos == 0)
 			return MT_SOCKET_LIVES;
 		if (len > 0)
-			mt_core_sent(core, now, socket->conn, len);
+			mt_tape_sent(socket->tape, core, now, socket->conn, len);
 		if (seal(socket, scratch, mt_buf_view(&plain)) == MT_SOCKET_ENDS)
 			return MT_SOCKET_ENDS;
 	}

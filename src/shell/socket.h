@@ -12,6 +12,7 @@
 
 #include "core/core.h"
 #include "io/listen.h"
+#include "replay/tape.h"
 #include "shell/web.h"
 #include "tls/session.h"
 
@@ -22,6 +23,7 @@ struct mt_socket {
 	struct mt_web *web;	    /* NULL: no WebSocket */
 	uint8_t *left;		    /* cipher bytes not yet taken */
 	size_t left_bytes, left_cap;
+	struct mt_tape *tape; /* NULL: nothing is recorded */
 	struct mt_peer_address peer;
 	const char *listener;
 	uint32_t listener_index;

@@ -34,6 +34,7 @@ static void defaults(void **state)
 	assert_int_equal(arguments.action, MT_ACTION_SERVE);
 	assert_string_equal(arguments.state_path, "/var/lib/mortise");
 	assert_null(arguments.config_path);
+	assert_null(arguments.record_path);
 	assert_int_equal(arguments.set_count, 0);
 	assert_int_equal(mt_arguments_parse(1, argv, "/srv/m", &arguments, fault), MT_OK);
 	assert_string_equal(arguments.state_path, "/srv/m");
@@ -43,16 +44,17 @@ static void defaults(void **state)
 
 static void both_forms_of_a_value(void **state)
 {
-	char words[8][32] = {"mortised", "--state", "a",	   "--config=b",
-			     "--set",	 "k=v",	    "--set=l=w=x", "--check"};
-	char *argv[9] = {0};
+	char words[9][32] = {"mortised", "--state",	"a",	      "--config=b", "--set",
+			     "k=v",	 "--set=l=w=x", "--record=c", "--check"};
+	char *argv[10] = {0};
 	(void)state;
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 9; i++)
 		argv[i] = words[i];
-	assert_int_equal(mt_arguments_parse(8, argv, "other", &arguments, fault), MT_OK);
+	assert_int_equal(mt_arguments_parse(9, argv, "other", &arguments, fault), MT_OK);
 	assert_int_equal(arguments.action, MT_ACTION_CHECK);
 	assert_string_equal(arguments.state_path, "a");
 	assert_string_equal(arguments.config_path, "b");
+	assert_string_equal(arguments.record_path, "c");
 	assert_int_equal(arguments.set_count, 2);
 	assert_string_equal(arguments.sets[0], "k=v");
 	assert_string_equal(arguments.sets[1], "l=w=x");
@@ -74,6 +76,8 @@ static void what_is_wrong_is_said(void **state)
 	expect_fault(parse("", NULL, NULL, NULL, NULL), "unknown argument");
 	expect_fault(parse("--state", NULL, NULL, NULL, NULL), "--state: found no value");
 	expect_fault(parse("--check", "--set", NULL, NULL, NULL), "--set: found no value");
+	expect_fault(parse("--record", NULL, NULL, NULL, NULL), "--record: found no value");
+	expect_fault(parse("--record=a", "--record=b", NULL, NULL, NULL), "--record: given twice");
 	expect_fault(parse("--state=", NULL, NULL, NULL, NULL), "--state: found nothing");
 	expect_fault(parse("--config", "a", "--config", "b", NULL), "--config: given twice");
 }
