@@ -38,7 +38,7 @@ spec-check: spec-tags ## the matrix agrees with the tests
 STATIC := layers lint sizes docs-check
 TESTS := unit spec-tests model sim interop threats
 ifeq ($(V),release)
-TESTS := unit spec-tests model sim proof fuzz-smoke interop threats
+TESTS := unit spec-tests model sim mutants proof fuzz-smoke interop threats
 endif
 
 check: ## everything before a change lands; ends with `N passed, N failed`

@@ -60,12 +60,23 @@ proof: ## search the Spin models of spec/models, and find their planted errors
 
 # The simulator: one program of all files of tests/sim.
 SIM := $(B)/tests/sim/sim
-SIM_SRC := $(wildcard tests/sim/*.c)
-$(SIM): $(SIM_SRC) $(wildcard tests/sim/*.h) $(B)/liball.a
+SIM_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
+$(B)/tests/sim/%.o: tests/sim/%.c $(wildcard tests/sim/*.h) $(B)/liball.a
 	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -c -o $@ $<
+
+$(SIM): $(SIM_OBJ) $(B)/liball.a
 	$(call say,LD)
-	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -o $@ $(SIM_SRC) $(B)/liball.a $(LDFLAGS) $(LIBS_all)
+	$(Q)$(CC) $(CFLAGS) -o $@ $(SIM_OBJ) $(B)/liball.a $(LDFLAGS) $(LIBS_all)
 
 sim: $(SIM) ## the simulator: SIM_COUNT seeds (1000), or SEED=n (CORES=2) alone and at length
 	$(if $(SEED),$(SIM) --from $(SEED) --count 1 --cores $(or $(CORES),1) --verbose,MT_BUILD=$(B) tools/run-tests -t 3600 tests/sim/sim.sh)
-.PHONY: sim
+
+mutants: $(SIM) ## faults planted one at a time, which the simulator must find
+	MT_BUILD=$(B) tools/run-tests -t 1800 tests/sim/mutants.py
+
+mutant-flags: # the compiler with its flags, and what the simulator is linked with
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS)'
+	@echo '$(B)/liball.a $(LDFLAGS) $(LIBS_all)'
+.PHONY: sim mutants mutant-flags

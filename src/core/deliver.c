@@ -302,7 +302,7 @@ bool mt_deliver_has_room(const struct mt_core *core, const struct mt_session *se
 {
 	const struct mt_core_limits *limits = &core->settings.limits;
 	return mt_flow_out_count(&session->out) < limits->queue_messages &&
-	       session->out.bytes + mt_msg_bytes(msg) <= limits->queue_bytes;
+	       session->out.bytes + mt_delivery_bytes(msg) <= limits->queue_bytes;
 }
 
 void mt_delivery_end(struct mt_core *core, struct mt_session *session, struct mt_delivery *delivery)

@@ -45,7 +45,7 @@ struct mt_delivery *mt_flow_out_push(struct mt_flow_out *flow, struct mt_msg *ms
 		return NULL;
 	delivery->flow = flow;
 	delivery->msg = mt_msg_ref(msg);
-	delivery->bytes = mt_msg_bytes(msg) + sizeof(*delivery);
+	delivery->bytes = mt_delivery_bytes(msg);
 	delivery->qos = qos;
 	delivery->is_retain = is_retain;
 	delivery->epoch = epoch;

@@ -84,6 +84,12 @@ struct mt_delivery *mt_flow_out_first_inflight(const struct mt_flow_out *flow);
 struct mt_delivery *mt_flow_out_next_inflight(const struct mt_flow_out *flow,
 					      const struct mt_delivery *delivery);
 
+/* What a message counts for in the limits of a queue. */
+static inline size_t mt_delivery_bytes(const struct mt_msg *msg)
+{
+	return mt_msg_bytes(msg) + sizeof(struct mt_delivery);
+}
+
 static inline uint32_t mt_flow_out_count(const struct mt_flow_out *flow)
 {
 	return flow->waiting_count + flow->inflight_count;

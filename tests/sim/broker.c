@@ -26,6 +26,8 @@ static struct mt_core_settings settings_of(struct sim *sim)
 		.release = "simulated",
 	};
 	settings.limits.inflight = (uint16_t)(1 + sim_below(sim, 20));
+	if (sim_chance(sim, 30))
+		settings.shared_strategy = MT_SHARED_STICKY;
 	if (!sim->is_tight)
 		return settings;
 	settings.limits.queue_messages = 20 + sim_below(sim, 20);
@@ -44,6 +46,7 @@ void broker_open(struct sim *sim)
 	struct mt_policy *policy;
 	MT_CHECK(builder != NULL);
 	MT_CHECK(mt_policy_build(&builder, &policy) == MT_OK);
+	sim->limits = settings.limits;
 	settings.core_count = sim->core_count;
 	settings.link_seed = (struct mt_seed){{sim->seed, 11}};
 	for (uint32_t i = 0; i < sim->core_count; i++) {
@@ -70,8 +73,23 @@ void broker_close(struct sim *sim)
 		mt_core_destroy(&sim->cores[i]);
 }
 
+static void check_limits(struct sim *sim, const struct mt_core *core)
+{
+	const struct mt_core_limits *limits = &sim->limits;
+	struct mt_core_counts counts = mt_core_counts(core);
+	if (counts.queued_messages > (uint64_t)counts.sessions * limits->queue_messages ||
+	    counts.queued_bytes > counts.sessions * limits->queue_bytes ||
+	    counts.sessions > limits->sessions || counts.connections > limits->connections ||
+	    counts.subscriptions > counts.sessions * limits->filters_per_session ||
+	    counts.retained_count > limits->retained_count ||
+	    counts.retained_bytes > limits->retained_bytes)
+		sim_fail(sim, "a limit does not hold");
+}
+
 void broker_tick(struct sim *sim)
 {
+	for (uint32_t i = 0; i < sim->core_count; i++)
+		check_limits(sim, sim->cores[i]);
 	for (uint32_t i = 0; i < sim->core_count; i++)
 		mt_core_tick(sim->cores[i], sim->now);
 	broker_serve(sim);

@@ -120,6 +120,8 @@ static void subscribed(struct sim *sim, struct device *device, const struct mt_c
 		if (event->type == MT_CLIENT_SUBSCRIBED && event->reasons.data[0] <= 2) {
 			sub->since = sim->step;
 			sub->qos = event->reasons.data[0];
+		} else if (event->type == MT_CLIENT_UNSUBSCRIBED) {
+			sub->ended = sim->step;
 		}
 		sim_say(sim, "%s: %s answered with 0x%02X", device->id, filter_names[i],
 			event->reasons.len > 0 ? event->reasons.data[0] : 0);
@@ -175,7 +177,7 @@ static void publish(struct sim *sim, struct device *device)
 	if (sim->message_count == MESSAGES)
 		return;
 	*message = (struct message){.publisher = (uint8_t)(device - sim->devices),
-				    .topic = (uint8_t)sim_below(sim, TOPICS),
+				    .topic = (uint8_t)sim_pick(sim, sim->topics, TOPICS),
 				    .qos = publish.qos,
 				    .is_retain = sim_chance(sim, 8),
 				    .sequence = ++sim->sequence,
@@ -195,11 +197,11 @@ static void publish(struct sim *sim, struct device *device)
 
 static void subscribe(struct sim *sim, struct device *device, bool is_ending)
 {
-	uint32_t which = sim_below(sim, FILTERS);
+	uint32_t which = sim_pick(sim, sim->filters, FILTERS);
 	struct subscription *sub = &device->subs[which];
 	struct mt_client_filter filter = {
 		.filter = mt_bytes_str(filter_names[which]),
-		.options = {.qos = (uint8_t)sim_below(sim, 3),
+		.options = {.qos = (uint8_t)(sim->qos_least + sim_below(sim, 3u - sim->qos_least)),
 			    .retain_handling =
 				    (uint8_t)(device->version == MT_VERSION_5 ? sim_below(sim, 3)
 									      : 0)}};
@@ -220,8 +222,9 @@ static void subscribe(struct sim *sim, struct device *device, bool is_ending)
 	sub->is_asked = true;
 	sub->asked = sim->step;
 	device->has_asked[which] |= !is_ending;
+	device->has_asked_qos_0[which] |= !is_ending && filter.options.qos == 0;
 	sub->is_wanted |= !is_ending;
-	sub->since = 0;
+	sub->since = sub->ended = 0;
 }
 
 void device_leave(struct sim *sim, struct device *device)

@@ -27,12 +27,17 @@ static bool was_permitted_to_publish(const struct sim *sim, const struct message
 	return false;
 }
 
-static bool is_subscribed(const struct device *device, const char *topic)
+/* Once asked for, and not unsubscribed from before the message was published; message NULL: a will.
+ */
+static bool is_subscribed(const struct device *device, const char *topic,
+			  const struct message *message)
 {
-	for (uint32_t i = 0; i < FILTERS; i++)
-		if (device->subs[i].is_wanted &&
-		    naive_matches(plain_filter(filter_names[i]), topic))
+	for (uint32_t i = 0; i < FILTERS; i++) {
+		const struct subscription *sub = &device->subs[i];
+		if (sub->is_wanted && naive_matches(plain_filter(filter_names[i]), topic) &&
+		    !(message && sub->ended > 0 && sub->ended < message->step))
 			return true;
+	}
 	return false;
 }
 
@@ -87,11 +92,12 @@ void oracle_received(struct sim *sim, struct device *device, const struct mt_pub
 	if (!was_permitted_to_receive(sim, device, topic, epoch_first, epoch_last))
 		sim_fail(sim, "%s gets %s, which it was denied from epoch %u to %u", device->id,
 			 topic, epoch_first, epoch_last);
-	if (!device->is_twin && !is_subscribed(device, topic))
+	message =
+		mt_bytes_equal(publish->payload, mt_bytes_str("will")) ? NULL : find(sim, publish);
+	if (!device->is_twin && !is_subscribed(device, topic, message))
 		sim_fail(sim, "%s gets %s without a subscription", device->id, topic);
-	if (mt_bytes_equal(publish->payload, mt_bytes_str("will")))
+	if (!message)
 		return;
-	message = find(sim, publish);
 	sim_say(sim, "%s: gets %u on %s, QoS %u%s%s", device->id,
 		(unsigned)(message - sim->messages), topic, publish->qos,
 		publish->is_retain ? ", retained" : "", publish->is_dup ? ", dup" : "");
@@ -133,8 +139,10 @@ void oracle_session(struct sim *sim, struct device *device, bool is_present)
 	uint8_t publisher = (uint8_t)(device - sim->devices);
 	if (is_present)
 		return;
-	for (uint32_t i = 0; i < FILTERS; i++)
+	for (uint32_t i = 0; i < FILTERS; i++) {
+		device->has_lost_session |= device->has_asked[i];
 		device->subs[i].since = 0;
+	}
 	for (uint32_t i = 0; i < sim->message_count; i++)
 		if (sim->messages[i].publisher == publisher &&
 		    sim->messages[i].state == MESSAGE_PENDING)
@@ -200,33 +208,78 @@ static bool is_member(const struct sim *sim, const struct device *device, uint32
 	const struct subscription *sub = &device->subs[filter];
 	const char *topic = topic_names[message->topic];
 	return !device->is_twin && sub->since > 0 && sub->since < message->step && sub->qos > 0 &&
+	       sim->touched[device->user] < sub->asked &&
 	       naive_matches(plain_filter(filter_names[filter]), topic) &&
 	       naive_receive(&sim->policies[sim->epoch][device->user], topic);
 }
 
-/* While nobody's rules changed, somebody gets it, if all that ever asked are members throughout:
- * who comes, goes, or takes QoS 0 may have had it and lost it. */
+/*
+ * While nobody's rules changed: somebody gets it, if nobody ever took QoS 0 and one is a member
+ * throughout, for that one inherits what others leave behind. Of QoS 2 only what was not yet sent
+ * is inherited: all must be members throughout. Other ways for the message would hide it.
+ */
+static bool has_asked_otherwise(const struct device *device, uint32_t filter, const char *topic)
+{
+	for (uint32_t f = 0; f < FILTERS; f++)
+		if (f != filter && device->has_asked[f] &&
+		    naive_matches(plain_filter(filter_names[f]), topic))
+			return true;
+	return false;
+}
+
 static void check_shared(struct sim *sim, const struct message *message, uint32_t filter)
 {
-	bool is_asked = false, is_received = false;
+	uint32_t asked = 0, steady = 0, received = 0;
 	for (uint32_t u = 0; u < USERS; u++)
 		if (sim->touched[u] >= message->step)
 			return;
 	for (uint32_t d = 0; d < DEVICES; d++) {
-		is_received |= message->received[d] > 0;
-		if (!sim->devices[d].has_asked[filter])
-			continue;
-		is_asked = true;
-		if (!is_member(sim, &sim->devices[d], filter, message))
+		const struct device *device = &sim->devices[d];
+		received += message->received[d] > 0;
+		asked += device->has_asked[filter];
+		if (has_asked_otherwise(device, filter, topic_names[message->topic]))
+			return;
+		steady += is_member(sim, device, filter, message);
+		if (device->has_asked_qos_0[filter])
 			return;
 	}
-	if (is_asked && !is_received)
+	if (received == 0 && steady > 0 && (message->qos == 1 || steady == asked))
 		sim_fail(sim, "no member of %s got message %u, which was acknowledged",
 			 filter_names[filter], (unsigned)(message - sim->messages));
 }
 
+/* While no session of a member ends, one of them gets it, and no other. */
+static void check_alone(struct sim *sim, const struct message *message)
+{
+	const char *topic = topic_names[message->topic];
+	uint32_t receivers = 0, groups = 0;
+	for (uint32_t f = 0; f < FILTERS; f++)
+		groups += filter_names[f][0] == '$' &&
+			  naive_matches(plain_filter(filter_names[f]), topic);
+	for (uint32_t d = 0; d < DEVICES; d++) {
+		const struct device *device = &sim->devices[d];
+		bool is_plain = false, is_member = false;
+		for (uint32_t f = 0; f < FILTERS; f++) {
+			bool is_asked = device->has_asked[f] &&
+					naive_matches(plain_filter(filter_names[f]), topic);
+			is_member |= is_asked && filter_names[f][0] == '$';
+			is_plain |= is_asked && filter_names[f][0] != '$';
+		}
+		if (is_member && (device->is_twin || device->has_lost_session))
+			return;
+		receivers += !is_plain && message->received[d] > 0;
+	}
+	if (receivers > groups)
+		sim_fail(sim, "message %u went to %u members of %u shared subscriptions",
+			 (unsigned)(message - sim->messages), receivers, groups);
+}
+
 static void check_all_shared(struct sim *sim)
 {
+	for (uint32_t i = 0; i < sim->message_count; i++)
+		if (!sim->messages[i].is_repeatable && !sim->messages[i].is_unordered &&
+		    topic_names[sim->messages[i].topic][0] == 's')
+			check_alone(sim, &sim->messages[i]);
 	for (uint32_t i = 0; i < sim->message_count; i++) {
 		const struct message *message = &sim->messages[i];
 		const struct device *publisher = &sim->devices[message->publisher];

@@ -154,7 +154,7 @@ void people_act(struct sim *sim)
 		broker_serve(sim);
 		return;
 	}
-	if (sim->epoch + USERS + 1 >= EPOCHS)
+	if (sim->has_fixed_rules || sim->epoch + USERS + 1 >= EPOCHS)
 		return;
 	permissions = next_epoch(sim, user);
 	if (permissions->is_disabled || sim_chance(sim, 10)) {

@@ -77,6 +77,40 @@ bool sim_chance(struct sim *sim, uint32_t percent)
 	return sim_below(sim, 100) < percent;
 }
 
+uint32_t sim_pick(struct sim *sim, uint32_t set, uint32_t count)
+{
+	uint32_t at = sim_below(sim, count);
+	MT_CHECK((set & ((1u << count) - 1)) != 0);
+	while (!(set >> at & 1))
+		at = (at + 1) % count;
+	return at;
+}
+
+/* Everybody shares one subscription. */
+static void choose_sharing(struct sim *sim)
+{
+	sim->topics = 3u << SHARED_TOPIC;
+	sim->filters = 1u << SHARED_FILTER;
+	sim->qos_least = 1;
+	sim->has_fixed_rules = true;
+}
+
+/* Most runs use a few topics and filters, where more happens to each. */
+static void choose_theme(struct sim *sim)
+{
+	sim->topics = (1u << TOPICS) - 1;
+	sim->filters = (1u << FILTERS) - 1;
+	if (sim_chance(sim, 10)) {
+		choose_sharing(sim);
+		return;
+	}
+	if (sim_chance(sim, 40))
+		return;
+	sim->topics = 1 + sim_below(sim, sim->topics);
+	sim->filters = 1 + sim_below(sim, sim->filters);
+	sim->qos_least = (uint8_t)sim_below(sim, 3);
+}
+
 static void pass(struct sim *sim, mt_time ns)
 {
 	sim->now.mono_ns += ns;
@@ -205,6 +239,7 @@ static uint64_t run(uint64_t seed, uint32_t steps, bool is_verbose)
 	sim->now = (struct mt_now){1000 * MT_SECOND, 1700000000 * MT_SECOND};
 	mt_rng_init(&sim->rng, seed);
 	sim->is_tight = sim_chance(sim, 30);
+	choose_theme(sim);
 	sim->core_count = core_count;
 	broker_open(sim);
 	people_begin(sim);
@@ -245,8 +280,11 @@ static int run_many(uint64_t from, uint64_t count, uint32_t steps)
 	for (uint32_t share = 0; share < 2; share++)
 		if (fork() == 0)
 			_exit(run_share(from, count, steps, share));
-	while (wait(&status) > 0)
+	while (wait(&status) > 0) {
 		worst |= status;
+		if (WIFSIGNALED(status))
+			printf("not ok sim: ended by signal %d\n", WTERMSIG(status));
+	}
 	if (worst == 0)
 		printf("ok sim: %llu seeds from %llu, cores: %u\n", (unsigned long long)count,
 		       (unsigned long long)from, core_count);

@@ -31,6 +31,8 @@
 #define TICKETS 1024u
 #define LINK_MESSAGES 4096u
 #define WILL_TOPIC "a/b"
+#define SHARED_TOPIC 5u	 /* and the next: s/x and s/y */
+#define SHARED_FILTER 7u /* $share/g/s/# */
 
 /* Bytes under way, and while which policies the core gave them out. */
 struct chunk {
@@ -50,6 +52,7 @@ enum link_state { LINK_DOWN, LINK_UP, LINK_CUT /* silently: neither side knows *
 struct subscription {
 	uint32_t since; /* step of the SUBACK; 0: not subscribed */
 	uint32_t asked; /* step of the SUBSCRIBE */
+	uint32_t ended; /* step of the UNSUBACK; 0: it was not, or one asked again since */
 	uint16_t request;
 	bool is_wanted; /* asked for once */
 	bool is_asked;	/* and not yet answered */
@@ -72,8 +75,10 @@ struct device {
 	mt_time down_since_ns;
 	struct subscription subs[FILTERS];
 	bool has_asked[FILTERS]; /* in any of its sessions */
-	bool is_retired;	 /* it does not connect any more */
-	uint64_t ticket;	 /* of its authentication */
+	bool has_asked_qos_0[FILTERS];
+	bool has_lost_session; /* once, for it was away too long */
+	bool is_retired;       /* it does not connect any more */
+	uint64_t ticket;       /* of its authentication */
 };
 
 enum message_state { MESSAGE_PENDING, MESSAGE_DONE, MESSAGE_REFUSED };
@@ -117,11 +122,15 @@ struct permissions {
 struct sim {
 	uint64_t seed;
 	bool is_verbose;
-	bool is_tight;	/* small limits: what is lost to them is not looked for */
-	bool is_faulty; /* network, store and people do their worst */
+	bool is_tight;		  /* small limits: what is lost to them is not looked for */
+	bool is_faulty;		  /* network, store and people do their worst */
+	uint32_t topics, filters; /* that are used in this run, a bit each */
+	uint8_t qos_least;	  /* of subscriptions */
+	bool has_fixed_rules;	  /* nobody changes them */
 	struct mt_rng rng;
 	struct mt_now now;
 	uint32_t step;
+	struct mt_core_limits limits; /* of all cores together */
 	struct mt_core *cores[CORES];
 	uint32_t core_count;
 	struct core_link links[CORES][CORES];
@@ -145,6 +154,9 @@ void sim_fail(struct sim *sim, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
 uint32_t sim_below(struct sim *sim, uint32_t bound);
 bool sim_chance(struct sim *sim, uint32_t percent);
+
+/* One of the members of a set. */
+uint32_t sim_pick(struct sim *sim, uint32_t set, uint32_t count);
 
 /* ---- network.c ---- */
 void pipe_put(struct pipe *pipe, struct mt_bytes bytes, uint32_t epoch_first, uint32_t epoch_last);
