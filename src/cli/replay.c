@@ -19,16 +19,17 @@ struct run {
 	enum mt_play_state state;
 };
 
-static double seconds_since(const struct run *run, mt_time mono_ns)
+static mt_time time_since(const struct run *run, mt_time mono_ns)
 {
-	return (double)(mono_ns - mt_play_facts(run->play).first_ns) / (double)MT_SECOND;
+	return mono_ns - mt_play_facts(run->play).first_ns;
 }
 
 /* The connection by its place in the table of the core, as long as it lives. */
 static void tell(const struct run *run)
 {
-	printf("%12.6f #%" PRIu64 " %s", seconds_since(run, run->last.now.mono_ns),
-	       run->last.number, run->last.name);
+	printf("%12.6f #%" PRIu64 " %s",
+	       (double)time_since(run, run->last.now.mono_ns) / (double)MT_SECOND, run->last.number,
+	       run->last.name);
 	if (run->last.conn != 0)
 		printf(" conn %" PRIu64, run->last.conn & UINT32_MAX);
 	if (run->last.amount != 0)
@@ -85,10 +86,11 @@ static int exit_of(enum mt_play_state state)
 /* Where the comparison ended, and why. */
 static json_t *describe_fault(const struct run *run)
 {
-	return json_pack("{s:I, s:s, s:s, s:f, s:I}", "record", (json_int_t)run->last.number,
-			 "call", run->last.name, "what", run->last.what, "after_s",
-			 *run->last.name ? seconds_since(run, run->last.now.mono_ns) : 0.0, "conn",
-			 (json_int_t)(run->last.conn & UINT32_MAX));
+	return json_pack(
+		"{s:I, s:s, s:s, s:I, s:I}", "record", (json_int_t)run->last.number, "call",
+		run->last.name, "what", run->last.what, "after_ms",
+		(json_int_t)(*run->last.name ? time_since(run, run->last.now.mono_ns) / MT_MS : 0),
+		"conn", (json_int_t)(run->last.conn & UINT32_MAX));
 }
 
 static json_t *describe_end(const struct run *run)
@@ -116,13 +118,13 @@ static json_t *describe(const struct run *run)
 	json_t *object;
 	snprintf(digest, sizeof(digest), "%016" PRIx64, mt_play_digest(run->play));
 	object = json_pack(
-		"{s:s, s:s, s:o, s:o, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
 		"s:s}",
 		"result", result_of(run->state), "file", run->file, "recorded_by",
 		json_stringn((const char *)facts.release.data, facts.release.len), "begins",
-		describe_start(&facts), "seconds", seconds_since(run, facts.last_ns), "records",
-		(json_int_t)facts.records, "connections", (json_int_t)facts.connections, "inputs",
-		(json_int_t)facts.inputs, "input_bytes", (json_int_t)facts.input_bytes,
+		describe_start(&facts), "ms", (json_int_t)(time_since(run, facts.last_ns) / MT_MS),
+		"records", (json_int_t)facts.records, "connections", (json_int_t)facts.connections,
+		"inputs", (json_int_t)facts.inputs, "input_bytes", (json_int_t)facts.input_bytes,
 		"output_bytes", (json_int_t)facts.output_bytes, "requests",
 		(json_int_t)facts.requests, "publishes_received",
 		(json_int_t)facts.publishes_received, "publishes_sent",

@@ -37,18 +37,23 @@ static bool make_room(struct mt_outcome *outcome, size_t index)
 	return true;
 }
 
-struct mt_stream *mt_outcome_stream(struct mt_outcome *outcome, mt_conn conn)
+enum mt_status mt_outcome_begin(struct mt_outcome *outcome, mt_conn conn)
 {
 	struct mt_stream *stream;
 	if (!make_room(outcome, mt_handle_index(conn)))
-		return NULL;
+		return MT_MEMORY;
 	stream = &outcome->streams[mt_handle_index(conn)];
-	if (stream->conn != conn) {
-		stream->conn = conn;
-		mt_secret_init(&stream->in, false);
-		mt_secret_init(&stream->out, true);
-	}
-	return stream;
+	stream->conn = conn;
+	mt_secret_init(&stream->in, false);
+	mt_secret_init(&stream->out, true);
+	return MT_OK;
+}
+
+struct mt_stream *mt_outcome_stream(const struct mt_outcome *outcome, mt_conn conn)
+{
+	uint32_t index = mt_handle_index(conn);
+	struct mt_stream *stream = index < outcome->stream_cap ? &outcome->streams[index] : NULL;
+	return conn != MT_HANDLE_NONE && stream && stream->conn == conn ? stream : NULL;
 }
 
 static void absorb(struct mt_outcome *outcome, struct mt_bytes bytes)
@@ -187,11 +192,9 @@ enum mt_status mt_outcome_output(struct mt_outcome *outcome, const struct mt_cor
 	struct mt_bytes views[VIEWS_MAX];
 	size_t count = mt_core_output(core, conn, views, VIEWS_MAX), sum = 0;
 	struct mt_stream *stream = mt_outcome_stream(outcome, conn);
-	if (!stream)
-		return MT_MEMORY;
 	for (size_t i = 0; i < count; i++)
 		sum += views[i].len;
-	if (sum < bytes)
+	if (sum < bytes || (bytes > 0 && !stream))
 		return MT_INVALID;
 	for (size_t i = 0; bytes > 0; i++) {
 		struct mt_bytes view = views[i];

@@ -25,11 +25,13 @@ struct mt_outcome {
 
 void mt_outcome_init(struct mt_outcome *outcome);
 void mt_outcome_finish(struct mt_outcome *outcome);
-/* The streams of a connection, begun anew for a new handle. NULL without memory. */
-struct mt_stream *mt_outcome_stream(struct mt_outcome *outcome, mt_conn conn);
+/* A connection was opened: its streams begin. MT_MEMORY. */
+MT_MUST_USE enum mt_status mt_outcome_begin(struct mt_outcome *outcome, mt_conn conn);
+/* Its streams; NULL for a handle that is not the last one of its place. */
+struct mt_stream *mt_outcome_stream(const struct mt_outcome *outcome, mt_conn conn);
 void mt_outcome_request(struct mt_outcome *outcome, const struct mt_request *request);
 /* The next `bytes` bytes that the core has for the connection, before it is told that they were
- * sent. MT_INVALID: it has fewer. */
+ * sent. MT_INVALID: it has fewer, or the connection did not begin. */
 MT_MUST_USE enum mt_status mt_outcome_output(struct mt_outcome *outcome, const struct mt_core *core,
 					     mt_conn conn, size_t bytes);
 /* What the core counts, for a check now and then. Of joined cores memory is not a part: when a

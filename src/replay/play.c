@@ -188,6 +188,8 @@ static enum mt_play_state compare_welcome(struct mt_play *play, const struct mt_
 						     : "a connection was refused that was taken");
 	if (conn != call->conn)
 		return differs(play, "a connection has another handle");
+	if (status == MT_OK && mt_outcome_begin(&play->outcome, conn) != MT_OK)
+		return MT_PLAY_MEMORY;
 	return MT_PLAY_ON;
 }
 
@@ -285,8 +287,6 @@ static enum mt_play_state play_sent(struct mt_play *play, const struct mt_call *
 	if (call->number <= SIZE_MAX)
 		status = mt_outcome_output(&play->outcome, play->core, call->conn,
 					   (size_t)call->number);
-	if (status == MT_MEMORY)
-		return MT_PLAY_MEMORY;
 	if (status != MT_OK)
 		return differs(play, "the core has fewer bytes to send");
 	mt_core_sent(play->core, call->now, call->conn, (size_t)call->number);

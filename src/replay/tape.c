@@ -264,10 +264,18 @@ static bool describe(struct mt_tape *tape, struct mt_now now, const struct mt_co
 	return true;
 }
 
+static void begin_stream(struct mt_tape *tape, enum mt_status status, mt_conn conn)
+{
+	if (status == MT_OK && mt_outcome_begin(&tape->outcome, conn) != MT_OK)
+		end(tape, "out of memory");
+}
+
 void mt_tape_note_facts(struct mt_tape *tape, struct mt_now now, enum mt_call_kind kind,
 			const struct mt_conn_facts *facts, uint8_t status, mt_conn conn)
 {
 	struct mt_call call = {.kind = kind, .now = now, .conn = conn, .status = status};
+	if (kind == MT_CALL_OPEN && !tape->is_over)
+		begin_stream(tape, (enum mt_status)status, conn);
 	if (describe(tape, now, facts, &call.facts))
 		note(tape, &call);
 }
@@ -294,23 +302,24 @@ static uint8_t *copy_of(struct mt_tape *tape, struct mt_bytes bytes)
 	return copy;
 }
 
-static struct mt_secret *input_secret(struct mt_tape *tape, mt_conn conn)
+/* Of a stale handle, which the core ignores, nothing is kept. */
+static void hide_input(const struct mt_tape *tape, mt_conn conn, uint8_t *data, size_t len)
 {
 	struct mt_stream *stream = mt_outcome_stream(&tape->outcome, conn);
-	if (!stream)
-		end(tape, "out of memory");
-	return stream ? &stream->in : NULL;
+	if (stream)
+		mt_secret_hide(&stream->in, data, len);
+	else
+		memset(data, MT_SECRET_TOKEN, len);
 }
 
 void mt_tape_note_input(struct mt_tape *tape, struct mt_now now, mt_conn conn,
 			struct mt_bytes bytes)
 {
 	struct mt_call call = {.kind = MT_CALL_INPUT, .now = now, .conn = conn};
-	struct mt_secret *secret = tape->is_over ? NULL : input_secret(tape, conn);
-	uint8_t *copy = secret ? copy_of(tape, bytes) : NULL;
+	uint8_t *copy = tape->is_over ? NULL : copy_of(tape, bytes);
 	if (!copy)
 		return;
-	mt_secret_hide(secret, copy, bytes.len);
+	hide_input(tape, conn, copy, bytes.len);
 	call.bytes = mt_bytes_of(copy, bytes.len);
 	note(tape, &call);
 }
@@ -323,7 +332,7 @@ void mt_tape_note_sent(struct mt_tape *tape, struct mt_now now, const struct mt_
 		return;
 	put_drain(tape);
 	if (mt_outcome_output(&tape->outcome, core, conn, bytes) != MT_OK) {
-		end(tape, "out of memory");
+		end(tape, "more was sent than the core had");
 		return;
 	}
 	call.digest = tape->outcome.digest;
@@ -388,6 +397,17 @@ void mt_tape_note_message(struct mt_tape *tape, struct mt_now now, uint32_t from
 	mt_mem_give(&tape->mem, data, heard_bytes);
 }
 
+/* One that found no room has no stream, and yet a CONNECT that can be read. */
+static void hide_hello(const struct mt_tape *tape, mt_conn conn, uint8_t *data, size_t len)
+{
+	struct mt_secret secret;
+	mt_secret_init(&secret, false);
+	if (mt_outcome_stream(&tape->outcome, conn))
+		hide_input(tape, conn, data, len);
+	else
+		mt_secret_hide(&secret, data, len);
+}
+
 void mt_tape_note_adoption(struct mt_tape *tape, struct mt_now now,
 			   const struct mt_adoption *adoption, enum mt_status status, mt_conn conn)
 {
@@ -397,22 +417,18 @@ void mt_tape_note_adoption(struct mt_tape *tape, struct mt_now now,
 		mt_bytes_of(adoption->data, adoption->hello_bytes + adoption->reply_bytes);
 	size_t hello = adoption->hello_bytes, reply = adoption->reply_bytes;
 	size_t unread = adoption->unread_bytes;
-	/* Of a connection that found no room there is no stream to go on. */
-	struct mt_secret none, *secret = &none;
 	uint8_t *copy;
 	if (!describe(tape, now, &adoption->facts, &call.facts))
 		return;
-	mt_secret_init(&none, false);
-	if (status == MT_OK && !(secret = input_secret(tape, conn)))
-		return;
-	if (!(copy = copy_room(tape, said.len + unread)))
+	begin_stream(tape, status, conn);
+	if (tape->is_over || !(copy = copy_room(tape, said.len + unread)))
 		return;
 	memcpy(copy, said.data, said.len);
 	if (unread > 0)
 		memcpy(copy + said.len, adoption->unread, unread);
-	mt_secret_hide(secret, copy, hello);
+	hide_hello(tape, conn, copy, hello);
 	memset(copy + hello, MT_SECRET_TOKEN, reply);
-	mt_secret_hide(secret, copy + said.len, unread);
+	hide_input(tape, conn, copy + said.len, unread);
 	call.adoption = (struct mt_call_adoption){.hello = mt_bytes_of(copy, hello),
 						  .reply = mt_bytes_of(copy + hello, reply),
 						  .unread = mt_bytes_of(copy + said.len, unread),

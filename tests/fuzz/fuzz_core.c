@@ -5,15 +5,7 @@
  *   [settings] then records of [op][arguments...] until the end; what goes out must be whole
  * packets that our own decoders take
  */
-#include "base/buf.h"
-#include "core/core.h"
-#include "wire/ack.h"
-#include "wire/connect.h"
-#include "wire/control.h"
-#include "wire/publish.h"
-#include "wire/subscribe.h"
-
-#include <stdlib.h>
+#include "decodable.h"
 
 #define CONNS 6u
 #define TICKETS 512u
@@ -107,55 +99,21 @@ static struct mt_policy *make_policy(bool has_rules)
 	return policy;
 }
 
-static bool is_decodable(struct peer *peer, const struct mt_frame *frame)
-{
-	struct mt_violation why;
-	struct mt_connack connack;
-	struct mt_publish publish;
-	struct mt_suback suback;
-	struct mt_control control;
-	struct mt_ack ack;
-	switch (frame->type) {
-	case MT_PACKET_CONNACK:
-		return mt_connack_decode(frame, peer->version, &connack, &why) == MT_OK;
-	case MT_PACKET_PUBLISH:
-		if (mt_publish_decode(frame, peer->version, MT_SIDE_SERVER, &publish, &why) !=
-		    MT_OK)
-			return false;
-		if (publish.qos > 0)
-			peer->last_id = publish.packet_id;
-		return true;
-	case MT_PACKET_PUBACK:
-	case MT_PACKET_PUBREC:
-	case MT_PACKET_PUBREL:
-	case MT_PACKET_PUBCOMP:
-		return mt_ack_decode(frame, peer->version, &ack, &why) == MT_OK;
-	case MT_PACKET_SUBACK:
-	case MT_PACKET_UNSUBACK:
-		return mt_suback_decode(frame, peer->version, &suback, &why) == MT_OK;
-	case MT_PACKET_PINGRESP:
-		return mt_ping_decode(frame, &why) == MT_OK;
-	case MT_PACKET_DISCONNECT:
-	case MT_PACKET_AUTH:
-		return mt_control_decode(frame, peer->version, MT_SIDE_SERVER, &control, &why) ==
-		       MT_OK;
-	default:
-		return false;
-	}
-}
-
 /* Whole packets are looked at and forgotten; the beginning of one waits for its rest. */
 static void look(struct peer *peer)
 {
 	struct mt_frame frame;
 	struct mt_violation why;
+	struct mt_publish publish;
 	size_t pos = 0;
 	enum mt_status status;
 	if (peer->out_bytes == 0)
 		return;
 	while ((status = mt_frame_next(mt_bytes_of(peer->out + pos, peer->out_bytes - pos),
 				       SIZE_MAX, &frame, &why)) == MT_OK) {
-		MT_CHECK(is_decodable(peer, &frame));
+		MT_CHECK(is_decodable(&frame, peer->version, &publish));
+		if (frame.type == MT_PACKET_PUBLISH && publish.qos > 0)
+			peer->last_id = publish.packet_id;
 		pos += frame.bytes;
 	}
 	MT_CHECK(status == MT_AGAIN);

@@ -68,6 +68,42 @@ static void test_passwords_stay_out(void **state)
 	}
 }
 
+/* Bytes for a handle of the past, which the core ignores, do not confuse those of its successor. */
+static void test_stale_handles_change_nothing(void **state)
+{
+	struct mt_connect connect = {.version = MT_VERSION_3_1_1,
+				     .is_clean = true,
+				     .has_user = true,
+				     .has_password = true,
+				     .client_id = mt_bytes_str("a"),
+				     .user = mt_bytes_str("ann"),
+				     .password = mt_bytes_str(SECRET)};
+	uint8_t data[512], heard[1024];
+	struct mt_buf buf = mt_buf_of(data, sizeof(data)), inputs;
+	struct world world;
+	struct world_conn *conn;
+	struct taped *at;
+	mt_conn stale;
+	(void)state;
+	assert_int_equal(mt_connect_encode(&connect, &buf), MT_OK);
+	world_open(&world);
+	conn = world_dial(&world, "");
+	stale = conn->conn;
+	mt_core_closed(world.core, world.now, stale);
+	conn = world_dial(&world, "");
+	assert_int_equal(mt_handle_index(conn->conn), mt_handle_index(stale));
+	world_send(&world, conn, mt_bytes_of(data, 20));
+	mt_core_input(world.core, world.now, stale, mt_bytes_str(SECRET));
+	mt_core_input(world.core, world.now, MT_HANDLE_NONE, mt_bytes_str(SECRET));
+	world_send(&world, conn, mt_bytes_of(data + 20, buf.pos - 20));
+	assert_string_equal(world.auth_password, SECRET);
+	at = taped_find(world.core);
+	inputs = inputs_of(mt_bytes_of(at->log, at->len), heard, sizeof(heard));
+	assert_int_equal(count_of(mt_buf_view(&inputs), SECRET), 0);
+	assert_int_equal(count_of(mt_buf_view(&inputs), "Of-anna"), 0);
+	world_close(&world);
+}
+
 struct sink {
 	size_t bytes, fail_at;
 	const char *end;
@@ -89,7 +125,9 @@ static void record_inputs(struct mt_tape *tape, int count)
 	static const uint8_t data[1000];
 	struct mt_core_settings settings = world_settings();
 	struct mt_policy *policy = world_policy(NULL, 0);
+	const struct mt_conn_facts facts = {.listener = "test", .anonymous_role = ""};
 	mt_tape_note_create(tape, &settings, policy, (struct mt_now){1, 2});
+	mt_tape_note_facts(tape, (struct mt_now){2, 3}, MT_CALL_OPEN, &facts, MT_OK, 1);
 	for (int i = 0; i < count; i++)
 		mt_tape_note_input(tape, (struct mt_now){3 + i, 4}, 1,
 				   mt_bytes_of(data, sizeof(data)));
@@ -241,6 +279,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_passwords_stay_out),
+		cmocka_unit_test(test_stale_handles_change_nothing),
 		cmocka_unit_test(test_a_full_log_ends),
 		cmocka_unit_test(test_a_failed_write_ends),
 		cmocka_unit_test(test_memory_is_given_back),
