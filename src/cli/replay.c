@@ -25,24 +25,25 @@ static mt_time time_since(const struct run *run, mt_time mono_ns)
 }
 
 /* The connection by its place in the table of the core, as long as it lives. */
-static void tell(const struct run *run)
+static void tell(const struct run *run, FILE *out)
 {
-	printf("%12.6f #%" PRIu64 " %s",
-	       (double)time_since(run, run->last.now.mono_ns) / (double)MT_SECOND, run->last.number,
-	       run->last.name);
+	fprintf(out, "%12.6f #%" PRIu64 " %s",
+		(double)time_since(run, run->last.now.mono_ns) / (double)MT_SECOND,
+		run->last.number, run->last.name);
 	if (run->last.conn != 0)
-		printf(" conn %" PRIu64, run->last.conn & UINT32_MAX);
+		fprintf(out, " conn %" PRIu64, run->last.conn & UINT32_MAX);
 	if (run->last.amount != 0)
-		printf(" %" PRIu64, run->last.amount);
-	putchar('\n');
+		fprintf(out, " %" PRIu64, run->last.amount);
+	fputc('\n', out);
 }
 
-static void play_all(struct run *run, bool is_verbose)
+/* out: where each call is told, or NULL. */
+static void play_all(struct run *run, FILE *out)
 {
 	do {
 		run->state = mt_play_step(run->play, &run->last);
-		if (is_verbose && *run->last.name)
-			tell(run);
+		if (out && *run->last.name)
+			tell(run, out);
 	} while (run->state == MT_PLAY_ON);
 }
 
@@ -158,6 +159,8 @@ static int report(const struct run *run, bool is_json)
 
 static int play_log(const struct mt_options *options, struct run *run, struct mt_bytes log)
 {
+	bool is_json = mt_options_has(options, "json");
+	bool is_verbose = mt_options_has(options, "verbose");
 	enum mt_status status = mt_play_open(log, &run->play);
 	int exit_code;
 	if (status != MT_OK)
@@ -165,8 +168,9 @@ static int play_log(const struct mt_options *options, struct run *run, struct mt
 				   status == MT_INVALID ? "this is no recording of this version; "
 							  "make one with mortised --record"
 							: mt_status_text(status));
-	play_all(run, mt_options_has(options, "verbose"));
-	exit_code = report(run, mt_options_has(options, "json"));
+	/* What programs read stays one document. */
+	play_all(run, is_verbose ? is_json ? stderr : stdout : NULL);
+	exit_code = report(run, is_json);
 	mt_play_close(&run->play);
 	return exit_code;
 }
