@@ -61,8 +61,12 @@ static void end_sessions(struct mt_core *core)
 	uint32_t index = 0;
 	mt_handle handle;
 	struct mt_session *session;
+	struct mt_list *link;
 	while ((session = mt_pool_next(&core->sessions.pool, &index, &handle))) {
 		mt_wheel_disarm(&session->timer);
+		/* Connections are gone; only a link may still wait for it. */
+		while ((link = mt_list_first(&session->throttled)))
+			mt_list_remove(link);
 		if (core->links)
 			mt_interest_end_all(core, session);
 		mt_subscriptions_remove_all(&core->subscriptions, session);

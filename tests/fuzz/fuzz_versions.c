@@ -12,6 +12,9 @@
  *     3.1.2.11.2 of 5.0).
  *   - 5.0 has a receive maximum, 3.1.1 none: clients have no more in flight than it, and release
  *     what is received at once (section 3.3.4 of 5.0).
+ *   - many acknowledgements that wait stop a publisher in 3.1.1, for it has no receive maximum; and
+ *     messages of several QoS, read at once, may pass each other (section 4.6): who is paused in
+ *     either world says nothing, and each packet is served before the next.
  *   - a denied PUBLISH is acknowledged in 3.1.1 and refused in 5.0, a denied SUBSCRIBE is 0x80 or
  *     0x87, and the broker says goodbye in 5.0 alone: answers are read and not compared, but for
  *     CONNACK and the QoS that was granted.
@@ -37,6 +40,7 @@ struct pending {
 struct client {
 	mt_conn conn;
 	bool is_open;
+	bool is_paused; /* it is not read */
 	struct inbox inbox;
 	struct pending pending[PENDING]; /* oldest first */
 	uint32_t pending_count;
@@ -234,7 +238,7 @@ static void look(struct world *world, size_t index)
 static void forget(struct world *world, struct client *client)
 {
 	mt_core_closed(world->core, now, client->conn);
-	client->is_open = false;
+	client->is_open = client->is_paused = false;
 	client->pending_count = 0;
 	client->flights = 0;
 	client->inbox.bytes = 0;
@@ -258,6 +262,8 @@ static void obey(struct world *world, const struct mt_request *request)
 		return;
 	if (request->type == MT_REQUEST_SEND || request->type == MT_REQUEST_CLOSE)
 		pull(world, client);
+	if (request->type == MT_REQUEST_PAUSE || request->type == MT_REQUEST_RESUME)
+		client->is_paused = request->type == MT_REQUEST_PAUSE;
 	if (request->type == MT_REQUEST_RESUME)
 		mt_core_input(world->core, now, client->conn, mt_bytes_of(NULL, 0));
 	look(world, index);
@@ -394,13 +400,18 @@ static void kick(struct world *world, const struct act *act)
 	(void)mt_core_kick(world->core, now, mt_bytes_of(NULL, 0), mt_bytes_str(ids[act->client]));
 }
 
+/* Everything but a new connection and what an administrator does. */
+static bool needs_reading(uint8_t which)
+{
+	return which != 0 && which != 7;
+}
+
 static void perform(struct world *world, const struct act *act)
 {
 	static void (*const acts[])(struct world *, const struct act *) = {
 		dial, publish, publish, subscribe, acknowledge, acknowledge, leave, kick};
 	uint8_t which = act->op & 7;
-	/* Everything but a CONNECT needs a connection. */
-	if (which == 0 || which == 7 || world->clients[act->client].is_open)
+	if (!needs_reading(which) || world->clients[act->client].is_open)
 		acts[which](world, act);
 	drain(world);
 }
@@ -426,6 +437,9 @@ static void step(struct world *worlds, struct mt_reader *in)
 		pass_time(&act, worlds);
 		return;
 	}
+	for (size_t i = 0; i < WORLDS; i++)
+		if (worlds[i].clients[act.client].is_paused && needs_reading(act.op & 7))
+			return;
 	for (size_t i = 0; i < WORLDS; i++)
 		perform(&worlds[i], &act);
 }

@@ -216,6 +216,24 @@ static void a_full_receiver_holds_back_its_link(void **state)
 	cores_close(cores);
 }
 
+/* The end of the cores, while a link waits for a receiver that is full. */
+static void cores_end_while_a_link_is_held_back(void **state)
+{
+	struct mt_core_settings settings = world_settings();
+	struct cores *cores;
+	struct cores_conn *sub, *pub;
+	(void)state;
+	settings.limits.queue_messages = 8;
+	cores = cores_open_with(2, &settings, world_policy(NULL, 0));
+	sub = cores_client_at(cores, 1, "sub", false);
+	pub = cores_client_at(cores, 0, "pub", true);
+	cores_subscribe(cores, sub, "t", 1);
+	for (uint16_t i = 1; i < 8; i++)
+		cores_publish(cores, pub, "t", "x", 1, false, i);
+	assert_true(mt_core_counts(cores->core[1]).throttles > 0);
+	cores_close(cores);
+}
+
 /* A change of policy reaches the receiving core while a publication is on its way. */
 static void a_denial_of_the_receiving_core_wins(void **state)
 {
@@ -352,6 +370,7 @@ int main(void)
 		cmocka_unit_test(qos_2_sent_again_is_delivered_once),
 		cmocka_unit_test(a_publisher_waits_for_a_link_that_holds_too_much),
 		cmocka_unit_test(a_full_receiver_holds_back_its_link),
+		cmocka_unit_test(cores_end_while_a_link_is_held_back),
 		cmocka_unit_test(a_denial_of_the_receiving_core_wins),
 		cmocka_unit_test(memory_returns_to_its_baseline),
 		cmocka_unit_test(the_number_of_cores_changes_no_delivery),
