@@ -28,3 +28,7 @@ bench-instructions: ## user instructions per message of the brokers
 bench-syscalls: ## system calls per message of the brokers
 	bench/syscalls
 .PHONY: bench bench-instructions bench-syscalls
+
+soak: all ## ten minutes of a busy site (SECONDS, CONNECTIONS), after which nothing of it may be left
+	MT_BUILD=$(B) bench/soak $(or $(SECONDS),600) $(or $(CONNECTIONS),5000)
+.PHONY: soak

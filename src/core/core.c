@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+/* Memory that nobody needs is given back this often, while there is any. */
+#define TIDY_NS (10 * MT_SECOND)
+
 static enum mt_status init_tables(struct mt_core *core)
 {
 	const struct mt_core_limits *limits = &core->settings.limits;
@@ -226,6 +229,20 @@ void mt_core_set_policy(struct mt_core *core, struct mt_now now, struct mt_polic
 }
 
 /* Bounded work: timers that are due, one slice of a sweep, $SYS. */
+static mt_time tidy_due(const struct mt_core *core)
+{
+	return mt_routes_are_stale(core) || core->chunks.free_count > 0 ? core->tidy_due_ns
+									: MT_TIME_NEVER;
+}
+
+/* What a busy time left behind: stale routes, and chunks that are not used any more. */
+static void tidy(struct mt_core *core)
+{
+	mt_routes_sweep(core);
+	mt_chunk_stock_trim(&core->chunks);
+	core->tidy_due_ns = core->now.mono_ns + TIDY_NS;
+}
+
 void mt_core_tick(struct mt_core *core, struct mt_now now)
 {
 	struct mt_timer *timer;
@@ -242,6 +259,8 @@ void mt_core_tick(struct mt_core *core, struct mt_now now)
 		mt_links_tick(core);
 	if (now.mono_ns >= core->sys_due_ns)
 		mt_sys_publish(core);
+	if (now.mono_ns >= tidy_due(core))
+		tidy(core);
 }
 
 mt_time mt_core_deadline(const struct mt_core *core)
@@ -252,6 +271,7 @@ mt_time mt_core_deadline(const struct mt_core *core)
 	if (core->is_sweeping || (core->links && mt_links_is_due(core)))
 		return core->now.mono_ns;
 	due = core->policy_due_ns < due ? core->policy_due_ns : due;
+	due = tidy_due(core) < due ? tidy_due(core) : due;
 	return core->sys_due_ns < due ? core->sys_due_ns : due;
 }
 

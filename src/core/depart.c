@@ -70,6 +70,7 @@ void mt_depart(struct mt_core *core, struct mt_peer *peer, bool is_will_due)
 		mt_interest_presence(core, session);
 	session->away_ns = core->now.mono_ns;
 	core->connected_count--;
+	core->departure_count++;
 	if (!is_will_due)
 		mt_msg_unref(&session->will.msg);
 	if (session->expiry_s == 0) {

@@ -11,6 +11,8 @@ static struct mt_chunk *take_chunk(struct mt_chunk_stock *stock, size_t cap)
 	if (chunk && cap <= CHUNK_CAP) {
 		stock->free = chunk->next;
 		stock->free_count--;
+		if (stock->free_count < stock->unused_count)
+			stock->unused_count = stock->free_count;
 	} else {
 		if (cap < CHUNK_CAP && cap > 0)
 			cap = CHUNK_CAP;
@@ -112,12 +114,23 @@ void mt_output_clear(struct mt_chunk_stock *stock, struct mt_output *out)
 	MT_CHECK(out->first == NULL);
 }
 
-void mt_chunk_stock_finish(struct mt_chunk_stock *stock)
+static void drop_free(struct mt_chunk_stock *stock, uint32_t count)
 {
-	while (stock->free) {
+	for (; count > 0; count--) {
 		struct mt_chunk *chunk = stock->free;
 		stock->free = chunk->next;
+		stock->free_count--;
 		mt_mem_give(stock->mem, chunk, sizeof(*chunk) + chunk->cap);
 	}
-	stock->free_count = 0;
+}
+
+void mt_chunk_stock_trim(struct mt_chunk_stock *stock)
+{
+	drop_free(stock, stock->unused_count);
+	stock->unused_count = stock->free_count;
+}
+
+void mt_chunk_stock_finish(struct mt_chunk_stock *stock)
+{
+	drop_free(stock, stock->free_count);
 }

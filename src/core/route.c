@@ -253,6 +253,34 @@ bool mt_route_permits(struct mt_core *core, const struct mt_peer *peer, struct m
 	return route->allowed & bit;
 }
 
+/* What any route may have become stale by. */
+static uint64_t change_count(const struct mt_core *core)
+{
+	return mt_core_generation(core) + core->departure_count;
+}
+
+static bool is_gone(const struct mt_core *core, const struct mt_route *route)
+{
+	return route->generation != mt_core_generation(core) ||
+	       (route->conn != MT_HANDLE_NONE && !mt_peer_get(core, route->conn));
+}
+
+bool mt_routes_are_stale(const struct mt_core *core)
+{
+	return change_count(core) != core->routes_change_count;
+}
+
+void mt_routes_sweep(struct mt_core *core)
+{
+	for (uint32_t i = 0; i < MT_ROUTE_SLOTS; i++) {
+		if (!core->routes[i] || !is_gone(core, core->routes[i]))
+			continue;
+		free_route(core, core->routes[i]);
+		core->routes[i] = NULL;
+	}
+	core->routes_change_count = change_count(core);
+}
+
 void mt_routes_finish(struct mt_core *core)
 {
 	for (uint32_t i = 0; core->routes && i < MT_ROUTE_SLOTS; i++)

@@ -64,6 +64,7 @@ struct mt_chunk_stock {
 	struct mt_mem *mem;
 	struct mt_chunk *free;
 	uint32_t free_count;
+	uint32_t unused_count; /* of them: never taken since the last trim */
 };
 
 /* `need` bytes to write to, counted as sent at once; NULL without memory. */
@@ -75,6 +76,8 @@ MT_MUST_USE enum mt_status mt_output_refer(struct mt_chunk_stock *stock, struct 
 size_t mt_output_list(const struct mt_output *out, struct mt_bytes *list, size_t list_max);
 void mt_output_advance(struct mt_chunk_stock *stock, struct mt_output *out, size_t bytes);
 void mt_output_clear(struct mt_chunk_stock *stock, struct mt_output *out);
+/* Frees what nobody took since the last trim. */
+void mt_chunk_stock_trim(struct mt_chunk_stock *stock);
 void mt_chunk_stock_finish(struct mt_chunk_stock *stock);
 
 /* ---- the connection ---- */
@@ -283,7 +286,10 @@ struct mt_core {
 	struct mt_encoding encoding;
 	struct mt_marks high, low;
 	struct mt_peer *publisher; /* whose PUBLISH is being distributed; NULL: the broker's own */
-	uint64_t sender;	   /* when a sibling forwards it: its number there */
+	uint64_t departure_count;
+	uint64_t routes_change_count; /* when stale routes were last freed */
+	mt_time tidy_due_ns;	      /* what nobody needs is freed then, if there is any */
+	uint64_t sender;	      /* when a sibling forwards it: its number there */
 	struct mt_list tickets;
 	uint64_t next_ticket;
 	uint64_t next_owner;
@@ -460,6 +466,9 @@ bool mt_route_permits(struct mt_core *core, const struct mt_peer *peer, struct m
 /* Re-decides a subscription under the present policy, once per epoch. */
 void mt_sub_redecide(struct mt_core *core, struct mt_sub *sub);
 bool mt_sub_delivers(struct mt_core *core, struct mt_sub *sub, struct mt_bytes topic);
+/* Something may have become stale since the last sweep. */
+bool mt_routes_are_stale(const struct mt_core *core);
+void mt_routes_sweep(struct mt_core *core);
 void mt_routes_finish(struct mt_core *core);
 
 /* ---- deliver.c ---- */

@@ -415,6 +415,17 @@ static void close_closing(struct mt_pump *pump)
 	serve_requests(pump);
 }
 
+#define SOCKET_BYTES ((size_t)48 << 10) /* about what a TLS connection takes outside the core */
+
+static void look_at_heap(struct mt_pump *pump)
+{
+	if (!mt_heap_is_due(&pump->heap, pump->now.mono_ns))
+		return;
+	mt_heap_look(&pump->heap, pump->now.mono_ns,
+		     pump->socket_count * SOCKET_BYTES +
+			     (size_t)mt_core_counts(pump->core).memory_bytes);
+}
+
 static void finish_turn(struct mt_pump *pump)
 {
 	serve_requests(pump);
@@ -428,6 +439,7 @@ static void finish_turn(struct mt_pump *pump)
 		serve_store(pump);
 		close_closing(pump);
 	}
+	look_at_heap(pump);
 }
 
 static int timeout_ms(const struct mt_pump *pump)

@@ -10,6 +10,7 @@
 #include "io/loop.h"
 #include "core/core.h"
 #include "shell/auth.h"
+#include "shell/heap.h"
 #include "shell/hub.h"
 #include "shell/linger.h"
 #include "shell/settings.h"
@@ -60,6 +61,7 @@ struct mt_pump {
 	struct mt_conn_list dirty, closing, pending;
 	struct mt_sources sources;
 	struct mt_linger linger;
+	struct mt_heap heap;
 	struct mt_bucket shortage_bucket; /* of records that descriptors are short */
 	struct mt_now now;
 	struct mt_scratch scratch;

@@ -1,0 +1,24 @@
+/*
+ * Gives memory back to the system after a busy time: the allocator keeps what was freed (see
+ * claim_resources), and pages between what is still in use.
+ */
+#pragma once
+
+#include "base/time.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct mt_heap {
+	mt_time due_ns;	   /* to look again */
+	size_t most_bytes; /* of load, since memory was last given back */
+};
+
+/* load: what is in use, roughly, in bytes. When it has fallen well below the highest seen, free
+ * memory goes back. Costs nothing most of the time, and some milliseconds then. */
+void mt_heap_look(struct mt_heap *heap, mt_time now, size_t load);
+/* The load is worth asking for. */
+static inline bool mt_heap_is_due(const struct mt_heap *heap, mt_time now)
+{
+	return now >= heap->due_ns;
+}
