@@ -22,14 +22,16 @@ static void append(struct twin *twin, uint64_t value, unsigned bytes)
 		twin->data[twin->len++] = (uint8_t)(value >> (8 * i));
 }
 
-static void put_number(struct mt_buf *buf, uint32_t value, unsigned bytes)
+static void put_number(struct mt_buf *buf, uint64_t value, unsigned bytes)
 {
 	if (bytes == 1)
 		mt_buf_put_u8(buf, (uint8_t)value);
 	else if (bytes == 2)
 		mt_buf_put_u16(buf, (uint16_t)value);
+	else if (bytes == 4)
+		mt_buf_put_u32(buf, (uint32_t)value);
 	else
-		mt_buf_put_u32(buf, value);
+		mt_buf_put_u64(buf, value);
 }
 
 static void writes_stop_at_the_end(void **state)
@@ -44,8 +46,8 @@ static void writes_stop_at_the_end(void **state)
 			struct twin twin = {.len = 0};
 			memset(data, 0xa5, sizeof(data));
 			while (twin.len <= cap) {
-				unsigned bytes = 1u << mt_rng_below(&rng, 3);
-				uint32_t value = (uint32_t)mt_rng_next(&rng);
+				unsigned bytes = 1u << mt_rng_below(&rng, 4);
+				uint64_t value = mt_rng_next(&rng);
 				assert_false(buf.is_overflown);
 				assert_int_equal(buf.pos, twin.len);
 				put_number(&buf, value, bytes);
@@ -140,10 +142,29 @@ static void shortness_is_sticky(void **state)
 	assert_int_equal(reader.pos, 0);
 }
 
+static void eight_bytes_come_back(void **state)
+{
+	uint8_t data[8];
+	(void)state;
+	for (size_t cut = 0; cut <= 8; cut++) {
+		struct mt_buf buf = mt_buf_of(data, sizeof(data));
+		struct mt_reader reader = mt_reader_of(mt_bytes_of(data, cut));
+		mt_buf_put_u64(&buf, 0x0123456789abcdefULL);
+		assert_int_equal(data[0], 0x01);
+		assert_int_equal(data[7], 0xef);
+		if (cut == 8)
+			assert_int_equal(mt_reader_u64(&reader), 0x0123456789abcdefULL);
+		else
+			(void)mt_reader_u64(&reader);
+		assert_int_equal(reader.is_short, cut < 8);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_stop_at_the_end),
+		cmocka_unit_test(eight_bytes_come_back),
 		cmocka_unit_test(overflow_is_sticky),
 		cmocka_unit_test(a_huge_length_does_not_wrap),
 		cmocka_unit_test(taking_nothing_is_no_overflow),
