@@ -16,7 +16,7 @@
  */
 static const char *refuse(int fd)
 {
-	uint8_t head[MT_RECORD_HEAD_BYTES];
+	uint8_t head[MT_RECORD_HEAD_BYTES] = {0};
 	struct mt_bytes log = mt_bytes_of(head, sizeof(head));
 	struct stat facts;
 	if (fstat(fd, &facts) != 0)
