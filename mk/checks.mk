@@ -48,3 +48,31 @@ check: ## everything before a change lands; ends with `N passed, N failed`
 check-fast: ## the part of check that takes under a minute
 	@MAKE='$(MAKE)' tools/check $(V) $(STATIC) spec-tags unit spec-tests sim
 .PHONY: spec spec-tags spec-check layers lint sizes format tidy docs docs-check check check-fast
+
+# ---- what takes hours; each part notes itself in tests/tally.md ----
+LONG_SEEDS ?= 100000
+DECODERS := api call client config filter network packet profile props proxy tls ws
+
+long-sim: $(SIM) ## 100,000 seeds (LONG_SEEDS) with one core, and as many with two
+	tools/tally 'simulator, one core' $(SIM) --count $(LONG_SEEDS)
+	tools/tally 'simulator, two cores' $(SIM) --count $(LONG_SEEDS) --cores 2
+
+long-fuzz: ## two CPU hours over all fuzz targets, at least a million executions of each decoder
+	$(MAKE) --no-print-directory V=fuzz fuzz-targets
+	for target in $(FUZZ); do \
+		case " $(DECODERS) " in *" $${target##*fuzz_} "*) runs=1000000 ;; *) runs=0 ;; esac; \
+		MT_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),480) MT_FUZZ_RUNS=$$runs \
+			tools/tally "fuzz $${target##*fuzz_}" tools/fuzz-long $$target || exit 1; \
+	done
+
+long-proof: ## the models of spec/models with three connections (1.2 GB)
+	tools/tally 'models, three connections' tests/proof/models.sh -DCONNECTIONS=3
+
+long-soak: all ## ten minutes of a busy site
+	MT_BUILD=$(B) tools/tally 'soak' bench/soak 600 5000
+
+long-mutants: $(SIM) ## the planted faults of the simulator
+	MT_BUILD=$(B) tools/tally 'planted faults' tests/sim/mutants.py
+
+check-long: long-mutants long-sim long-proof long-soak long-fuzz ## what takes hours, once before a release
+.PHONY: check-long long-sim long-fuzz long-proof long-soak long-mutants
