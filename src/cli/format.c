@@ -6,6 +6,12 @@
 #include <jansson.h>
 #include <string.h>
 
+#define WIDTH_MAX 10000u
+#define ITEMS "tpxXjJIUlmqrACDEFPRS%"
+#define PADDED "tpxXIlmACEFRS" /* take flags and a width */
+#define ZEROED "AEFlmSXx"      /* and zeros */
+#define BOUNDED "CIRt"	       /* and a most width */
+
 struct printing {
 	FILE *out;
 	const struct mortise_message *message;
@@ -219,6 +225,71 @@ static void put_item(const struct printing *to, char c)
 	}
 }
 
+/* What stands between '%' and the character: -, 0, the least width, and behind a dot the most. */
+struct field {
+	bool is_left, is_zero;
+	size_t width, most;
+};
+
+static size_t take_number(const char **at)
+{
+	size_t number = 0;
+	for (; **at >= '0' && **at <= '9'; ++*at)
+		number = number > WIDTH_MAX ? number : number * 10 + (size_t)(**at - '0');
+	return number > WIDTH_MAX ? WIDTH_MAX : number;
+}
+
+static struct field take_field(const char **at)
+{
+	struct field field = {.most = SIZE_MAX};
+	for (; **at == '-' || **at == '0'; ++*at) {
+		field.is_left |= **at == '-';
+		field.is_zero |= **at == '0';
+	}
+	field.width = take_number(at);
+	if (**at != '.')
+		return field;
+	++*at;
+	field.most = take_number(at);
+	return field;
+}
+
+static bool is_any(const char *set, char c)
+{
+	return c != '\0' && strchr(set, c) != NULL;
+}
+
+static void pad(FILE *out, char c, size_t count)
+{
+	for (; count > 0; count--)
+		fputc(c, out);
+}
+
+/* A bounded text is cut to `most`, what is short is padded: numbers with zeros when they ask. */
+static void put_field(const struct printing *to, const struct field *field, char c)
+{
+	struct printing aside = *to;
+	char *text = NULL;
+	size_t bytes = 0, missing;
+	bool is_zero = field->is_zero && !field->is_left && is_any(ZEROED, c);
+	aside.out = open_memstream(&text, &bytes);
+	if (!aside.out)
+		return;
+	put_item(&aside, c);
+	/* A response topic that is not there is nothing at all, as mosquitto_sub has it. */
+	if (fclose(aside.out) == 0 && text && !(c == 'R' && bytes == 0)) {
+		if (is_any(BOUNDED, c) && bytes > field->most)
+			bytes = field->most;
+		missing = bytes < field->width ? field->width - bytes : 0;
+		if (!field->is_left)
+			pad(to->out, is_zero ? '0' : ' ', missing);
+		fwrite(text, 1, bytes, to->out);
+		if (field->is_left)
+			pad(to->out, ' ', missing);
+	}
+	free(text);
+}
+
 static void put_clock(const struct printing *to, char c)
 {
 	char format[] = {'%', c, 0};
@@ -241,16 +312,20 @@ static void put_escape(const struct printing *to, char c)
 
 const char *mt_format_check(const char *format)
 {
+	const char *begin;
 	for (const char *at = format; *at; at++) {
 		if (!strchr("%@\\", *at))
 			continue;
-		at++;
-		if (*at == '\0')
-			return at - 1;
-		if (at[-1] == '%' && !strchr("tpxXjJIUlmqrACDEFPRS%", *at))
-			return at - 1;
-		if (at[-1] == '\\' && !strchr(escapes, *at))
-			return at - 1;
+		begin = at++;
+		if (*begin == '%') {
+			struct field field = take_field(&at);
+			bool is_plain = field.width == 0 && field.most == SIZE_MAX &&
+					!field.is_left && !field.is_zero;
+			if (!is_any(is_plain ? ITEMS : PADDED, *at))
+				return begin;
+		}
+		if (*at == '\0' || (*begin == '\\' && !strchr(escapes, *at)))
+			return begin;
 	}
 	return NULL;
 }
@@ -261,9 +336,12 @@ void mt_format_print(FILE *out, const char *format, const struct mortise_message
 	struct printing to = {.out = out, .message = message, .when = *when, .is_tty = is_tty};
 	localtime_r(&when->tv_sec, &to.local);
 	for (const char *at = format; *at; at++) {
-		if (*at == '%')
-			put_item(&to, *++at);
-		else if (*at == '@')
+		if (*at == '%') {
+			struct field field;
+			at++;
+			field = take_field(&at);
+			put_field(&to, &field, *at);
+		} else if (*at == '@')
 			put_clock(&to, *++at);
 		else if (*at == '\\')
 			put_escape(&to, *++at);

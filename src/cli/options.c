@@ -135,6 +135,13 @@ static const struct mt_option *find_short(const struct mt_verb *verb, char lette
 	return NULL;
 }
 
+/* A user property is a pair: one word more than its row of the table says. */
+static uint32_t more_words(const struct mt_option_use *slot, uint32_t got)
+{
+	return got > 1 && strcmp(slot->option->name, "property") == 0 &&
+	       strcmp(slot->arguments[1], "user-property") == 0;
+}
+
 /* Notes one use; `attached` is a value from the same word, or NULL. */
 static enum mt_status use(struct parser *parser, const struct mt_option *option,
 			  const char *attached)
@@ -147,15 +154,16 @@ static enum mt_status use(struct parser *parser, const struct mt_option *option,
 		return refuse(parser, "more than %u options", MT_OPTIONS_MAX);
 	if (!option->is_repeatable && mt_options_has(options, option->name))
 		return refuse(parser, "--%s is given twice", option->name);
-	MT_CHECK(wanted <= MT_OPTION_ARGUMENTS_MAX);
 	memset(slot, 0, sizeof(*slot));
 	slot->option = option;
 	if (attached)
 		slot->arguments[got++] = attached;
-	while (got < wanted && parser->at < parser->argc)
+	while (got < wanted + more_words(slot, got) && parser->at < parser->argc)
 		slot->arguments[got++] = parser->argv[parser->at++];
-	if (got < wanted)
-		return refuse(parser, "--%s needs %s", option->name, option->arguments);
+	MT_CHECK(got <= MT_OPTION_ARGUMENTS_MAX);
+	if (got < wanted + more_words(slot, got))
+		return refuse(parser, "--%s needs %s%s", option->name, option->arguments,
+			      more_words(slot, got) ? ", a user property a NAME and a VALUE" : "");
 	options->use_count++;
 	return MT_OK;
 }

@@ -15,7 +15,7 @@
 #include <stdio.h>
 
 #define MT_OPTIONS_MAX 512u
-#define MT_OPTION_ARGUMENTS_MAX 3u
+#define MT_OPTION_ARGUMENTS_MAX 4u
 
 enum mt_verb_id {
 #define X(id, ...) MT_VERB_##id,

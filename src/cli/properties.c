@@ -1,5 +1,5 @@
-/* -D PACKET PROPERTY VALUE: properties of MQTT 5 by the names of the standard, with '-' for spaces.
- */
+/* -D PACKET PROPERTY VALUE: properties of MQTT 5 by the names of the standard, with '-' for spaces;
+ * of user-property a name and a value. */
 #include "cli/connection.h"
 #include "cli/verbs.h"
 
@@ -55,18 +55,6 @@ static bool take_number(const char *text, struct mortise_property *out)
 	return true;
 }
 
-static bool take_pair(const char *text, struct mortise_property *out)
-{
-	const char *equals = strchr(text, '=');
-	if (!equals)
-		return false;
-	out->text = text;
-	out->text_bytes = (size_t)(equals - text);
-	out->value = equals + 1;
-	out->value_bytes = strlen(equals + 1);
-	return true;
-}
-
 static int take(const struct mt_option_use *use, struct mt_cli_properties *out)
 {
 	struct mortise_property *property = &out->items[out->count];
@@ -79,8 +67,10 @@ static int take(const struct mt_option_use *use, struct mt_cli_properties *out)
 		return mt_cli_fail(2, "-D: at most %u properties a packet", MT_PROPERTIES_MAX);
 	*property = (struct mortise_property){.id = row->id};
 	if (strcmp(row->kind, "PAIR") == 0) {
-		if (!take_pair(text, property))
-			return mt_cli_fail(2, "-D user-property: expected NAME=VALUE");
+		property->text = text;
+		property->text_bytes = strlen(text);
+		property->value = use->arguments[3];
+		property->value_bytes = strlen(property->value);
 	} else if (strcmp(row->kind, "STRING") == 0 || strcmp(row->kind, "BINARY") == 0) {
 		property->text = text;
 		property->text_bytes = strlen(text);

@@ -114,7 +114,7 @@ retained_only() {
 as_json() {
 	listen "$tmp/got" $in_plain -t 'house/+' -q 1 -C 2 -W 10 --json &&
 		mortise pub $bert -t house/json -m 'with "quotes" and ü' -q 1 -D publish content-type text/plain \
-			-D publish user-property b=2 -D publish user-property a=1 -D publish response-topic house/answer &&
+			-D publish user-property b 2 -D publish user-property a 1 -D publish response-topic house/answer &&
 		head -c 256 /dev/urandom | mortise pub $bert -t house/binary -s -q 1 && listener_ends || return 1
 	cat "$tmp/got"
 	while read -r line; do

@@ -150,7 +150,7 @@ static void test_sessions_wills_and_properties(void **state)
 	assert_int_equal(MAKE("--will-topic", "w/#"), 2);
 	assert_int_equal(MAKE("--will-topic", "w", "-D", "will", "will-delay-interval", "5"), 0);
 	assert_int_equal(MAKE("-D", "connect", "payload-format-indicator", "2"), 2);
-	assert_int_equal(MAKE("-V", "3.1.1", "-D", "connect", "user-property", "a=b"), 2);
+	assert_int_equal(MAKE("-V", "3.1.1", "-D", "connect", "user-property", "a", "b"), 2);
 	assert_int_equal(MAKE("-D", "disconnect", "reason-string", "bye"), 0);
 }
 

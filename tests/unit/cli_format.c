@@ -210,13 +210,25 @@ static void test_terminals_show_letters(void **state)
 	free(text);
 }
 
+/* As wide as mosquitto_sub has them (tests/interop/formats.sh). */
+static void test_fields(void **state)
+{
+	struct mortise_message message = message_of("jK", 2);
+	(void)state;
+	expect("[%5t|%-5t|%2t]", &message, "[  a/b|a/b  |a/b]");
+	expect("[%05l|%-05l|%3l|%0l]", &message, "[00002|2    |  2|2]");
+	expect("[%.2t|%6.2t|%-6.2t|%.0t]", &message, "[a/|    a/|a/    |]");
+	expect("[%6x|%06X|%06p]", &message, "[  6a4b|006A4B|    jK]");
+	expect("[%4C|%4R|%-4E]", &message, "[    ||    ]");
+}
+
 static void test_check_names_the_first_unknown(void **state)
 {
 	static const struct {
 		const char *format;
 		size_t at;
-	} wrong[] = {{"%", 0},	   {"ab%z", 2}, {"%t%", 2}, {"\\", 0},
-		     {"%%\\q", 2}, {"@", 0},	{"%p@", 2}, {"%t %y %z", 3}};
+	} wrong[] = {{"%", 0},	 {"ab%z", 2},	  {"%t%", 2}, {"\\", 0}, {"%%\\q", 2}, {"@", 0},
+		     {"%p@", 2}, {"%t %y %z", 3}, {"%5q", 0}, {"%5", 0}, {"a%-5j", 1}, {"%.", 0}};
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
 		assert_ptr_equal(mt_format_check(wrong[i].format), wrong[i].format + wrong[i].at);
@@ -235,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_json_of_odd_payloads),
 		cmocka_unit_test(test_terminals_are_safe),
 		cmocka_unit_test(test_terminals_show_letters),
+		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_check_names_the_first_unknown),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -85,12 +85,13 @@ static void test_three_arguments(void **state)
 	uint32_t pos = 0;
 	const struct mt_option_use *found;
 	(void)state;
-	assert_int_equal(
-		PARSE("pub", "-D", "publish", "user-property", "-v", "-D", "connect", "x", "y"),
-		MT_OK);
+	assert_int_equal(PARSE("pub", "-D", "publish", "user-property", "-v", "w", "-D", "connect",
+			       "x", "y"),
+			 MT_OK);
 	found = mt_options_next(&options, "property", &pos);
 	assert_string_equal(found->arguments[0], "publish");
 	assert_string_equal(found->arguments[2], "-v");
+	assert_string_equal(found->arguments[3], "w");
 	found = mt_options_next(&options, "property", &pos);
 	assert_string_equal(found->arguments[1], "x");
 	assert_int_equal(PARSE("pub", "-D", "publish", "user-property"), MT_INVALID);
