@@ -348,5 +348,4 @@ void mt_format_print(FILE *out, const char *format, const struct mortise_message
 		else
 			fputc(*at, out);
 	}
-	fputc('\n', out);
 }

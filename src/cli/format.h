@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* Writes one message and a newline. is_tty: control characters of the peer are shown as '?'. */
+/* Writes one message. is_tty: control characters of the peer are shown as '?'. */
 void mt_format_print(FILE *out, const char *format, const struct mortise_message *message,
 		     const struct timespec *when, bool is_tty);
 /* NULL when it knows every character of the format, else the place of the first one it does not. */

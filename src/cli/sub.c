@@ -3,6 +3,7 @@
 #include "cli/connection.h"
 #include "cli/format.h"
 #include "cli/verbs.h"
+#include "topic/name.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,8 +25,16 @@ struct subscriber {
 	size_t filter_count;
 	struct mt_cli_properties properties;
 	const char *format;
-	uint64_t left;	     /* messages to print; 0: without end */
-	struct timespec due; /* of -W; tv_sec 0: none */
+	uint64_t left;			      /* messages to print; 0: without end */
+	struct timespec due;		      /* of -W; tv_sec 0: none */
+	const char *left_out[MT_OPTIONS_MAX]; /* filters of -T */
+	size_t left_out_count;
+	const char *ended[MT_OPTIONS_MAX]; /* of -U */
+	size_t ended_count;
+	uint64_t percent; /* to be printed */
+	bool is_no_eol;
+	bool is_removing_retained;
+	bool ends_subscribed;
 	bool is_no_retained;
 	bool is_retained_only;
 	bool is_retain_as_published;
@@ -66,6 +75,16 @@ static int take_filters(const struct mt_options *options, struct subscriber *sub
 	return 0;
 }
 
+static size_t take_list(const struct mt_options *options, const char *name, const char **list)
+{
+	const struct mt_option_use *use;
+	uint32_t pos = 0;
+	size_t count = 0;
+	while ((use = mt_options_next(options, name, &pos)))
+		list[count++] = use->arguments[0];
+	return count;
+}
+
 static int take_format(const struct mt_options *options, struct subscriber *subscriber)
 {
 	const char *format = mt_options_value(options, "format");
@@ -79,16 +98,26 @@ static int take_format(const struct mt_options *options, struct subscriber *subs
 	return 0;
 }
 
+static int check_filters(const struct subscriber *subscriber)
+{
+	for (size_t i = 0; i < subscriber->left_out_count; i++)
+		if (!mt_topic_filter_is_valid(mt_bytes_str(subscriber->left_out[i])))
+			return mt_cli_fail(2, "-T %s: no topic filter", subscriber->left_out[i]);
+	return 0;
+}
+
 static int take_options(const struct mt_options *options, struct subscriber *subscriber)
 {
 	char fault[256];
 	uint64_t seconds = 0;
-	if (!mt_options_has(options, "topic"))
+	if (!mt_options_has(options, "topic") && !mt_options_has(options, "unsubscribe"))
 		return mt_cli_fail(2, "sub: no topic filter; give -t FILTER");
 	if (mt_options_number(options, "count", 1, UINT32_MAX, 0, &subscriber->left, fault,
 			      sizeof(fault)) != MT_OK ||
 	    mt_options_number(options, "timeout", 1, 1u << 30, 0, &seconds, fault, sizeof(fault)) !=
-		    MT_OK)
+		    MT_OK ||
+	    mt_options_number(options, "random-filter", 1, 100, 100, &subscriber->percent, fault,
+			      sizeof(fault)) != MT_OK)
 		return mt_cli_fail(2, "%s", fault);
 	if (seconds > 0) {
 		clock_gettime(CLOCK_MONOTONIC, &subscriber->due);
@@ -96,10 +125,15 @@ static int take_options(const struct mt_options *options, struct subscriber *sub
 	}
 	subscriber->is_no_retained = mt_options_has(options, "no-retained");
 	subscriber->is_retained_only = mt_options_has(options, "retained-only");
+	subscriber->is_no_eol = mt_options_has(options, "no-eol");
+	subscriber->is_removing_retained = mt_options_has(options, "remove-retained");
+	subscriber->ends_subscribed = mt_options_has(options, "exit-subscribed");
+	subscriber->left_out_count = take_list(options, "filter-out", subscriber->left_out);
+	subscriber->ended_count = take_list(options, "unsubscribe", subscriber->ended);
 	subscriber->is_retain_as_published = mt_options_has(options, "retain-as-published");
 	if (subscriber->is_no_retained && subscriber->is_retained_only)
 		return mt_cli_fail(2, "-R and --retained-only leave nothing");
-	return take_format(options, subscriber);
+	return check_filters(subscriber) ? 2 : take_format(options, subscriber);
 }
 
 static int ms_left(const struct subscriber *subscriber)
@@ -116,6 +150,26 @@ static int ms_left(const struct subscriber *subscriber)
 	return left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
+static bool is_left_out(const struct subscriber *subscriber, const struct mortise_message *message)
+{
+	for (size_t i = 0; i < subscriber->left_out_count; i++)
+		if (mt_topic_matches(
+			    mt_bytes_str(subscriber->left_out[i]),
+			    mt_bytes_of((const uint8_t *)message->topic, message->topic_bytes)))
+			return true;
+	return false;
+}
+
+/* What cannot be removed comes again to the next one that asks: that is answer enough. */
+static void remove_retained(struct subscriber *subscriber, const struct mortise_message *message)
+{
+	struct mortise_message empty = {.topic = message->topic,
+					.topic_bytes = message->topic_bytes,
+					.qos = 1,
+					.is_retain = true};
+	(void)mortise_client_post(subscriber->connection.client, &empty, NULL);
+}
+
 /* With retain-as-published the flag says nothing of whether the message was waiting. */
 static bool is_wanted(const struct subscriber *subscriber, const struct mortise_message *message)
 {
@@ -128,10 +182,16 @@ static int on_message(struct subscriber *subscriber, const struct mortise_messag
 	struct timespec now;
 	if (subscriber->is_retained_only && !message->is_retain)
 		return 0;
-	if (!is_wanted(subscriber, message))
+	if (is_left_out(subscriber, message))
+		return GOES_ON;
+	if (subscriber->is_removing_retained && message->is_retain && message->payload_bytes > 0)
+		remove_retained(subscriber, message);
+	if (!is_wanted(subscriber, message) || (uint64_t)(drand48() * 100) >= subscriber->percent)
 		return GOES_ON;
 	clock_gettime(CLOCK_REALTIME, &now);
 	mt_format_print(stdout, subscriber->format, message, &now, subscriber->is_tty);
+	if (!subscriber->is_no_eol)
+		fputc('\n', stdout);
 	if (fflush(stdout) != 0)
 		return errno == EPIPE ? 0 : mt_cli_fail(1, "standard output: %s", strerror(errno));
 	return subscriber->left > 0 && --subscriber->left == 0 ? 0 : GOES_ON;
@@ -147,9 +207,14 @@ static int on_connected(struct subscriber *subscriber, const struct mortise_even
 	if (subscriber->is_subscribed)
 		return GOES_ON;
 	subscriber->is_subscribed = true;
-	status = mortise_client_post_subscribe(
-		client, subscriber->filters, subscriber->filter_count, subscriber->properties.items,
-		subscriber->properties.count, NULL);
+	status = MORTISE_OK;
+	if (subscriber->ended_count > 0)
+		status = mortise_client_post_unsubscribe(client, subscriber->ended,
+							 subscriber->ended_count, NULL, 0, NULL);
+	if (status == MORTISE_OK && subscriber->filter_count > 0)
+		status = mortise_client_post_subscribe(
+			client, subscriber->filters, subscriber->filter_count,
+			subscriber->properties.items, subscriber->properties.count, NULL);
 	return status == MORTISE_OK
 		       ? GOES_ON
 		       : mt_cli_connection_fail(&subscriber->connection, "subscribe", status);
@@ -172,7 +237,9 @@ static int on_subscribed(struct subscriber *subscriber, const struct mortise_eve
 			subscriber->filters[i].filter, mortise_reason_text(event->reasons[i]));
 	}
 	mt_cli_connection_trace(&subscriber->connection, "subscribed, %zu refused", refused);
-	return refused > 0 && refused == event->reason_count ? code : GOES_ON;
+	if (refused > 0 && refused == event->reason_count)
+		return code;
+	return subscriber->ends_subscribed ? 0 : GOES_ON;
 }
 
 /* Before the first success nothing is tried again: the person at the keyboard wants to know. */
@@ -197,8 +264,9 @@ static int on_event(struct subscriber *subscriber, const struct mortise_event *e
 		return on_message(subscriber, &event->message);
 	case MORTISE_EVENT_LOST:
 		return on_lost(subscriber, event);
-	case MORTISE_EVENT_PUBLISHED:
 	case MORTISE_EVENT_UNSUBSCRIBED:
+		return subscriber->filter_count == 0 && subscriber->ends_subscribed ? 0 : GOES_ON;
+	case MORTISE_EVENT_PUBLISHED:
 	case MORTISE_EVENT_CLOSED:
 		return GOES_ON;
 	}
@@ -269,6 +337,7 @@ int mt_cli_sub(const struct mt_options *options)
 	limits.memory_bytes = 1u << 30;
 	limits.receive_max = 1000;
 	subscriber->is_tty = isatty(STDOUT_FILENO);
+	srand48((long)getpid());
 	code = take_options(options, subscriber);
 	if (!code)
 		code = mt_cli_connection_properties(options, "subscribe", &subscriber->properties);

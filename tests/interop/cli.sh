@@ -111,6 +111,54 @@ retained_only() {
 }
 
 # shellcheck disable=SC2086
+left_out() {
+	listen "$tmp/got" $in_plain -t 'house/out/#' -T 'house/out/+/no' -q 1 -v -C 2 -W 10 || return 1
+	for topic in a/no a/yes b/no b; do
+		mortise pub $bert -t "house/out/$topic" -m x -q 1 || return 1
+	done
+	listener_ends && printf 'house/out/a/yes x\nhouse/out/b x\n' | cmp - "$tmp/got"
+}
+
+# shellcheck disable=SC2086
+removed() {
+	mortise pub $bert -t house/rm/1 -m a -r && mortise pub $bert -t house/rm/2 -m b -r || return 1
+	mortise sub $in_plain -t 'house/rm/#' -T house/rm/2 --remove-retained -C 1 -W 5 >"$tmp/got" || return 1
+	printf 'a\n' | cmp - "$tmp/got" || return 1
+	await 5 mortise_sees_only_b && mortise pub $bert -t house/rm/2 -n -r
+}
+# shellcheck disable=SC2086
+mortise_sees_only_b() {
+	mortise sub $in_plain -t 'house/rm/#' --retained-only -v -W 1 >"$tmp/got"
+	printf 'house/rm/2 b\n' | cmp - "$tmp/got"
+}
+
+# shellcheck disable=SC2086
+without_ends_of_lines() {
+	listen "$tmp/got" $in_plain -t house/eol -q 1 -N -C 2 -W 10 && mortise pub $bert -t house/eol -m a -q 1 &&
+		mortise pub $bert -t house/eol -m b -q 1 && listener_ends && printf ab | cmp - "$tmp/got"
+}
+
+# A session keeps what was subscribed, until -U ends it.
+# shellcheck disable=SC2086
+only_subscribed() {
+	mortise sub $bert -c -x 600 -i leaver -q 1 -t house/stays -t house/goes -E -W 10 || return 1
+	mortise sub $bert -c -x 600 -i leaver -U house/goes -E -W 10 || return 1
+	mortise pub $bert -t house/goes -m no -q 1 && mortise pub $bert -t house/stays -m yes -q 1 || return 1
+	mortise sub $bert -c -x 600 -i leaver -q 1 -t house/stays -C 1 -W 10 >"$tmp/got" || return 1
+	printf 'yes\n' | cmp - "$tmp/got"
+}
+
+# shellcheck disable=SC2086
+a_share_of_them() {
+	listen "$tmp/got" $in_plain -t house/many -q 1 --random-filter 50 -W 3 || return 1
+	for i in 1 2 3 4 5 6 7 8 9 10; do echo "$i"; done >"$tmp/ten"
+	for _ in 1 2 3 4 5 6 7 8 9 10; do cat "$tmp/ten"; done | mortise pub $bert -t house/many -l -q 1 || return 1
+	wait "$listener"
+	count=$(wc -l <"$tmp/got")
+	[ "$count" -gt 10 ] && [ "$count" -lt 90 ]
+}
+
+# shellcheck disable=SC2086
 as_json() {
 	listen "$tmp/got" $in_plain -t 'house/+' -q 1 -C 2 -W 10 --json &&
 		mortise pub $bert -t house/json -m 'with "quotes" and ü' -q 1 -D publish content-type text/plain \
@@ -320,6 +368,11 @@ check "cli: empty and unfinished lines" last_line
 check "cli: payloads from a file and from standard input" files
 check "cli: retained, seen, ignored, removed" retained
 check "cli: --retained-only" retained_only
+check "cli: -T leaves out" left_out
+check "cli: --remove-retained" removed
+check "cli: -N" without_ends_of_lines
+check "cli: -E and -U" only_subscribed
+check "cli: --random-filter" a_share_of_them
 check "cli: messages as JSON" as_json
 check "cli: -F" formats
 check "cli: password in clear off loopback" password_in_clear

@@ -42,6 +42,7 @@ static char *print(const char *format, const struct mortise_message *message, bo
 	assert_non_null(out);
 	assert_null(mt_format_check(format));
 	mt_format_print(out, format, message, &when, is_tty);
+	fputc('\n', out);
 	fclose(out);
 	return text;
 }
