@@ -242,11 +242,12 @@ static int on_subscribed(struct subscriber *subscriber, const struct mortise_eve
 	return subscriber->ends_subscribed ? 0 : GOES_ON;
 }
 
-/* Before the first success nothing is tried again: the person at the keyboard wants to know. */
+/* Before the first success nothing is tried again: the person at the keyboard wants to know. A
+ * server that broke the protocol would do so again. */
 static int on_lost(struct subscriber *subscriber, const struct mortise_event *event)
 {
 	const char *what = subscriber->is_subscribed ? "connection" : "connect";
-	if (!subscriber->is_subscribed || !event->will_return)
+	if (!subscriber->is_subscribed || !event->will_return || event->status == MORTISE_VIOLATION)
 		return mt_cli_connection_fail(&subscriber->connection, what, (int)event->status);
 	mt_cli_connection_warn(&subscriber->connection, "%s; trying again",
 			       mortise_client_fault(subscriber->connection.client));
