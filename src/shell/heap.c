@@ -9,8 +9,7 @@
 void mt_heap_look(struct mt_heap *heap, mt_time now, size_t load)
 {
 	heap->due_ns = now + LOOK_NS;
-	if (load > heap->most_bytes)
-		heap->most_bytes = load;
+	mt_heap_saw(heap, load);
 	if (heap->most_bytes - load < FALL_BYTES || load > heap->most_bytes / 4 * 3)
 		return;
 	heap->most_bytes = load;

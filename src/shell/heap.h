@@ -17,6 +17,12 @@ struct mt_heap {
 /* load: what is in use, roughly, in bytes. When it has fallen well below the highest seen, free
  * memory goes back. Costs nothing most of the time, and some milliseconds then. */
 void mt_heap_look(struct mt_heap *heap, mt_time now, size_t load);
+/* Between looks: a load that may be gone at the next one. */
+static inline void mt_heap_saw(struct mt_heap *heap, size_t load)
+{
+	if (load > heap->most_bytes)
+		heap->most_bytes = load;
+}
 /* The load is worth asking for. */
 static inline bool mt_heap_is_due(const struct mt_heap *heap, mt_time now)
 {

@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#define SOCKET_BYTES ((size_t)48 << 10) /* about what a TLS connection takes outside the core */
 #define EVENTS_PER_TURN 256
 #define READS_PER_TURN 4u
 #define STOP_PATIENCE (2 * MT_SECOND)
@@ -96,6 +97,7 @@ static void put_in_table(struct mt_pump *pump, struct mt_socket *socket)
 {
 	pump->sockets[mt_handle_index(socket->conn)] = socket;
 	pump->socket_count++;
+	mt_heap_saw(&pump->heap, pump->socket_count * SOCKET_BYTES);
 }
 
 enum mt_status mt_pump_adopt(struct mt_pump *pump, struct mt_socket *socket)
@@ -414,8 +416,6 @@ static void close_closing(struct mt_pump *pump)
 	pump->closing.count = 0;
 	serve_requests(pump);
 }
-
-#define SOCKET_BYTES ((size_t)48 << 10) /* about what a TLS connection takes outside the core */
 
 static void look_at_heap(struct mt_pump *pump)
 {

@@ -38,6 +38,19 @@ static void a_fall_is_noticed_at_the_next_look(void **state)
 	assert_int_equal(heap.most_bytes, 12 * MIB);
 }
 
+/* Many came and went before anybody looked. */
+static void a_peak_between_looks_counts(void **state)
+{
+	struct mt_heap heap = {0};
+	(void)state;
+	mt_heap_look(&heap, 0, 2 * MIB);
+	mt_heap_saw(&heap, 100 * MIB);
+	mt_heap_saw(&heap, 50 * MIB);
+	assert_int_equal(heap.most_bytes, 100 * MIB);
+	mt_heap_look(&heap, 10 * MT_SECOND, 2 * MIB);
+	assert_int_equal(heap.most_bytes, 2 * MIB);
+}
+
 static void little_is_not_worth_it(void **state)
 {
 	struct mt_heap heap = {0};
@@ -84,6 +97,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_fall_is_noticed_at_the_next_look),
+		cmocka_unit_test(a_peak_between_looks_counts),
 		cmocka_unit_test(little_is_not_worth_it),
 		cmocka_unit_test(holes_go_back),
 	};
