@@ -31,7 +31,7 @@ clean_up() {
 	rm -rf "$tmp"
 }
 trap clean_up EXIT
-trap 'exit 1' HUP INT TERM
+trap 'exit 1' HUP INT TERM PIPE
 
 # A peer that is missing: the one line that tools/run-tests counts (and with CI=true counts as failed).
 need() {
