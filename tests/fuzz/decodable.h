@@ -70,6 +70,27 @@ static inline void inbox_drop(struct inbox *inbox, size_t bytes)
 		memmove(inbox->data, inbox->data + bytes, inbox->bytes);
 }
 
+/* All that is whole must be decodable, and is forgotten; *last_id: of the last PUBLISH with a
+ * packet id. */
+static inline void inbox_look(struct inbox *inbox, enum mt_version version, uint16_t *last_id)
+{
+	struct mt_frame frame;
+	struct mt_violation why;
+	struct mt_publish publish;
+	size_t pos = 0;
+	enum mt_status status = MT_AGAIN;
+	while (pos < inbox->bytes &&
+	       (status = mt_frame_next(mt_bytes_of(inbox->data + pos, inbox->bytes - pos), SIZE_MAX,
+				       &frame, &why)) == MT_OK) {
+		MT_CHECK(is_decodable(&frame, version, &publish));
+		if (frame.type == MT_PACKET_PUBLISH && publish.qos > 0)
+			*last_id = publish.packet_id;
+		pos += frame.bytes;
+	}
+	MT_CHECK(pos == inbox->bytes || status == MT_AGAIN);
+	inbox_drop(inbox, pos);
+}
+
 static inline void inbox_finish(struct inbox *inbox)
 {
 	free(inbox->data);

@@ -6,6 +6,7 @@
  * packets that our own decoders take
  */
 #include "decodable.h"
+#include "one_role.h"
 
 #define CONNS 6u
 #define TICKETS 512u
@@ -21,8 +22,7 @@ struct peer {
 	size_t hello_bytes;
 	bool is_known;
 	uint16_t last_id; /* of the last PUBLISH received with a packet id */
-	uint8_t *out;
-	size_t out_bytes, out_cap;
+	struct inbox inbox;
 };
 
 struct play {
@@ -86,51 +86,8 @@ static struct mt_policy *make_policy(bool has_rules)
 		 .qos_mask = 7,
 		 .filter = mt_bytes_str("news/secret")},
 	};
-	struct mt_policy_builder *builder = mt_policy_builder_create(1, (struct mt_seed){{3, 4}});
-	struct mt_user user = {.id = 7, .name = mt_bytes_str("ann"), .is_enabled = has_rules};
-	struct mt_bytes name = mt_bytes_str("r");
-	struct mt_policy *policy;
-	uint32_t role;
-	MT_CHECK(builder && mt_policy_builder_role(builder, name, &role) == MT_OK);
-	for (size_t i = 0; i < MT_COUNT_OF(rules); i++)
-		MT_CHECK(mt_policy_builder_rule(builder, role, &rules[i]) == MT_OK);
-	MT_CHECK(mt_policy_builder_user(builder, &user, &name, 1) == MT_OK);
-	MT_CHECK(mt_policy_build(&builder, &policy) == MT_OK);
-	return policy;
-}
-
-/* Whole packets are looked at and forgotten; the beginning of one waits for its rest. */
-static void look(struct peer *peer)
-{
-	struct mt_frame frame;
-	struct mt_violation why;
-	struct mt_publish publish;
-	size_t pos = 0;
-	enum mt_status status;
-	if (peer->out_bytes == 0)
-		return;
-	while ((status = mt_frame_next(mt_bytes_of(peer->out + pos, peer->out_bytes - pos),
-				       SIZE_MAX, &frame, &why)) == MT_OK) {
-		MT_CHECK(is_decodable(&frame, peer->version, &publish));
-		if (frame.type == MT_PACKET_PUBLISH && publish.qos > 0)
-			peer->last_id = publish.packet_id;
-		pos += frame.bytes;
-	}
-	MT_CHECK(status == MT_AGAIN);
-	peer->out_bytes -= pos;
-	if (pos > 0)
-		memmove(peer->out, peer->out + pos, peer->out_bytes);
-}
-
-static void append(struct peer *peer, struct mt_bytes bytes)
-{
-	if (peer->out_bytes + bytes.len > peer->out_cap) {
-		peer->out_cap = (peer->out_bytes + bytes.len) * 2;
-		peer->out = realloc(peer->out, peer->out_cap);
-		MT_CHECK(peer->out);
-	}
-	memcpy(peer->out + peer->out_bytes, bytes.data, bytes.len);
-	peer->out_bytes += bytes.len;
+	const struct mt_user user = {.id = 7, .name = mt_bytes_str("ann"), .is_enabled = has_rules};
+	return one_role(rules, has_rules ? MT_COUNT_OF(rules) : 0, &user);
 }
 
 /* A slow network takes the beginning of the first piece and no more. */
@@ -140,9 +97,9 @@ static void take_bite(struct play *play, struct peer *peer)
 	if (mt_core_output(play->core, peer->conn, &first, 1) == 0)
 		return;
 	first.len = first.len < BITE_BYTES ? first.len : BITE_BYTES;
-	append(peer, first);
+	inbox_put(&peer->inbox, first);
 	mt_core_sent(play->core, play->now, peer->conn, first.len);
-	look(peer);
+	inbox_look(&peer->inbox, peer->version, &peer->last_id);
 }
 
 static void pull(struct play *play, struct peer *peer)
@@ -152,19 +109,19 @@ static void pull(struct play *play, struct peer *peer)
 	while ((count = mt_core_output(play->core, peer->conn, list, MT_COUNT_OF(list))) > 0) {
 		size_t bytes = 0;
 		for (size_t i = 0; i < count; i++) {
-			append(peer, list[i]);
+			inbox_put(&peer->inbox, list[i]);
 			bytes += list[i].len;
 		}
 		mt_core_sent(play->core, play->now, peer->conn, bytes);
 	}
-	look(peer);
+	inbox_look(&peer->inbox, peer->version, &peer->last_id);
 }
 
 static void forget(struct play *play, struct peer *peer)
 {
 	mt_core_closed(play->core, play->now, peer->conn);
 	peer->is_open = false;
-	peer->out_bytes = 0;
+	peer->inbox.bytes = 0;
 }
 
 static struct peer *find(struct play *play, mt_conn conn)
@@ -198,7 +155,7 @@ static void obey(struct play *play, const struct mt_request *request)
 		MT_CHECK(peer);
 		pull(play, peer);
 		/* Only where memory is short a packet may break off, and only as the last. */
-		MT_CHECK(peer->out_bytes == 0 || play->is_memory_short);
+		MT_CHECK(peer->inbox.bytes == 0 || play->is_memory_short);
 		forget(play, peer);
 		break;
 	case MT_REQUEST_RESUME:
@@ -584,6 +541,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < 2; i++)
 		mt_policy_unref(&play.policies[i]);
 	for (size_t i = 0; i < CONNS; i++)
-		free(play.peers[i].out);
+		inbox_finish(&play.peers[i].inbox);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "taped.h"
 
 #include "decodable.h"
+#include "one_role.h"
 #include "link/message.h"
 
 #define CORES 2u
@@ -71,40 +72,11 @@ static struct mt_policy *make_policy(bool has_rules)
 		 .qos_mask = 7,
 		 .filter = mt_bytes_str("news/secret")},
 	};
-	struct mt_policy_builder *builder = mt_policy_builder_create(1, (struct mt_seed){{3, 4}});
-	struct mt_user user = {.id = 7, .name = mt_bytes_str("ann"), .is_enabled = has_rules};
-	struct mt_bytes name = mt_bytes_str("r");
-	struct mt_policy *policy;
-	uint32_t role;
-	MT_CHECK(builder && mt_policy_builder_role(builder, name, &role) == MT_OK);
-	for (size_t i = 0; i < (has_rules ? MT_COUNT_OF(rules) : 0); i++)
-		MT_CHECK(mt_policy_builder_rule(builder, role, &rules[i]) == MT_OK);
-	MT_CHECK(mt_policy_builder_user(builder, &user, &name, 1) == MT_OK);
-	MT_CHECK(mt_policy_build(&builder, &policy) == MT_OK);
-	return policy;
+	const struct mt_user user = {.id = 7, .name = mt_bytes_str("ann"), .is_enabled = has_rules};
+	return one_role(rules, has_rules ? MT_COUNT_OF(rules) : 0, &user);
 }
 
 /* ---- what the shell does ---- */
-
-static void look(struct client *client)
-{
-	struct mt_frame frame;
-	struct mt_violation why;
-	struct mt_publish publish;
-	size_t pos = 0;
-	enum mt_status status = MT_AGAIN;
-	while (pos < client->inbox.bytes &&
-	       (status = mt_frame_next(
-			mt_bytes_of(client->inbox.data + pos, client->inbox.bytes - pos), SIZE_MAX,
-			&frame, &why)) == MT_OK) {
-		MT_CHECK(is_decodable(&frame, client->version, &publish));
-		if (frame.type == MT_PACKET_PUBLISH && publish.qos > 0)
-			client->last_id = publish.packet_id;
-		pos += frame.bytes;
-	}
-	MT_CHECK(pos == client->inbox.bytes || status == MT_AGAIN);
-	inbox_drop(&client->inbox, pos);
-}
 
 static void pull(struct play *play, struct client *client, bool is_slow)
 {
@@ -118,7 +90,7 @@ static void pull(struct play *play, struct client *client, bool is_slow)
 		if (is_slow)
 			break;
 	}
-	look(client);
+	inbox_look(&client->inbox, client->version, &client->last_id);
 }
 
 static struct client *find(struct play *play, uint32_t core, mt_conn conn)

@@ -24,6 +24,7 @@
  *     both): the options that 3.1.1 stands for are used, and shared filters as well.
  */
 #include "decodable.h"
+#include "one_role.h"
 
 #define WORLDS 2u
 #define CLIENTS 5u
@@ -76,14 +77,7 @@ static struct mt_policy *make_policy(void)
 		 .qos_mask = 7,
 		 .filter = mt_bytes_str("news/secret")},
 	};
-	struct mt_policy_builder *builder = mt_policy_builder_create(1, (struct mt_seed){{3, 4}});
-	struct mt_policy *policy;
-	uint32_t role;
-	MT_CHECK(builder && mt_policy_builder_role(builder, mt_bytes_str("r"), &role) == MT_OK);
-	for (size_t i = 0; i < MT_COUNT_OF(rules); i++)
-		MT_CHECK(mt_policy_builder_rule(builder, role, &rules[i]) == MT_OK);
-	MT_CHECK(mt_policy_build(&builder, &policy) == MT_OK);
-	return policy;
+	return one_role(rules, MT_COUNT_OF(rules), NULL);
 }
 
 /* ---- what is compared ---- */
