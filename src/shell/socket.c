@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #define GATHER_MAX 64u
-#define FRAME_HEAD_BYTES 4u /* up to 65,535 bytes of payload */
 /* A frame on its way may have to be kept, whole, behind a pong. */
 #define FRAME_BYTES_MAX (MT_SOCKET_LEFT_BYTES_MAX - 4096u)
 #define LAST_READS_MAX 128 /* at close; more than a receive buffer holds */
@@ -229,29 +228,18 @@ static size_t gather(const struct mt_socket *socket, const struct mt_core *core,
 	return plain->pos - start;
 }
 
-/* The same in one frame, behind a pong that is due. */
-static size_t gather_frame(const struct mt_socket *socket, const struct mt_core *core,
-			   struct mt_buf *plain)
+/* The same in frames, behind a pong that is due. What is gathered stands back by the room for their
+ * heads. */
+static size_t gather_frames(const struct mt_socket *socket, const struct mt_core *core,
+			    struct mt_buf *plain)
 {
-	uint8_t head[MT_WS_HEAD_BYTES_MAX];
-	struct mt_buf out = mt_buf_of(head, sizeof(head));
-	size_t start, len;
+	size_t back = plain->cap / 4;
+	struct mt_buf packets = mt_buf_of(plain->data + back, plain->cap - back);
 	if (!mt_web_is_open(socket->web))
 		return 0;
 	mt_web_put_pong(socket->web, plain);
-	start = plain->pos;
-	plain->pos += FRAME_HEAD_BYTES;
-	len = gather(socket, core, plain);
-	plain->pos = start;
-	if (len == 0)
-		return 0;
-	mt_ws_put_head(&out, len);
-	/* A small frame has a shorter head than the room that was left for it. */
-	if (out.pos < FRAME_HEAD_BYTES)
-		memmove(plain->data + start + out.pos, plain->data + start + FRAME_HEAD_BYTES, len);
-	memcpy(plain->data + start, head, out.pos);
-	plain->pos = start + out.pos + len;
-	return len;
+	gather(socket, core, &packets);
+	return mt_web_put_packets(socket->web, mt_buf_view(&packets), plain);
 }
 
 /* By way of the scratch, where TLS and frames need the bytes in one piece. */
@@ -263,7 +251,7 @@ static enum mt_socket_end flush_copied(struct mt_socket *socket, struct mt_core 
 		return MT_SOCKET_LIVES;
 	while (!socket->is_blocked) {
 		struct mt_buf plain = mt_buf_of(scratch->plain, cap);
-		size_t len = socket->web ? gather_frame(socket, core, &plain)
+		size_t len = socket->web ? gather_frames(socket, core, &plain)
 					 : gather(socket, core, &plain);
 		if (plain.pos == 0)
 			return MT_SOCKET_LIVES;

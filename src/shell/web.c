@@ -1,6 +1,8 @@
 /* Handshake, then frames. */
 #include "shell/web.h"
 
+#include "wire/frame.h"
+
 #include <stdlib.h>
 
 /* The largest packet of MQTT in one frame; the bytes are not kept, so it costs nothing. */
@@ -13,6 +15,7 @@ struct mt_web {
 	bool is_open;
 	const char *fault; /* of the handshake; NULL */
 	struct mt_ws frames;
+	size_t packet_left; /* of the last one sent: goes on in the next frame */
 };
 
 struct mt_web *mt_web_create(const struct mt_upgrade_rules *rules)
@@ -105,6 +108,42 @@ const char *mt_web_fault(const struct mt_web *web)
 bool mt_web_is_open(const struct mt_web *web)
 {
 	return web->is_open;
+}
+
+/* What of `plain` belongs into one frame; 0: its header is not whole. */
+static size_t part_of(const struct mt_web *web, struct mt_bytes plain)
+{
+	size_t bytes = web->packet_left > 0 ? web->packet_left : mt_frame_bytes(plain);
+	return bytes < plain.len ? bytes : plain.len;
+}
+
+/* The head, and the part behind it, fit in front of what has not been moved yet. */
+static bool has_room(const struct mt_buf *out, struct mt_bytes plain, size_t part, size_t head)
+{
+	size_t end = out->pos + head + part;
+	bool is_within = plain.data >= out->data && plain.data < out->data + out->cap;
+	return end <= out->cap && (!is_within || end <= (size_t)(plain.data - out->data) + part);
+}
+
+size_t mt_web_put_packets(struct mt_web *web, struct mt_bytes plain, struct mt_buf *out)
+{
+	size_t taken = 0, part;
+	while ((part = part_of(web, mt_bytes_from(plain, taken))) > 0) {
+		uint8_t data[MT_WS_HEAD_BYTES_MAX];
+		struct mt_buf head = mt_buf_of(data, sizeof(data));
+		struct mt_bytes left = mt_bytes_from(plain, taken);
+		mt_ws_put_head(&head, part);
+		if (!has_room(out, left, part, head.pos))
+			break;
+		if (web->packet_left == 0)
+			web->packet_left = mt_frame_bytes(left);
+		web->packet_left -= part;
+		mt_buf_put(out, mt_buf_view(&head));
+		memmove(out->data + out->pos, left.data, part);
+		out->pos += part;
+		taken += part;
+	}
+	return taken;
 }
 
 bool mt_web_has_pong(const struct mt_web *web)

@@ -27,6 +27,13 @@ const char *mt_web_fault(const struct mt_web *web); /* static text; "" */
 
 /* The handshake is done: frames of the core may go out. */
 bool mt_web_is_open(const struct mt_web *web);
+/*
+ * Appends frames with the packets in `plain`, each in one of its own: no receiver may count on that
+ * ([MQTT-6.0-2]), and some look no further than the first packet of a frame. A packet that is not
+ * whole is continued in the next frame. `plain` may stand further back in the buffer of `out`, and
+ * is moved. The bytes of it that were taken; those that are left want room, or more of a header.
+ */
+size_t mt_web_put_packets(struct mt_web *web, struct mt_bytes plain, struct mt_buf *out);
 bool mt_web_has_pong(const struct mt_web *web);
 void mt_web_put_pong(struct mt_web *web, struct mt_buf *out);
 /* Nothing before the handshake is done. */

@@ -372,12 +372,8 @@ int main(int argc, char **argv)
 		way.password = argv[5];
 	}
 	test(&way, "every QoS and size", every_qos_and_size);
-	/* Over a WebSocket without TLS this client does not see a message that comes in one read
-	 * with what it waits for, a SUBACK or a CONNACK; with TLS it does. */
-	if (strncmp(way.uri, "ws:", 3) != 0) {
-		test(&way, "retained", what_is_retained);
-		test(&way, "a session that stays", a_session_that_stays);
-	}
+	test(&way, "retained", what_is_retained);
+	test(&way, "a session that stays", a_session_that_stays);
 	test(&way, "a will after a takeover", a_will_after_a_takeover);
 	if (way.version == 5) {
 		test(&way, "properties", properties_go_through);

@@ -199,7 +199,8 @@ def test_split_and_merged(is_tls):
 def test_one_frame_for_many_packets():
     with Raw() as raw:
         raw.connect().send(frame(BINARY, PINGREQ * 50))
-        expect_equal(raw.frame(), (BINARY, PINGRESP * 50))
+        for _ in range(50):
+            expect_equal(raw.frame(), (BINARY, PINGRESP))
 
 
 def test_frame_shorter_than_the_packet():
@@ -215,6 +216,30 @@ def test_frame_shorter_than_the_packet():
         got = raw.frame()
         expect_equal((got[0], got[1][:1]), (BINARY, b"\xe0"))
         raw.expect_end(1000)
+
+
+def test_a_frame_for_each_packet(is_tls):
+    """Clients there are that look at the first packet of a frame only."""
+    retained = b"".join(b"\x31\x08\x00\x03f/%c\x00kk" % n for n in b"abc")
+    wanted = b"\x82\x09\x00\x07\x00\x00\x03f/+\x00"
+    with Raw(is_tls) as raw:
+        raw.connect().send(frame(BINARY, retained + wanted + PINGREQ + PINGREQ))
+        kinds = []
+        while len(kinds) < 6:
+            opcode, payload = raw.frame()
+            expect_equal(opcode, BINARY)
+            expect_equal(len(payload), 2 + payload[1])
+            kinds.append(payload[0] >> 4)
+        expect_equal(sorted(kinds), [3, 3, 3, 9, 13, 13])
+        large = b"\x30" + b"\xf7\xa2\x04" + b"\x00\x03f/z\x00" + b"z" * (70007 - 6)
+        raw.send(frame(BINARY, large))
+        got = b""
+        while len(got) < len(large):
+            opcode, payload = raw.frame()
+            got += payload
+        expect_equal(len(got), len(large))
+        raw.send(frame(BINARY, PINGREQ))
+        expect_equal(raw.frame(), (BINARY, PINGRESP))
 
 
 def test_close():
@@ -317,6 +342,7 @@ with Broker("listeners.ws.address=127.0.0.1:0", "listeners.ws.tls=no", "listener
         for protocol, text in (mqtt.MQTTv311, "3.1.1"), (mqtt.MQTTv5, "5"):
             check("websocket: paho %s over %s" % (text, name), test_paho, name, protocol, tls)
         check("websocket: split and merged over %s" % name, test_split_and_merged, tls)
+        check("websocket: a frame for each packet over %s" % name, test_a_frame_for_each_packet, tls)
     check("websocket: the accept key", test_accept_key)
     check("websocket: one frame for many packets", test_one_frame_for_many_packets)
     check("websocket: a frame shorter than the packet", test_frame_shorter_than_the_packet)

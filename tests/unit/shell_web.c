@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "shell/web.h"
+#include "wire/frame.h"
 
 #include "ws_client.h"
 
@@ -167,6 +168,88 @@ static void test_ends(void **state)
 	assert_int_equal(answer.pos, 4);
 }
 
+#define STREAM_BYTES 5000u
+
+/* Packets of 2 bytes, of some, and of more than any buffer here. */
+static struct mt_buf make_stream(uint8_t *data)
+{
+	static const uint32_t bodies[] = {0, 0, 200, 0, 3000, 7, 130, 0, 1000, 0, 0};
+	struct mt_buf out = mt_buf_of(data, STREAM_BYTES);
+	for (size_t i = 0; i < MT_COUNT_OF(bodies); i++) {
+		mt_frame_put_header(&out, MT_PACKET_PUBLISH, 0, bodies[i]);
+		for (uint32_t j = 0; j < bodies[i]; j++)
+			mt_buf_put_u8(&out, (uint8_t)(i * 31 + j));
+	}
+	assert_false(out.is_overflown);
+	return out;
+}
+
+/* Each frame begins where a packet begins, or goes on with one; none goes beyond. */
+static void take_frames(struct mt_bytes frames, size_t *left, struct mt_buf *back)
+{
+	struct mt_reader in = mt_reader_of(frames);
+	struct mt_bytes payload;
+	uint8_t first;
+	while (mt_reader_left(&in) > 0) {
+		assert_true(ws_take_frame(&in, &first, &payload));
+		assert_int_equal(first, 0x82);
+		if (*left == 0)
+			*left = mt_frame_bytes(payload);
+		assert_true(payload.len > 0 && payload.len <= *left);
+		*left -= payload.len;
+		mt_buf_put(back, payload);
+	}
+}
+
+/* The stream in windows of `cap` bytes, of which the first quarter is for heads, as the socket does
+ * it. */
+static void send_stream(struct mt_bytes stream, size_t cap)
+{
+	static uint8_t got_back[STREAM_BYTES];
+	struct mt_buf back = mt_buf_of(got_back, sizeof(got_back));
+	uint8_t *room = malloc(cap);
+	size_t sent = 0, left = 0, behind = cap / 4;
+	assert_non_null(room);
+	while (sent < stream.len) {
+		struct mt_buf out = mt_buf_of(room, cap);
+		size_t window = stream.len - sent, taken;
+		window = window < cap - behind ? window : cap - behind;
+		memcpy(room + behind, stream.data + sent, window);
+		taken = mt_web_put_packets(web, mt_bytes_of(room + behind, window), &out);
+		assert_true(taken > 0 && taken <= window);
+		assert_false(out.is_overflown);
+		take_frames(mt_buf_view(&out), &left, &back);
+		sent += taken;
+	}
+	assert_int_equal(left, 0);
+	assert_int_equal(back.pos, stream.len);
+	assert_memory_equal(got_back, stream.data, stream.len);
+	free(room);
+}
+
+static void test_each_packet_has_a_frame(void **state)
+{
+	static uint8_t data[STREAM_BYTES];
+	struct mt_buf stream = make_stream(data);
+	(void)state;
+	for (size_t cap = 24; cap < 700; cap++)
+		send_stream(mt_buf_view(&stream), cap);
+	send_stream(mt_buf_view(&stream), 2 * STREAM_BYTES);
+}
+
+/* Half a header says nothing of its packet. */
+static void test_half_a_header_waits(void **state)
+{
+	uint8_t data[64];
+	struct mt_buf out = mt_buf_of(data, sizeof(data));
+	const uint8_t packets[] = {0xd0, 0, 0x30, 0x80};
+	(void)state;
+	assert_int_equal(mt_web_put_packets(web, mt_bytes_of(packets, sizeof(packets)), &out), 2);
+	assert_int_equal(out.pos, 4);
+	assert_int_equal(mt_web_put_packets(web, mt_bytes_of(packets + 2, 2), &out), 0);
+	assert_int_equal(out.pos, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +258,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_request_without_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_longest_request, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_each_packet_has_a_frame, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_half_a_header_waits, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
