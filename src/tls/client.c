@@ -100,16 +100,9 @@ enum mt_status mt_tls_context_create_client(const struct mt_tls_client_settings 
 					    struct mt_tls_context **out, char *fault, size_t cap)
 {
 	struct mt_tls_context *context;
-	enum mt_status status;
 
 	MT_TRY(mt_tls_context_create(TLS_client_method(), &context, fault, cap));
-	status = load(context->ctx, settings, fault, cap);
-	if (status != MT_OK) {
-		mt_tls_context_destroy(&context);
-		return status;
-	}
-	*out = context;
-	return MT_OK;
+	return mt_tls_context_conclude(context, load(context->ctx, settings, fault, cap), out);
 }
 
 static bool is_address(const char *host)

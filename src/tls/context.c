@@ -59,11 +59,22 @@ enum mt_status mt_tls_context_create(const SSL_METHOD *method, struct mt_tls_con
 	return MT_OK;
 }
 
+enum mt_status mt_tls_context_conclude(struct mt_tls_context *context, enum mt_status status,
+				       struct mt_tls_context **out)
+{
+	if (status == MT_OK)
+		*out = context;
+	else
+		mt_tls_context_destroy(&context);
+	return status;
+}
+
 void mt_tls_context_destroy(struct mt_tls_context **context)
 {
 	if (!context || !*context)
 		return;
 	SSL_CTX_free((*context)->ctx);
+	ERR_clear_error();
 	free(*context);
 	*context = NULL;
 }

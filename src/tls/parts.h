@@ -14,6 +14,9 @@ struct mt_tls_context {
 MT_MUST_USE enum mt_status mt_tls_context_create(const SSL_METHOD *method,
 						 struct mt_tls_context **out, char *fault,
 						 size_t cap);
+/* Ends the making of a context: with MT_OK into *out, else destroyed. */
+enum mt_status mt_tls_context_conclude(struct mt_tls_context *context, enum mt_status status,
+				       struct mt_tls_context **out);
 /* Loads a PEM chain (leaf first) and its key. MT_NOT_FOUND, MT_DENIED, MT_LIMIT, MT_INVALID,
  * MT_MEMORY with *fault. */
 MT_MUST_USE enum mt_status mt_tls_identity_load(SSL_CTX *ctx, const char *certificate_path,

@@ -31,12 +31,7 @@ enum mt_status mt_tls_context_create_server(const struct mt_tls_server_settings 
 				   (void *)(uintptr_t)(settings->is_http ? http : mqtt));
 	status = mt_tls_identity_load(context->ctx, settings->certificate_path, settings->key_path,
 				      fault, cap);
-	if (status != MT_OK) {
-		mt_tls_context_destroy(&context);
-		return status;
-	}
-	*out = context;
-	return MT_OK;
+	return mt_tls_context_conclude(context, status, out);
 }
 
 struct mt_tls_session *mt_tls_session_create_server(struct mt_tls_context *context)
