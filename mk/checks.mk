@@ -47,6 +47,11 @@ check: ## everything before a change lands; ends with `N passed, N failed`
 
 check-fast: ## the part of check that takes under a minute
 	@MAKE='$(MAKE)' tools/check $(V) $(STATIC) spec-tags unit spec-tests sim
+
+cov: ## what the tests reach of layers 1 to 4: lines at least 95 %, branches 90 %
+	@tools/setup check
+	@MAKE='$(MAKE)' tools/cov
+.PHONY: cov
 .PHONY: spec spec-tags spec-check layers lint sizes format tidy docs docs-check check check-fast
 
 # ---- what takes hours; each part notes itself in tests/tally.md ----

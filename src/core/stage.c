@@ -95,6 +95,14 @@ static bool is_repeated(const struct mt_peer *peer, const struct mt_publish *pub
 	return publish->qos == 2 && mt_flow_in_has(&peer->session->in, publish->packet_id);
 }
 
+/* From PUBREC to PUBREL the id of a QoS 2 message is taken, but not when the PUBREC says no
+ * ([MQTT-4.3.3-9]). False without memory: then the message goes nowhere, for sent again it would
+ * not be known. */
+static bool take_id(struct mt_peer *peer, const struct mt_publish *publish)
+{
+	return publish->qos != 2 || mt_flow_in_add(&peer->session->in, publish->packet_id) == MT_OK;
+}
+
 static void audit_denial(struct mt_core *core, struct mt_peer *peer,
 			 const struct mt_publish *publish)
 {
@@ -125,8 +133,10 @@ static void refuse(struct mt_core *core, struct mt_peer *peer, const struct mt_p
 	else if (is_denial ? core->settings.is_denial_closing : publish->qos > 0)
 		mt_peer_close(core, peer, reason, true,
 			      is_denial ? "denied publish" : "no room for a publish");
-	else if (publish->qos > 0)
+	else if (publish->qos > 0 && take_id(peer, publish))
 		mt_ticket_answer(core, peer, 0, publish, MT_REASON_SUCCESS);
+	else if (publish->qos > 0)
+		mt_peer_abandon(core, peer);
 	else
 		core->counts.publishes_dropped += !is_denial;
 }
@@ -346,7 +356,7 @@ static uint8_t accept(struct mt_core *core, struct step *step)
 	uint8_t nobody = step->peer->version == MT_VERSION_5 ? MT_REASON_NO_MATCHING_SUBSCRIBERS
 							     : MT_REASON_SUCCESS;
 	step->msg = make_msg(core, step->peer, publish);
-	if (!step->msg)
+	if (!step->msg || !take_id(step->peer, publish))
 		return MT_REASON_QUOTA_EXCEEDED;
 	if (core->links && join(core, step) != MT_OK)
 		return MT_REASON_QUOTA_EXCEEDED;
@@ -368,6 +378,8 @@ static void pass_on(struct mt_core *core, struct step *step)
 {
 	uint8_t reason = accept(core, step);
 	uint64_t number = step->ticket ? step->ticket->number : 0;
+	if (reason >= MT_REASON_UNSPECIFIED_ERROR && step->publish.qos == 2)
+		mt_flow_in_remove(&step->peer->session->in, step->publish.packet_id);
 	if (step->pledge && (reason < MT_REASON_UNSPECIFIED_ERROR || step->ticket))
 		number = mt_pledge_number(step->pledge);
 	if (reason >= MT_REASON_UNSPECIFIED_ERROR && !step->ticket)

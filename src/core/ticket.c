@@ -62,13 +62,6 @@ void mt_ticket_answer(struct mt_core *core, struct mt_peer *peer, uint64_t numbe
 				  .packet_id = publish->packet_id,
 				  .type = answer_type(publish->qos),
 				  .reason = reason};
-	/* From PUBREC to PUBREL the id is taken, but not when the PUBREC says no ([MQTT-4.3.3-9]).
-	 */
-	if (publish->qos == 2 && reason < MT_REASON_UNSPECIFIED_ERROR &&
-	    mt_flow_in_add(&peer->session->in, publish->packet_id) != MT_OK) {
-		mt_peer_abandon(core, peer);
-		return;
-	}
 	hold(core, peer, &ack);
 }
 

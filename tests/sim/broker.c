@@ -1,6 +1,8 @@
 /* The shell around the core of the simulator: requests, late answers, output. */
 #include "sim.h"
 
+#include "core/state.h" /* for the failing of its memory alone */
+
 static struct mt_core_settings settings_of(struct sim *sim)
 {
 	struct mt_core_settings settings = {
@@ -33,7 +35,7 @@ static struct mt_core_settings settings_of(struct sim *sim)
 	settings.limits.queue_messages = 20 + sim_below(sim, 20);
 	settings.limits.queue_bytes = 1024 + sim_below(sim, 4096);
 	settings.limits.output_bytes = 4096;
-	settings.limits.sessions = DEVICES;
+	settings.limits.sessions = 2 * DEVICES;
 	settings.limits.session_expiry_s = 30;
 	return settings;
 }
@@ -95,6 +97,12 @@ void broker_tick(struct sim *sim)
 	broker_serve(sim);
 }
 
+void broker_starve(struct sim *sim, uint32_t count)
+{
+	for (uint32_t i = 0; i < sim->core_count; i++)
+		sim->cores[i]->mem.fail_in = count > 0 ? 1 + sim_below(sim, count) : 0;
+}
+
 struct mt_core_counts broker_counts(const struct sim *sim)
 {
 	struct mt_core_counts sum = {0};
@@ -125,6 +133,16 @@ static struct mt_core *core_of(struct sim *sim, const struct device *device)
 	return sim->cores[device->core];
 }
 
+static struct stranger *stranger_of(struct sim *sim, uint32_t core, mt_conn conn)
+{
+	if (sim->rogue.core == core && sim->rogue.conn == conn)
+		return &sim->rogue;
+	for (uint32_t i = 0; i < CORES; i++)
+		if (sim->inspectors[i].core == core && sim->inspectors[i].conn == conn)
+			return &sim->inspectors[i];
+	return NULL;
+}
+
 static struct device *device_of(struct sim *sim, uint32_t core, mt_conn conn)
 {
 	for (uint32_t i = 0; i < DEVICES; i++)
@@ -145,13 +163,14 @@ void broker_pull(struct sim *sim, struct device *device)
 		size_t bytes = 0;
 		for (size_t i = 0; i < count; i++) {
 			if (device->link == LINK_UP)
-				pipe_put(&device->down, list[i], device->output_since, sim->epoch);
+				pipe_put(&device->down, list[i], device->output_since,
+					 sim->core_epochs[device->core]);
 			bytes += list[i].len;
 		}
 		mt_core_sent(core_of(sim, device), sim->now, device->conn, bytes);
 	}
 	device->has_output = false;
-	device->output_since = sim->epoch;
+	device->output_since = sim->core_epochs[device->core];
 }
 
 void broker_closed(struct sim *sim, struct device *device)
@@ -180,6 +199,8 @@ static void move(struct sim *sim, struct device *device, struct mt_request *requ
 	if (device) {
 		sim_say(sim, "broker: %s moves to core %u", device->id, request->to);
 		device->core = request->to;
+		if (device->output_since > sim->core_epochs[request->to])
+			device->output_since = sim->core_epochs[request->to];
 		device->is_paused = false;
 		device->conn = MT_HANDLE_NONE;
 		if (mt_core_adopt(sim->cores[request->to], sim->now, request->adoption,
@@ -237,6 +258,12 @@ static void ask_store(struct sim *sim, uint32_t core, uint64_t ticket)
 static void serve(struct sim *sim, uint32_t core, struct mt_request *request)
 {
 	struct device *device = device_of(sim, core, request->conn);
+	struct stranger *stranger = device ? NULL : stranger_of(sim, core, request->conn);
+	if (stranger && request->conn != MT_HANDLE_NONE && request->type != MT_REQUEST_AUDIT &&
+	    request->type != MT_REQUEST_STORE && request->type != MT_REQUEST_FORWARD) {
+		stranger_serve(sim, stranger, request);
+		return;
+	}
 	switch (request->type) {
 	case MT_REQUEST_SEND:
 		if (device)
@@ -270,11 +297,23 @@ static void serve(struct sim *sim, uint32_t core, struct mt_request *request)
 	}
 }
 
+/* An allocation failed: for the publisher that is as if the store had. */
+static void look_at_memory(struct sim *sim)
+{
+	uint64_t refused = 0;
+	for (uint32_t i = 0; i < sim->core_count; i++)
+		refused += sim->cores[i]->mem.refused_count;
+	if (refused != sim->refused_allocations)
+		oracle_refused(sim, USERS);
+	sim->refused_allocations = refused;
+}
+
 /* Until no core asks for anything: a move makes another one ask. */
 void broker_serve(struct sim *sim)
 {
 	struct mt_request request;
 	bool is_done = false;
+	look_at_memory(sim);
 	while (!is_done) {
 		is_done = true;
 		for (uint32_t core = 0; core < sim->core_count; core++)
@@ -329,7 +368,7 @@ bool broker_accept(struct sim *sim, struct device *device)
 	device->core = sim_below(sim, sim->core_count);
 	if (mt_core_open(core_of(sim, device), sim->now, &facts, &device->conn) != MT_OK)
 		return false;
-	device->output_since = sim->epoch;
+	device->output_since = sim->core_epochs[device->core];
 	device->has_output = device->is_paused = device->is_frozen = false;
 	return true;
 }

@@ -183,6 +183,9 @@ static void publish(struct sim *sim, struct device *device)
 				    .sequence = ++sim->sequence,
 				    .step = sim->step,
 				    .epoch = sim->epoch};
+	for (uint32_t i = 0; i < sim->core_count; i++)
+		if (message->epoch > sim->core_epochs[i])
+			message->epoch = sim->core_epochs[i];
 	snprintf(text, sizeof(text), "%u %u %*s", sim->message_count, message->sequence,
 		 (int)sim_below(sim, 600), ".");
 	publish.topic = mt_bytes_str(topic_names[message->topic]);

@@ -15,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("MT_BUILD", "build/release")
 SEEDS = os.environ.get("MUTANT_SEEDS", "4000")
+SECONDS = "300"
 FOLDER = os.path.join(BUILD, "mutants")
 
 
@@ -76,7 +77,13 @@ def find(mutation, compiler, libraries):
         return "not ok %s: %s" % (name, error)
     except subprocess.CalledProcessError as error:
         return "not ok %s: it does not compile: %s" % (name, error.stderr.strip()[-400:])
-    ran = subprocess.run([program, "--count", SEEDS, "--cores", mutation["cores"]], capture_output=True, text=True)
+    try:
+        ran = subprocess.run(["timeout", "-k", "1", SECONDS, program, "--count", SEEDS, "--cores", mutation["cores"]],
+                             capture_output=True, text=True)
+    except OSError as error:
+        return "not ok %s: %s" % (name, error)
+    if ran.returncode == 124:
+        return "not ok %s: still running after %s s" % (name, SECONDS)
     last = [line for line in ran.stdout.splitlines() if line.startswith("not ok sim:")]
     if ran.returncode == 0 or not last:
         return "not ok %s: %s seeds did not find it" % (name, SEEDS)

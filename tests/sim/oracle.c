@@ -127,6 +127,7 @@ void oracle_published(struct sim *sim, struct device *device, uint16_t packet_id
 		    message->packet_id != packet_id || message->state != MESSAGE_PENDING)
 			continue;
 		message->state = reason < 0x80 ? MESSAGE_DONE : MESSAGE_REFUSED;
+		message->answered = sim->step;
 		sim_say(sim, "%s: message %u answered with 0x%02X", device->id, i, reason);
 		return;
 	}
@@ -297,6 +298,7 @@ static void check_all_shared(struct sim *sim)
 void oracle_end(struct sim *sim)
 {
 	check_all_shared(sim);
+	inspector_look(sim);
 	for (uint32_t d = 0; d < DEVICES; d++) {
 		struct device *device = &sim->devices[d];
 		for (uint32_t i = 0; i < sim->message_count && !device->is_twin; i++)

@@ -99,7 +99,40 @@ static void add_user(struct mt_policy_builder *builder, uint32_t index,
 	MT_CHECK(mt_policy_builder_user(builder, &user, names, 1) == MT_OK);
 }
 
-static void publish_policy(struct sim *sim)
+/* Who does nothing or only reads. */
+static void add_strangers(struct mt_policy_builder *builder)
+{
+	struct mt_user rogue = {.id = ROGUE_ID, .is_enabled = true, .name = mt_bytes_str("rogue")};
+	struct mt_user inspector = {
+		.id = INSPECTOR_ID, .is_enabled = true, .name = mt_bytes_str("inspector")};
+	struct mt_rule all = {.id = 1,
+			      .operation = MT_OPERATION_SUBSCRIBE,
+			      .qos_mask = 7,
+			      .filter = mt_bytes_str("#")};
+	uint32_t role;
+	MT_CHECK(mt_policy_builder_role(builder, inspector.name, &role) == MT_OK);
+	MT_CHECK(mt_policy_builder_rule(builder, role, &all) == MT_OK);
+	MT_CHECK(mt_policy_builder_user(builder, &inspector, &inspector.name, 1) == MT_OK);
+	MT_CHECK(mt_policy_builder_user(builder, &rogue, NULL, 0) == MT_OK);
+}
+
+/* The newest rules; of whom they changed while the core had others, nothing is known. */
+static void give_rules(struct sim *sim, uint32_t core, struct mt_policy *policy)
+{
+	for (uint32_t user = 0; user < USERS; user++) {
+		if (memcmp(&sim->policies[sim->core_epochs[core]][user],
+			   &sim->policies[sim->epoch][user], sizeof(struct permissions)) == 0)
+			continue;
+		sim->touched[user] = sim->step;
+		oracle_refused(sim, user);
+	}
+	sim->core_epochs[core] = sim->epoch;
+	mt_core_set_policy(sim->cores[core], sim->now, policy);
+	broker_serve(sim);
+}
+
+/* cores: a bit each. */
+static void publish_policy(struct sim *sim, uint32_t cores)
 {
 	struct mt_policy_builder *builder =
 		mt_policy_builder_create(sim->epoch + 2, (struct mt_seed){{sim->seed, 9}});
@@ -107,11 +140,21 @@ static void publish_policy(struct sim *sim)
 	MT_CHECK(builder != NULL);
 	for (uint32_t i = 0; i < USERS; i++)
 		add_user(builder, i, &sim->policies[sim->epoch][i]);
+	add_strangers(builder);
 	MT_CHECK(mt_policy_build(&builder, &policy) == MT_OK);
 	for (uint32_t i = 0; i < sim->core_count; i++)
-		mt_core_set_policy(sim->cores[i], sim->now, policy);
+		if (cores & 1u << i)
+			give_rules(sim, i, policy);
 	mt_policy_unref(&policy);
-	broker_serve(sim);
+}
+
+void people_spread(struct sim *sim)
+{
+	uint32_t core = sim_below(sim, sim->core_count);
+	if (sim->core_epochs[core] == sim->epoch)
+		return;
+	sim_say(sim, "people: core %u hears of the rules", core);
+	publish_policy(sim, 1u << core);
 }
 
 static void set_first_rules(struct permissions *permissions)
@@ -130,7 +173,7 @@ void people_begin(struct sim *sim)
 {
 	for (uint32_t i = 0; i < USERS; i++)
 		set_first_rules(&sim->policies[0][i]);
-	publish_policy(sim);
+	publish_policy(sim, UINT32_MAX);
 }
 
 static struct permissions *next_epoch(struct sim *sim, uint32_t user)
@@ -176,7 +219,7 @@ void people_act(struct sim *sim)
 		sim_say(sim, "people: u%u loses rule %u", user, which + 1);
 		permissions->rules[which] = permissions->rules[--permissions->count];
 	}
-	publish_policy(sim);
+	publish_policy(sim, sim->has_lag ? 1u << sim_below(sim, sim->core_count) : UINT32_MAX);
 }
 
 static bool is_locked_out(const struct permissions *permissions)
@@ -193,5 +236,5 @@ void people_relent(struct sim *sim)
 	for (uint32_t i = 0; i < USERS; i++)
 		if (is_locked_out(&sim->policies[sim->epoch][i]))
 			set_first_rules(next_epoch(sim, i));
-	publish_policy(sim);
+	publish_policy(sim, UINT32_MAX);
 }

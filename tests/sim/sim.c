@@ -111,10 +111,21 @@ static void choose_theme(struct sim *sim)
 	sim->qos_least = (uint8_t)sim_below(sim, 3);
 }
 
+/* Somebody sets it, by up to a month either way: nothing here depends on it. */
+static void step_wall_clock(struct sim *sim)
+{
+	uint32_t hours = 1 + sim_below(sim, 720);
+	bool is_forward = sim_chance(sim, 50);
+	sim_say(sim, "clock: set by %s%u h", is_forward ? "" : "-", hours);
+	sim->now.wall_ns += (is_forward ? 1 : -1) * (mt_time)hours * 3600 * MT_SECOND;
+}
+
 static void pass(struct sim *sim, mt_time ns)
 {
 	sim->now.mono_ns += ns;
 	sim->now.wall_ns += ns;
+	if (sim->is_faulty && sim_chance(sim, 3))
+		step_wall_clock(sim);
 	broker_tick(sim);
 	for (uint32_t i = 0; i < DEVICES; i++) {
 		struct device *device = &sim->devices[i];
@@ -139,6 +150,10 @@ static void one_step(struct sim *sim)
 	struct device *device = &sim->devices[sim_below(sim, DEVICES)];
 	uint32_t what = sim_below(sim, 1000);
 	sim->step++;
+	if (sim_chance(sim, 4))
+		rogue_act(sim);
+	if (sim->is_starved && sim_chance(sim, 2))
+		broker_starve(sim, 30);
 	if (what < 300)
 		device_act(sim, device);
 	else if (what < 880)
@@ -153,6 +168,8 @@ static void one_step(struct sim *sim)
 		network_fault(sim, device);
 	else if (what < 980)
 		people_act(sim);
+	else if (what < 982)
+		people_spread(sim);
 	else
 		pass(sim, pause_of(sim));
 }
@@ -162,6 +179,8 @@ static void make_peace(struct sim *sim)
 {
 	sim_say(sim, "peace");
 	sim->is_faulty = false;
+	stranger_close(sim, &sim->rogue);
+	broker_starve(sim, 0);
 	people_relent(sim);
 	for (uint32_t i = 0; i < DEVICES; i++) {
 		struct device *device = &sim->devices[i];
@@ -239,6 +258,9 @@ static uint64_t run(uint64_t seed, uint32_t steps, bool is_verbose)
 	sim->now = (struct mt_now){1000 * MT_SECOND, 1700000000 * MT_SECOND};
 	mt_rng_init(&sim->rng, seed);
 	sim->is_tight = sim_chance(sim, 30);
+	sim->is_starved = sim_chance(sim, 10);
+	sim->has_rogue = sim_chance(sim, 30);
+	sim->has_lag = sim_chance(sim, 30);
 	choose_theme(sim);
 	sim->core_count = core_count;
 	broker_open(sim);
@@ -249,7 +271,7 @@ static uint64_t run(uint64_t seed, uint32_t steps, bool is_verbose)
 		one_step(sim);
 	make_peace(sim);
 	calm_down(sim);
-	if (!sim->is_tight)
+	if (!sim->is_tight && !sim->is_starved)
 		oracle_end(sim);
 	all_leave(sim);
 	for (uint32_t i = 0; i < DEVICES; i++)

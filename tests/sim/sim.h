@@ -8,6 +8,8 @@
  *   sim.c      arguments, seeds, one run             broker.c   the shell around the core
  *   device.c   clients and what they do              network.c  bytes under way, faults
  *   people.c   rules, a naive policy                 oracle.c   what must hold
+ *   rogue.c    who means no good                     inspector.c what is retained at the end
+ *   stranger.c the connections of both
  */
 #pragma once
 
@@ -33,6 +35,8 @@
 #define WILL_TOPIC "a/b"
 #define SHARED_TOPIC 5u	 /* and the next: s/x and s/y */
 #define SHARED_FILTER 7u /* $share/g/s/# */
+#define ROGUE_ID 100u	 /* of users: no permission at all */
+#define INSPECTOR_ID 101u
 
 /* Bytes under way, and while which policies the core gave them out. */
 struct chunk {
@@ -92,6 +96,7 @@ struct message {
 	uint16_t packet_id;
 	uint32_t sequence;
 	uint32_t step, epoch; /* of the publish call */
+	uint32_t answered;    /* step of the answer */
 	uint8_t received[DEVICES];
 };
 
@@ -119,6 +124,22 @@ struct permissions {
 	bool is_disabled;
 };
 
+struct sim;
+struct mt_frame;
+
+/* A connection without a client behind it. */
+struct stranger {
+	mt_conn conn; /* MT_HANDLE_NONE: none */
+	uint32_t core;
+	enum mt_version version;
+	bool is_paused, is_answered;
+	uint64_t ticket;
+	uint32_t retained[TOPICS]; /* what came, by topic */
+	void (*heard)(struct sim *sim, struct stranger *stranger, const struct mt_frame *frame);
+	size_t unread_bytes;
+	uint8_t unread[1 << 17];
+};
+
 struct sim {
 	uint64_t seed;
 	bool is_verbose;
@@ -127,6 +148,9 @@ struct sim {
 	uint32_t topics, filters; /* that are used in this run, a bit each */
 	uint8_t qos_least;	  /* of subscriptions */
 	bool has_fixed_rules;	  /* nobody changes them */
+	bool has_lag;		  /* rules reach one core after another */
+	bool has_rogue;
+	bool is_starved; /* allocations fail */
 	struct mt_rng rng;
 	struct mt_now now;
 	uint32_t step;
@@ -138,7 +162,9 @@ struct sim {
 	struct device devices[DEVICES];
 	struct permissions policies[EPOCHS][USERS]; /* by epoch */
 	uint32_t epoch;
-	uint32_t touched[USERS]; /* step of the last change */
+	uint64_t refused_allocations;
+	uint32_t core_epochs[CORES]; /* whose rules each core has */
+	uint32_t touched[USERS];     /* step of the last change */
 	struct message messages[MESSAGES];
 	uint32_t message_count;
 	uint32_t sequence;
@@ -146,6 +172,7 @@ struct sim {
 			   [9]; /* by receiver, publisher, topic, QoS of both */
 	uint64_t digest;	/* of all that happened: a seed gives the same twice */
 	uint64_t delivered;
+	struct stranger rogue, inspectors[CORES];
 };
 
 /* ---- sim.c ---- */
@@ -171,6 +198,8 @@ void network_pull_client(struct sim *sim, struct device *device);
 void broker_open(struct sim *sim);
 void broker_close(struct sim *sim);
 void broker_tick(struct sim *sim);
+/* One of the next allocations of a core fails; count 0: none does any more. */
+void broker_starve(struct sim *sim, uint32_t count);
 struct mt_core_counts broker_counts(const struct sim *sim);
 /* All that was asked of the store, or told between cores, is done. */
 bool broker_is_calm(const struct sim *sim);
@@ -204,9 +233,23 @@ bool device_is_calm(const struct device *device);
 void people_begin(struct sim *sim);
 void people_act(struct sim *sim);
 void people_relent(struct sim *sim);
+/* A core gets the rules that the others have. */
+void people_spread(struct sim *sim);
 bool naive_matches(const char *filter, const char *topic);
 bool naive_publish(const struct permissions *permissions, const char *topic, uint8_t qos);
 bool naive_receive(const struct permissions *permissions, const char *topic);
+
+/* ---- stranger.c ---- */
+bool stranger_open(struct sim *sim, struct stranger *stranger, uint32_t core);
+void stranger_close(struct sim *sim, struct stranger *stranger);
+void stranger_say(struct sim *sim, struct stranger *stranger, struct mt_bytes bytes);
+void stranger_read(struct sim *sim, struct stranger *stranger);
+void stranger_let_in(struct sim *sim, struct stranger *stranger, uint64_t user_id);
+void stranger_serve(struct sim *sim, struct stranger *stranger, struct mt_request *request);
+
+/* ---- rogue.c, inspector.c ---- */
+void rogue_act(struct sim *sim);
+void inspector_look(struct sim *sim);
 
 /* ---- oracle.c ---- */
 void oracle_received(struct sim *sim, struct device *device, const struct mt_publish *publish,

@@ -286,6 +286,26 @@ static void offline_queue(struct run *run)
 	attend_all(run);
 }
 
+/* A publisher that keeps its session and hears nothing comes back and sends again. */
+static void sent_again(struct run *run)
+{
+	enter(run, 2, MT_VERSION_3_1_1, "returning", false);
+	for (int n = 0; n < 12; n++) {
+		char payload[2] = {(char)('a' + n), 0};
+		struct mt_publish publish = {
+			.qos = 2, .topic = mt_bytes_str("t/1"), .payload = mt_bytes_str(payload)};
+		for (int tries = 0; tries < 3 && !(run->acknowledged >> n & 1); tries++) {
+			if (tries > 0) {
+				cut(run, 2);
+				enter(run, 2, MT_VERSION_3_1_1, "returning", false);
+			}
+			publish.is_dup = tries > 0;
+			tell_with(run, 2, &publish, n);
+		}
+		assert_true(run->acknowledged >> n & 1);
+	}
+}
+
 static void retained(struct run *run)
 {
 	tell(run, 1, "t/r", 1, true, 0);
@@ -516,6 +536,7 @@ int main(void)
 		SCENARIO(keeper_and_publisher, subscriptions),
 		SCENARIO(keeper_and_publisher, all_qos),
 		SCENARIO(keeper_and_publisher, offline_queue),
+		SCENARIO(keeper_and_publisher, sent_again),
 		SCENARIO(keeper_and_publisher, retained),
 		SCENARIO(keeper_and_publisher, wills),
 		SCENARIO(keeper_and_publisher, takeovers),

@@ -30,7 +30,7 @@ static void a_fall_is_noticed_at_the_next_look(void **state)
 	assert_int_equal(heap.most_bytes, 40 * MIB);
 	assert_false(mt_heap_is_due(&heap, 9 * MT_SECOND));
 	assert_true(mt_heap_is_due(&heap, 10 * MT_SECOND));
-	mt_heap_look(&heap, 10 * MT_SECOND, 31 * MIB);
+	mt_heap_look(&heap, 10 * MT_SECOND, 36 * MIB);
 	assert_int_equal(heap.most_bytes, 40 * MIB);
 	mt_heap_look(&heap, 20 * MT_SECOND, 50 * MIB);
 	assert_int_equal(heap.most_bytes, 50 * MIB);
@@ -51,13 +51,25 @@ static void a_peak_between_looks_counts(void **state)
 	assert_int_equal(heap.most_bytes, 2 * MIB);
 }
 
+/* The look in the midst of a fall leaves the rest of it to the next one. */
+static void the_end_of_a_fall_counts(void **state)
+{
+	struct mt_heap heap = {0};
+	(void)state;
+	mt_heap_look(&heap, 0, 40 * MIB);
+	mt_heap_look(&heap, 10 * MT_SECOND, 11 * MIB);
+	assert_int_equal(heap.most_bytes, 11 * MIB);
+	mt_heap_look(&heap, 20 * MT_SECOND, 8 * MIB);
+	assert_int_equal(heap.most_bytes, 8 * MIB);
+}
+
 static void little_is_not_worth_it(void **state)
 {
 	struct mt_heap heap = {0};
 	(void)state;
-	mt_heap_look(&heap, 0, 3 * MIB);
-	mt_heap_look(&heap, 10 * MT_SECOND, 0);
-	assert_int_equal(heap.most_bytes, 3 * MIB);
+	mt_heap_look(&heap, 0, MIB);
+	mt_heap_look(&heap, 10 * MT_SECOND, 1);
+	assert_int_equal(heap.most_bytes, MIB);
 }
 
 static size_t resident_bytes(void)
@@ -98,6 +110,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_fall_is_noticed_at_the_next_look),
 		cmocka_unit_test(a_peak_between_looks_counts),
+		cmocka_unit_test(the_end_of_a_fall_counts),
 		cmocka_unit_test(little_is_not_worth_it),
 		cmocka_unit_test(holes_go_back),
 	};
