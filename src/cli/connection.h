@@ -11,6 +11,7 @@
 #include "mortise/client.h"
 
 #define MT_PROPERTIES_MAX 64u
+#define MT_PROPERTY_NAME_BYTES 48u
 
 /* Properties given with -D for one packet; the texts point into argv. */
 struct mt_cli_properties {
@@ -35,6 +36,11 @@ struct mt_cli_connection {
 int mt_cli_connection_make(const struct mt_options *options, const struct mortise_limits *limits,
 			   struct mt_cli_connection *out);
 void mt_cli_connection_finish(struct mt_cli_connection *connection);
+/* The name of a property, with '-' for spaces: "content-type"; of an unknown one its number. */
+void mt_cli_property_name(uint8_t id, char out[MT_PROPERTY_NAME_BYTES]);
+/* What -D names is a packet of this verb, a property of that packet, and a value of its kind: exit
+ * code. sent: "connect will publish disconnect". */
+int mt_cli_connection_check(const struct mt_options *options, const char *sent);
 /* Properties of -D for "publish", "subscribe" ...: exit code, 0 when *out is filled. */
 int mt_cli_connection_properties(const struct mt_options *options, const char *packet,
 				 struct mt_cli_properties *out);

@@ -2,13 +2,14 @@
 #include "cli/format.h"
 
 #include "base/utf8.h"
+#include "cli/connection.h"
 
 #include <jansson.h>
 #include <string.h>
 
 #define WIDTH_MAX 10000u
 #define ITEMS "tpxXjJIUlmqrACDEFPRS%"
-#define PADDED "tpxXIlmACEFRS" /* take flags and a width */
+#define PADDED "tpxXIlmACEFRS" /* heed flags and a width */
 #define ZEROED "AEFlmSXx"      /* and zeros */
 #define BOUNDED "CIRt"	       /* and a most width */
 
@@ -95,19 +96,19 @@ static void put_time(const struct printing *to, const char *format)
 }
 #pragma GCC diagnostic pop
 
-static json_t *hex_json(const struct mortise_message *message)
+static json_t *hex_json(const void *data, size_t bytes)
 {
 	static const char digits[] = "0123456789abcdef";
-	const uint8_t *at = message->payload;
-	char *text = malloc(message->payload_bytes * 2 + 1);
+	const uint8_t *at = data;
+	char *text = malloc(bytes * 2 + 1);
 	json_t *value;
 	if (!text)
 		return NULL;
-	for (size_t i = 0; i < message->payload_bytes; i++) {
+	for (size_t i = 0; i < bytes; i++) {
 		text[2 * i] = digits[at[i] >> 4];
 		text[2 * i + 1] = digits[at[i] & 15];
 	}
-	value = json_stringn(text, message->payload_bytes * 2);
+	value = json_stringn(text, bytes * 2);
 	free(text);
 	return value;
 }
@@ -125,16 +126,84 @@ static void add_payload(json_t *object, const struct mortise_message *message, b
 		json_object_set_new(object, "payload",
 				    json_stringn(payload, message->payload_bytes));
 	else
-		json_object_set_new(object, "payload_hex", hex_json(message));
+		json_object_set_new(object, "payload_hex",
+				    hex_json(payload, message->payload_bytes));
+}
+
+/* What comes once is itself, what comes again makes a list. */
+static void add_value(json_t *object, const char *name, size_t bytes, json_t *value)
+{
+	json_t *former = json_object_getn(object, name, bytes);
+	json_t *list = former && !json_is_array(former) ? json_array() : NULL;
+	if (list) {
+		json_array_append(list, former);
+		json_object_setn_new(object, name, bytes, list);
+	}
+	if (former)
+		json_array_append_new(list ? list : former, value);
+	else
+		json_object_setn_new(object, name, bytes, value);
+}
+
+static void add_user_property(json_t *properties, const struct mortise_property *item)
+{
+	json_t *pairs = json_object_get(properties, "user-properties");
+	if (!pairs) {
+		pairs = json_object();
+		json_object_set_new(properties, "user-properties", pairs);
+	}
+	add_value(pairs, item->text, item->text_bytes,
+		  json_stringn(item->value, item->value_bytes));
+}
+
+/* By the names of the standard, with '-' for spaces. Binary data that is no text stands in hex. */
+static void add_property(json_t *properties, const struct mortise_property *item)
+{
+	char name[MT_PROPERTY_NAME_BYTES + 4];
+	json_t *value;
+	mt_cli_property_name(item->id, name);
+	if (!item->text)
+		value = json_integer(item->number);
+	else if (is_utf8(item->text, item->text_bytes))
+		value = json_stringn(item->text, item->text_bytes);
+	else {
+		strcat(name, "_hex");
+		value = hex_json(item->text, item->text_bytes);
+	}
+	add_value(properties, name, strlen(name), value);
+}
+
+static void add_properties(json_t *object, const struct mortise_message *message)
+{
+	json_t *properties = json_object();
+	struct mortise_property item;
+	size_t pos = 0;
+	while (mortise_message_property(message, &pos, &item)) {
+		if (item.value)
+			add_user_property(properties, &item);
+		else
+			add_property(properties, &item);
+	}
+	if (json_object_size(properties) > 0)
+		json_object_set(object, "properties", properties);
+	json_decref(properties);
+}
+
+/* ISO 8601 with microseconds, as mosquitto_sub's manual has it. */
+static void add_time(json_t *object, const struct printing *to)
+{
+	char seconds[32], zone[8], when[64];
+	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &to->local);
+	strftime(zone, sizeof(zone), "%z", &to->local);
+	snprintf(when, sizeof(when), "%s.%06ld%s", seconds, to->when.tv_nsec / 1000, zone);
+	json_object_set_new(object, "tst", json_string(when));
 }
 
 static void put_json(const struct printing *to, bool is_nested)
 {
-	char when[40];
 	char *text;
 	json_t *object = json_object();
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S%z", &to->local);
-	json_object_set_new(object, "tst", json_string(when));
+	add_time(object, to);
 	json_object_set_new(object, "topic",
 			    json_stringn(to->message->topic, to->message->topic_bytes));
 	json_object_set_new(object, "qos", json_integer(to->message->qos));
@@ -143,6 +212,7 @@ static void put_json(const struct printing *to, bool is_nested)
 			    json_integer((json_int_t)to->message->payload_bytes));
 	if (to->message->packet_id != 0)
 		json_object_set_new(object, "mid", json_integer(to->message->packet_id));
+	add_properties(object, to->message);
 	add_payload(object, to->message, is_nested);
 	text = json_dumps(object, JSON_COMPACT);
 	if (text)
@@ -272,6 +342,7 @@ static void put_field(const struct printing *to, const struct field *field, char
 	char *text = NULL;
 	size_t bytes = 0, missing;
 	bool is_zero = field->is_zero && !field->is_left && is_any(ZEROED, c);
+	size_t width = is_any(PADDED, c) ? field->width : 0;
 	aside.out = open_memstream(&text, &bytes);
 	if (!aside.out)
 		return;
@@ -280,7 +351,7 @@ static void put_field(const struct printing *to, const struct field *field, char
 	if (fclose(aside.out) == 0 && text && !(c == 'R' && bytes == 0)) {
 		if (is_any(BOUNDED, c) && bytes > field->most)
 			bytes = field->most;
-		missing = bytes < field->width ? field->width - bytes : 0;
+		missing = bytes < width ? width - bytes : 0;
 		if (!field->is_left)
 			pad(to->out, is_zero ? '0' : ' ', missing);
 		fwrite(text, 1, bytes, to->out);
@@ -318,10 +389,8 @@ const char *mt_format_check(const char *format)
 			continue;
 		begin = at++;
 		if (*begin == '%') {
-			struct field field = take_field(&at);
-			bool is_plain = field.width == 0 && field.most == SIZE_MAX &&
-					!field.is_left && !field.is_zero;
-			if (!is_any(is_plain ? ITEMS : PADDED, *at))
+			(void)take_field(&at);
+			if (!is_any(ITEMS, *at))
 				return begin;
 		}
 		if (*at == '\0' || (*begin == '\\' && !strchr(escapes, *at)))

@@ -7,6 +7,12 @@
  * correlation data  %E expiry %F payload format  %P user properties  %S subscription ids  %A topic
  * alias  %%      @ as strftime; @N nanoseconds, @@
  *   \n \t \r \a \e \v \0 \\
+ *
+ * Between % and the character: - to the left, 0 with zeros, the least width, .N the most.
+ * Characters that have no use for them take no notice. No payload is cut at the least width: that
+ * is what mosquitto_sub's manual says, and other than it does. In JSON "properties" stand by the
+ * names of the standard, "user-properties" as an object; a name that comes again has a list of
+ * values.
  */
 #pragma once
 

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAYLOAD_BYTES_MAX (256u << 20)
@@ -14,15 +15,25 @@
 #define CONNECT_MS 30000
 #define QUEUE_MESSAGES 1000u
 #define CHUNK_BYTES 65536u
+#define DELAY_S_MAX 1000000u
 
 struct publisher {
 	struct mt_cli_connection connection;
 	struct mortise_message message; /* without payload */
 	struct mt_cli_properties properties;
+	uint64_t repeat; /* how often one message is published */
+	int64_t delay_ms;
 	uint8_t *line; /* what of standard input is read and not yet published */
 	size_t line_len;
 	size_t line_cap;
 };
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static int fail(const struct publisher *publisher, int status)
 {
@@ -31,14 +42,54 @@ static int fail(const struct publisher *publisher, int status)
 	return mt_cli_connection_fail(&publisher->connection, what, status);
 }
 
+/* Lets the client work until fd (-1: none) is readable or `wait_ms` have passed, so that keep alive
+ * and answers go on. */
+static int work(struct publisher *publisher, int fd, int64_t wait_ms)
+{
+	mortise_client *client = publisher->connection.client;
+	int64_t due = now_ms() + wait_ms, left;
+	struct mortise_event event;
+	while ((left = due - now_ms()) > 0) {
+		int own = mortise_client_deadline_ms(client);
+		struct pollfd wait[] = {
+			{.fd = fd, .events = POLLIN},
+			{.fd = mortise_client_fd(client), .events = mortise_client_events(client)}};
+		(void)poll(wait, 2,
+			   own >= 0 && own < left ? own
+			   : left > INT32_MAX	  ? -1
+						  : (int)left);
+		mortise_client_process(client);
+		while (mortise_client_next(client, &event) == MORTISE_OK) {
+			if (event.type == MORTISE_EVENT_LOST)
+				return fail(publisher, (int)event.status);
+			if (event.type == MORTISE_EVENT_PUBLISHED && event.reason >= 0x80)
+				return mt_cli_fail(
+					mt_cli_connection_exit(MORTISE_DENIED, event.reason),
+					"publish to %s: the server refused it: %s",
+					publisher->message.topic,
+					mortise_reason_text(event.reason));
+		}
+		if (wait[0].revents)
+			break;
+	}
+	return 0;
+}
+
+/* One message, as often as it is wanted: each when the one before it is delivered. */
 static int publish(struct publisher *publisher, const void *payload, size_t bytes)
 {
 	struct mortise_message message = publisher->message;
-	int status;
+	int failed = 0;
 	message.payload = payload;
 	message.payload_bytes = bytes;
-	status = mortise_client_publish(publisher->connection.client, &message, ANSWER_MS);
-	return status == MORTISE_OK ? 0 : fail(publisher, status);
+	for (uint64_t n = 0; n < publisher->repeat && !failed; n++) {
+		int status =
+			mortise_client_publish(publisher->connection.client, &message, ANSWER_MS);
+		failed = status == MORTISE_OK ? 0 : fail(publisher, status);
+		if (!failed && n + 1 < publisher->repeat)
+			failed = work(publisher, -1, publisher->delay_ms);
+	}
+	return failed;
 }
 
 /* Queues a line; when the queue is full, waits until half of it is through: no round trip for each
@@ -103,39 +154,13 @@ static ssize_t read_more(struct publisher *publisher)
 	return got;
 }
 
-/* Lets the client work while standard input is silent, so that keep alive and answers go on. */
-static int wait_for_input(struct publisher *publisher)
-{
-	mortise_client *client = publisher->connection.client;
-	struct mortise_event event;
-	for (;;) {
-		struct pollfd wait[] = {
-			{.fd = STDIN_FILENO, .events = POLLIN},
-			{.fd = mortise_client_fd(client), .events = mortise_client_events(client)}};
-		(void)poll(wait, 2, mortise_client_deadline_ms(client));
-		mortise_client_process(client);
-		while (mortise_client_next(client, &event) == MORTISE_OK) {
-			if (event.type == MORTISE_EVENT_LOST)
-				return fail(publisher, (int)event.status);
-			if (event.type == MORTISE_EVENT_PUBLISHED && event.reason >= 0x80)
-				return mt_cli_fail(
-					mt_cli_connection_exit(MORTISE_DENIED, event.reason),
-					"publish to %s: the server refused it: %s",
-					publisher->message.topic,
-					mortise_reason_text(event.reason));
-		}
-		if (wait[0].revents)
-			return 0;
-	}
-}
-
 static int publish_lines(struct publisher *publisher)
 {
 	ssize_t got = 1;
 	int failed = 0;
 	int status;
 	while (!failed && got > 0) {
-		failed = wait_for_input(publisher);
+		failed = work(publisher, STDIN_FILENO, INT64_MAX / 2);
 		if (failed)
 			return failed;
 		got = read_more(publisher);
@@ -186,7 +211,25 @@ static int publish_payload(struct publisher *publisher, const struct mt_options 
 	return publish(publisher, NULL, 0);
 }
 
-static int check(const struct mt_options *options)
+/* --repeat and --repeat-delay, which may be a part of a second. */
+static int take_repetition(const struct mt_options *options, struct publisher *publisher)
+{
+	const char *delay = mt_options_value(options, "repeat-delay");
+	char fault[256], *end = NULL;
+	double seconds = delay ? strtod(delay, &end) : 0;
+	if (mt_options_number(options, "repeat", 1, UINT32_MAX, 1, &publisher->repeat, fault,
+			      sizeof(fault)) != MT_OK)
+		return mt_cli_fail(2, "%s", fault);
+	if (delay && (end == delay || *end || !(seconds >= 0 && seconds <= DELAY_S_MAX)))
+		return mt_cli_fail(2, "--repeat-delay %s: expected seconds from 0 to %u", delay,
+				   DELAY_S_MAX);
+	if (mt_options_has(options, "stdin-line") && mt_options_has(options, "repeat"))
+		return mt_cli_fail(2, "--repeat repeats one message; -l has many");
+	publisher->delay_ms = (int64_t)(seconds * 1000);
+	return 0;
+}
+
+static int check(const struct mt_options *options, struct publisher *publisher)
 {
 	static const char *const sources[] = {"message", "file", "stdin-line", "null-message",
 					      "stdin-file"};
@@ -197,7 +240,7 @@ static int check(const struct mt_options *options)
 		return mt_cli_fail(2, "pub: no topic; give -t TOPIC");
 	if (count != 1)
 		return mt_cli_fail(2, "pub: give one of -m TEXT, -f FILE, -l, -n, -s");
-	return 0;
+	return take_repetition(options, publisher);
 }
 
 static int run(struct publisher *publisher, const struct mt_options *options)
@@ -222,10 +265,12 @@ int mt_cli_pub(const struct mt_options *options)
 {
 	struct publisher publisher = {0};
 	struct mortise_limits limits;
-	int failed = check(options);
+	int failed = check(options, &publisher);
 	mortise_limits_default(&limits);
 	limits.memory_bytes = 4 * (size_t)PAYLOAD_BYTES_MAX;
 	limits.queue_messages = QUEUE_MESSAGES;
+	if (!failed)
+		failed = mt_cli_connection_check(options, "connect will publish disconnect");
 	if (!failed)
 		failed = mt_cli_connection_properties(options, "publish", &publisher.properties);
 	if (!failed)

@@ -160,14 +160,19 @@ static bool is_left_out(const struct subscriber *subscriber, const struct mortis
 	return false;
 }
 
-/* What cannot be removed comes again to the next one that asks: that is answer enough. */
+/* What cannot be removed is told; it is printed all the same. */
 static void remove_retained(struct subscriber *subscriber, const struct mortise_message *message)
 {
 	struct mortise_message empty = {.topic = message->topic,
 					.topic_bytes = message->topic_bytes,
 					.qos = 1,
 					.is_retain = true};
-	(void)mortise_client_post(subscriber->connection.client, &empty, NULL);
+	int status;
+	status = mortise_client_post(subscriber->connection.client, &empty, NULL);
+	if (status != MORTISE_OK)
+		mt_cli_connection_warn(&subscriber->connection,
+				       "%.*s stays retained: too many came at once",
+				       (int)message->topic_bytes, message->topic);
 }
 
 /* With retain-as-published the flag says nothing of whether the message was waiting. */
@@ -268,6 +273,11 @@ static int on_event(struct subscriber *subscriber, const struct mortise_event *e
 	case MORTISE_EVENT_UNSUBSCRIBED:
 		return subscriber->filter_count == 0 && subscriber->ends_subscribed ? 0 : GOES_ON;
 	case MORTISE_EVENT_PUBLISHED:
+		if (event->reason >= 0x80)
+			mt_cli_connection_warn(&subscriber->connection,
+					       "a message stays retained: the server says: %s",
+					       mortise_reason_text(event->reason));
+		return GOES_ON;
 	case MORTISE_EVENT_CLOSED:
 		return GOES_ON;
 	}
@@ -340,6 +350,8 @@ int mt_cli_sub(const struct mt_options *options)
 	subscriber->is_tty = isatty(STDOUT_FILENO);
 	srand48((long)getpid());
 	code = take_options(options, subscriber);
+	if (!code)
+		code = mt_cli_connection_check(options, "connect will subscribe disconnect");
 	if (!code)
 		code = mt_cli_connection_properties(options, "subscribe", &subscriber->properties);
 	if (!code)

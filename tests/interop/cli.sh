@@ -93,6 +93,21 @@ files() {
 }
 
 # shellcheck disable=SC2086
+repeated() {
+	listen "$tmp/got" $in_plain -t house/again -q 2 -C 5 -W 10 &&
+		mortise pub $bert -t house/again -m x -q 2 --repeat 3 && mortise pub $bert -t house/again -m y -q 1 --repeat 2 --repeat-delay 0.1 &&
+		heard 'x\nx\nx\ny\ny\n' && exits 2 'expected seconds' mortise pub $bert -t a -m x --repeat-delay never &&
+		exits 2 'repeats one message' mortise pub $bert -t a -l --repeat 2
+}
+
+# A wrong property is known before anybody is asked.
+wrong_properties() {
+	exits 2 'expected a number from 1 to 65535' mortise pub -h 127.0.0.1 -p 1 -t a -m x -D connect receive-maximum 0 &&
+		exits 2 'has no such property' mortise pub -h 127.0.0.1 -p 1 -t a -m x -D publish session-expiry-interval 1 &&
+		exits 2 'expected one of these packets' mortise sub -h 127.0.0.1 -p 1 -t a -D publish content-type x
+}
+
+# shellcheck disable=SC2086
 retained() {
 	mortise pub $bert -t house/kept -m first -r -q 1 && mortise pub $bert -t house/kept -m kept -r -q 1 &&
 		prints 'house/kept kept\n' mortise sub $bert -t 'house/kept/#' -v -C 1 -W 5 &&
@@ -169,7 +184,8 @@ as_json() {
 		printf '%s' "$line" | /usr/bin/python3 -m json.tool >/dev/null || return 1
 	done <"$tmp/got"
 	head -n 1 "$tmp/got" >"$tmp/first.json"
-	[ "$(json "$tmp/first.json" '(d["topic"], d["payload"], d["qos"])')" = "('house/json', 'with \"quotes\" and ü', 1)" ]
+	[ "$(json "$tmp/first.json" '(d["topic"], d["payload"], d["qos"])')" = "('house/json', 'with \"quotes\" and ü', 1)" ] &&
+		[ "$(json "$tmp/first.json" 'd["properties"]["user-properties"]')" = "{'b': '2', 'a': '1'}" ]
 }
 
 # shellcheck disable=SC2086
@@ -366,6 +382,8 @@ for level in 0 1 2; do
 done
 check "cli: empty and unfinished lines" last_line
 check "cli: payloads from a file and from standard input" files
+check "cli: --repeat" repeated
+check "cli: wrong properties" wrong_properties
 check "cli: retained, seen, ignored, removed" retained
 check "cli: --retained-only" retained_only
 check "cli: -T leaves out" left_out

@@ -127,13 +127,36 @@ static void test_json(void **state)
 	assert_string_equal(json_string_value(json_object_get(plain, "topic")), "a/b");
 	assert_string_equal(json_string_value(json_object_get(plain, "payload")), "{\"a\":[1,2]}");
 	assert_string_equal(json_string_value(json_object_get(plain, "tst")),
-			    "2024-02-29T12:34:56+0000");
+			    "2024-02-29T12:34:56.000000+0000");
+	assert_null(json_object_get(plain, "properties"));
 	assert_int_equal(json_integer_value(json_object_get(plain, "payloadlen")), 11);
 	assert_int_equal(json_integer_value(json_object_get(plain, "mid")), 77);
 	assert_int_equal(json_array_size(json_object_get(json_object_get(nested, "payload"), "a")),
 			 2);
 	json_decref(plain);
 	json_decref(nested);
+}
+
+static void test_json_of_properties(void **state)
+{
+	static const uint8_t raw[] = {0x03, 0,	  1,	't', 0x02, 0,	 0,    0,  9,	 0x09,
+				      0,    2,	  0xff, 1,   0x0b, 7,	 0x0b, 8,  0x26, 0,
+				      1,    'a',  0,	1,   'b',  0x26, 0,    1,  'c',	 0,
+				      0,    0x26, 0,	1,   'a',  0,	 1,    'd'};
+	struct mortise_message message = message_of("x", 1);
+	json_t *value, *wanted;
+	(void)state;
+	message.raw = raw;
+	message.raw_bytes = sizeof(raw);
+	value = parse("%j", &message, false);
+	wanted = json_pack("{s:s, s:i, s:s, s:[i,i], s:{s:[s,s], s:s}}", "content-type", "t",
+			   "message-expiry-interval", 9, "correlation-data_hex", "ff01",
+			   "subscription-identifier", 7, 8, "user-properties", "a", "b", "d", "c",
+			   "");
+	assert_non_null(wanted);
+	assert_true(json_equal(json_object_get(value, "properties"), wanted));
+	json_decref(wanted);
+	json_decref(value);
 }
 
 /* What is no text stands in hex; what is no JSON stays a text. */
@@ -229,7 +252,7 @@ static void test_check_names_the_first_unknown(void **state)
 		const char *format;
 		size_t at;
 	} wrong[] = {{"%", 0},	 {"ab%z", 2},	  {"%t%", 2}, {"\\", 0}, {"%%\\q", 2}, {"@", 0},
-		     {"%p@", 2}, {"%t %y %z", 3}, {"%5q", 0}, {"%5", 0}, {"a%-5j", 1}, {"%.", 0}};
+		     {"%p@", 2}, {"%t %y %z", 3}, {"%5y", 0}, {"%5", 0}, {"a%-5k", 1}, {"%.", 0}};
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
 		assert_ptr_equal(mt_format_check(wrong[i].format), wrong[i].format + wrong[i].at);
@@ -245,6 +268,7 @@ int main(void)
 		cmocka_unit_test(test_empty_payloads),
 		cmocka_unit_test(test_properties),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_of_properties),
 		cmocka_unit_test(test_json_of_odd_payloads),
 		cmocka_unit_test(test_terminals_are_safe),
 		cmocka_unit_test(test_terminals_show_letters),

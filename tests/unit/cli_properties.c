@@ -23,8 +23,10 @@ static int take_user(const char *name, const char *value)
 
 static int take(const char *packet, const char *property, const char *value)
 {
+	int failed;
 	CLI_LINE(&options, "pub", "-t", "t", "-m", "m", "-D", packet, property, value);
-	return mt_cli_connection_properties(&options, "publish", &found);
+	failed = mt_cli_connection_check(&options, "connect will publish disconnect");
+	return failed ? failed : mt_cli_connection_properties(&options, "publish", &found);
 }
 
 static void test_each_kind_has_its_form(void **state)
@@ -60,6 +62,39 @@ static void test_what_is_wrong_is_refused(void **state)
 	assert_int_equal(take("publish", "", "x"), 2);
 	assert_int_equal(take("publishh", "content-type", "x"), 2);
 	assert_int_equal(take("", "content-type", "x"), 2);
+	assert_int_equal(take("publish", "payload-format-indicator", "2"), 2);
+	assert_int_equal(take("connect", "receive-maximum", "0"), 2);
+	assert_int_equal(take("connect", "receive-maximum", "65536"), 2);
+	assert_int_equal(take("connect", "maximum-packet-size", "0"), 2);
+}
+
+/* Before anything is sent: of another packet, or to one that this verb does not send. */
+static void test_properties_have_their_packets(void **state)
+{
+	(void)state;
+	assert_int_equal(take("connect", "content-type", "x"), 2);
+	assert_int_equal(take("publish", "session-expiry-interval", "1"), 2);
+	assert_int_equal(take("publish", "subscription-identifier", "1"), 2);
+	assert_int_equal(take("disconnect", "server-reference", "x"), 2);
+	assert_int_equal(take("connack", "reason-string", "x"), 2);
+	assert_int_equal(take("subscribe", "subscription-identifier", "1"), 2);
+	assert_int_equal(take("connect", "receive-maximum", "65535"), 0);
+	assert_int_equal(take("disconnect", "session-expiry-interval", "1"), 0);
+	assert_int_equal(take("disconnect", "reason-string", "x"), 0);
+	assert_int_equal(take("will", "will-delay-interval", "1"), 0);
+	assert_int_equal(take("will", "content-type", "x"), 0);
+}
+
+static void test_names_have_no_spaces(void **state)
+{
+	char name[MT_PROPERTY_NAME_BYTES];
+	(void)state;
+	mt_cli_property_name(MORTISE_CONTENT_TYPE, name);
+	assert_string_equal(name, "content-type");
+	mt_cli_property_name(0x2a, name);
+	assert_string_equal(name, "shared-subscription-available");
+	mt_cli_property_name(0x7f, name);
+	assert_string_equal(name, "property-127");
 }
 
 static void test_each_packet_takes_its_own(void **state)
@@ -119,6 +154,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_kind_has_its_form),
 		cmocka_unit_test(test_what_is_wrong_is_refused),
+		cmocka_unit_test(test_properties_have_their_packets),
+		cmocka_unit_test(test_names_have_no_spaces),
 		cmocka_unit_test(test_each_packet_takes_its_own),
 		cmocka_unit_test(test_half_a_pair_is_refused),
 		cmocka_unit_test(test_there_is_a_limit),
