@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TRUSTED_COUNT_MAX 1000
@@ -73,12 +74,53 @@ static enum mt_status load_trust(SSL_CTX *ctx, const struct mt_tls_client_settin
 	return MT_TLS;
 }
 
+/* Of a connection to the host that it was made for: SSL_get_servername says nothing of addresses,
+ * so the session keeps the name. */
+static int keep_latest(SSL *ssl, SSL_SESSION *session)
+{
+	struct mt_tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	const char *host = mt_tls_session_host(SSL_get_app_data(ssl));
+	char *copy = host ? strdup(host) : NULL;
+	if (!copy)
+		return 0;
+	mt_tls_context_forget(context);
+	context->latest = session;
+	context->latest_host = copy;
+	return 1;
+}
+
+/* In TLS 1.2 OpenSSL does not tell of a ticket that is renewed. */
+void mt_tls_client_opened(SSL *ssl)
+{
+	SSL_SESSION *session;
+	if (SSL_session_reused(ssl) != 1 || SSL_version(ssl) == TLS1_3_VERSION)
+		return;
+	session = SSL_get1_session(ssl);
+	if (session && keep_latest(ssl, session) != 1)
+		SSL_SESSION_free(session);
+}
+
+/* One that is used in TLS 1.3 is used up: the server sends another. */
+static void resume_latest(struct mt_tls_context *context, SSL *ssl, const char *host)
+{
+	if (!context->latest || strcmp(context->latest_host, host) != 0)
+		return;
+	if (SSL_SESSION_is_resumable(context->latest) != 1 ||
+	    SSL_set_session(ssl, context->latest) != 1 ||
+	    SSL_SESSION_get_protocol_version(context->latest) == TLS1_3_VERSION)
+		mt_tls_context_forget(context);
+	ERR_clear_error();
+}
+
 static enum mt_status load(SSL_CTX *ctx, const struct mt_tls_client_settings *settings, char *fault,
 			   size_t cap)
 {
 	static const uint8_t offer[] = {4, 'm', 'q', 't', 't'};
 
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_clear_options(ctx, SSL_OP_NO_TICKET);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, keep_latest);
 	/* Zero is success here, unlike everywhere else in the library. */
 	if (SSL_CTX_set_alpn_protos(ctx, offer, sizeof(offer)) != 0) {
 		mt_tls_fault_say(fault, cap, "no memory for TLS");
@@ -146,11 +188,14 @@ struct mt_tls_session *mt_tls_session_create_client(struct mt_tls_context *conte
 {
 	struct mt_tls_session *session = mt_tls_session_create(context);
 
-	if (session && !expect_host(mt_tls_session_ssl(session), host)) {
+	if (session && (!expect_host(mt_tls_session_ssl(session), host) ||
+			!mt_tls_session_set_host(session, host))) {
 		ERR_clear_error();
 		mt_tls_session_destroy(&session);
 	}
-	if (session)
-		SSL_set_connect_state(mt_tls_session_ssl(session));
+	if (!session)
+		return NULL;
+	SSL_set_connect_state(mt_tls_session_ssl(session));
+	resume_latest(context, mt_tls_session_ssl(session), host);
 	return session;
 }

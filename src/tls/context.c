@@ -49,6 +49,8 @@ enum mt_status mt_tls_context_create(const SSL_METHOD *method, struct mt_tls_con
 	}
 	ERR_clear_error();
 	context->ctx = SSL_CTX_new(method);
+	if (context->ctx)
+		SSL_CTX_set_app_data(context->ctx, context);
 	if (!context->ctx || !apply_rules(context->ctx)) {
 		mt_tls_fault_say(fault, cap, "the TLS library cannot do what is needed: %s",
 				 mt_tls_fault_reason());
@@ -69,10 +71,19 @@ enum mt_status mt_tls_context_conclude(struct mt_tls_context *context, enum mt_s
 	return status;
 }
 
+void mt_tls_context_forget(struct mt_tls_context *context)
+{
+	SSL_SESSION_free(context->latest);
+	free(context->latest_host);
+	context->latest = NULL;
+	context->latest_host = NULL;
+}
+
 void mt_tls_context_destroy(struct mt_tls_context **context)
 {
 	if (!context || !*context)
 		return;
+	mt_tls_context_forget(*context);
 	SSL_CTX_free((*context)->ctx);
 	ERR_clear_error();
 	free(*context);

@@ -3,14 +3,16 @@
  *
  * TLS 1.2 and 1.3 only, 1.3 preferred, X25519 before P-256, AEAD suites with forward secrecy only,
  * no renegotiation, no compression, no 0-RTT, ALPN `mqtt`, or `http/1.1` (none is accepted too),
- * SSL_MODE_RELEASE_BUFFERS. Resumption is off until it can be voided by identity.
+ * SSL_MODE_RELEASE_BUFFERS. A server's clients resume when it is told how.
  */
 #pragma once
 
 #include "base/bytes.h"
 #include "base/status.h"
 
+struct mt_tls_cache;
 struct mt_tls_context;
+struct mt_tls_tickets;
 
 struct mt_tls_server_settings {
 	const char *certificate_path; /* PEM chain, leaf first */
@@ -34,4 +36,27 @@ mt_tls_context_create_server(const struct mt_tls_server_settings *settings,
 MT_MUST_USE enum mt_status
 mt_tls_context_create_client(const struct mt_tls_client_settings *settings,
 			     struct mt_tls_context **out, char *fault, size_t cap);
+
+/* How the clients of a server resume. */
+struct mt_tls_resumption {
+	struct mt_tls_cache *cache;	/* by ids; NULL: not. Outlives the context */
+	struct mt_tls_tickets *tickets; /* by tickets; NULL: not. Outlives the context */
+	const char *scope; /* a session of one scope is none in another: listener, trust */
+	int64_t age_s;	   /* no session is resumed that is older; at most seven days */
+};
+/* Before the first session of the context. MT_TLS. */
+MT_MUST_USE enum mt_status mt_tls_context_resume(struct mt_tls_context *context,
+						 const struct mt_tls_resumption *how);
+
+/* What became of the handshakes of a server. */
+enum mt_tls_outcome {
+	MT_TLS_FULL,
+	MT_TLS_BY_ID, /* TLS 1.3: by a stateful ticket */
+	MT_TLS_BY_TICKET,
+	MT_TLS_UNKNOWN_ID,     /* and in full after all */
+	MT_TLS_UNKNOWN_TICKET, /* no key opens it; in full after all */
+	MT_TLS_OUTCOMES
+};
+/* How often, since the context was made. Any thread. */
+uint64_t mt_tls_context_counted(const struct mt_tls_context *context, enum mt_tls_outcome outcome);
 void mt_tls_context_destroy(struct mt_tls_context **context);

@@ -18,15 +18,19 @@
 
 struct mt_tls_session {
 	SSL *ssl;
+	struct mt_tls_context *context;
 	struct mt_bytes in;   /* fed and not yet taken */
 	struct mt_buf *out;   /* of the call that runs, else NULL */
 	char *fault;	      /* after a failure, or NULL */
+	char *host;	      /* that a client asked for, or NULL */
 	const char *obstacle; /* why the BIO refused, or NULL */
 	uint32_t handshake_bytes;
 	uint8_t first_byte;
 	bool is_open;
 	bool is_failed;
 	bool is_closed;
+	bool is_id_known; /* of a server's client: in the cache */
+	bool may_invent_id;
 	char summary[SUMMARY_BYTES];
 };
 
@@ -118,6 +122,7 @@ struct mt_tls_session *mt_tls_session_create(struct mt_tls_context *context)
 
 	if (!session)
 		return NULL;
+	session->context = context;
 	session->ssl = SSL_new(context->ctx);
 	bio = session->ssl ? make_bio(session) : NULL;
 	if (!bio) {
@@ -125,6 +130,7 @@ struct mt_tls_session *mt_tls_session_create(struct mt_tls_context *context)
 		mt_tls_session_destroy(&session);
 		return NULL;
 	}
+	SSL_set_app_data(session->ssl, session);
 	SSL_set_bio(session->ssl, bio, bio);
 	return session;
 }
@@ -133,11 +139,59 @@ void mt_tls_session_destroy(struct mt_tls_session **session)
 {
 	if (!session || !*session)
 		return;
+	/* Without a close_notify OpenSSL would hold that the session must not be resumed; but a
+	 * device that loses its radio did no wrong. After a fatal alert it is forgotten already. */
+	if ((*session)->is_open && !(*session)->is_failed)
+		SSL_set_shutdown((*session)->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free((*session)->ssl);
 	free((*session)->fault);
+	free((*session)->host);
 	free(*session);
 	*session = NULL;
 	ERR_clear_error();
+}
+
+const char *mt_tls_session_host(const struct mt_tls_session *session)
+{
+	return session->host;
+}
+
+bool mt_tls_session_set_host(struct mt_tls_session *session, const char *host)
+{
+	session->host = strdup(host);
+	return session->host != NULL;
+}
+
+void mt_tls_session_note_id(struct mt_tls_session *session)
+{
+	session->is_id_known = true;
+}
+
+void mt_tls_session_note_invention(struct mt_tls_session *session)
+{
+	session->may_invent_id = true;
+}
+
+bool mt_tls_session_may_invent_id(const struct mt_tls_session *session)
+{
+	return session->may_invent_id;
+}
+
+bool mt_tls_session_is_resumed(const struct mt_tls_session *session)
+{
+	return session->is_open && SSL_session_reused(session->ssl) == 1;
+}
+
+/* The handshake is finished. */
+static void open_up(struct mt_tls_session *session)
+{
+	enum mt_tls_outcome outcome = MT_TLS_FULL;
+	session->is_open = true;
+	if (mt_tls_session_is_resumed(session))
+		outcome = session->is_id_known ? MT_TLS_BY_ID : MT_TLS_BY_TICKET;
+	mt_tls_context_count(session->context, outcome);
+	if (session->host)
+		mt_tls_client_opened(session->ssl);
 }
 
 SSL *mt_tls_session_ssl(struct mt_tls_session *session)
@@ -195,8 +249,8 @@ enum mt_status mt_tls_session_read(struct mt_tls_session *session, void *plain, 
 	error = SSL_read_ex(session->ssl, plain, cap, &got) == 1 ? SSL_ERROR_NONE
 								 : SSL_get_error(session->ssl, 0);
 	session->out = NULL;
-	if (!session->is_open)
-		session->is_open = SSL_is_init_finished(session->ssl) == 1;
+	if (!session->is_open && SSL_is_init_finished(session->ssl) == 1)
+		open_up(session);
 	if (error != SSL_ERROR_NONE)
 		return conclude_read(session, error);
 	*len = got;

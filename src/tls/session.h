@@ -47,6 +47,8 @@ MT_MUST_USE enum mt_status mt_tls_session_write(struct mt_tls_session *session,
 						struct mt_bytes plain, struct mt_buf *cipher);
 /* Appends close_notify when the handshake is finished. */
 void mt_tls_session_close(struct mt_tls_session *session, struct mt_buf *cipher);
+/* It went on from a former session, without a certificate. */
+bool mt_tls_session_is_resumed(const struct mt_tls_session *session);
 bool mt_tls_session_is_open(const struct mt_tls_session *session); /* handshake finished */
 /* "TLSv1.3 TLS_AES_128_GCM_SHA256"; "" before the handshake ended. Valid as long as the session. */
 const char *mt_tls_session_summary(struct mt_tls_session *session);
