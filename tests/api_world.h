@@ -44,6 +44,19 @@ const char *mt_broker_listener_text(const struct mt_broker *broker, uint32_t ind
 	return index == 0 ? "tls=127.0.0.1:8883" : NULL;
 }
 
+const struct mt_listener *mt_broker_listener(const struct mt_broker *of, uint32_t index)
+{
+	(void)of;
+	(void)index;
+	return NULL;
+}
+
+struct mt_tls_cache *mt_broker_tls_cache(const struct mt_broker *of)
+{
+	(void)of;
+	return NULL;
+}
+
 mt_time mt_broker_started_ns(const struct mt_broker *broker)
 {
 	(void)broker;

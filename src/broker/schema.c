@@ -274,6 +274,8 @@ static const char *describe(enum mt_value_type type)
 		return "origins such as https://site.example, or same, or any";
 	case MT_VALUE_NETWORKS:
 		return "networks such as 10.0.0.0/8 or 2001:db8::/32";
+	case MT_VALUE_WORDS:
+		return "a list of words";
 	}
 	return "";
 }
@@ -373,17 +375,20 @@ static bool store_endpoint(const struct mt_key *key, uint8_t *field, struct mt_b
 	return true;
 }
 
-static bool is_item(enum mt_value_type type, struct mt_bytes item)
+static bool is_item(const struct mt_key *key, struct mt_bytes item)
 {
 	struct mt_network network;
-	return type == MT_VALUE_ORIGINS ? mt_upgrade_is_origin(item)
-					: mt_network_parse(item, &network);
+	uint64_t index;
+	if (key->type == MT_VALUE_WORDS)
+		return mt_value_choice(item, key->range, &index);
+	return key->type == MT_VALUE_ORIGINS ? mt_upgrade_is_origin(item)
+					     : mt_network_parse(item, &network);
 }
 
 static bool append(const struct mt_key *key, uint8_t *field, struct mt_bytes item, char *expected)
 {
 	size_t len = strlen((const char *)field);
-	if (!is_item(key->type, item))
+	if (!is_item(key, item))
 		return false;
 	if (len + 1 + item.len >= key->bytes) {
 		snprintf(expected, MT_EXPECTED_BYTES, "expected fewer: at most %zu characters",
@@ -419,7 +424,8 @@ static bool store_list(const struct mt_key *key, uint8_t *field, struct mt_bytes
 
 bool mt_schema_is_list(const struct mt_key *key)
 {
-	return key->type == MT_VALUE_ORIGINS || key->type == MT_VALUE_NETWORKS;
+	return key->type == MT_VALUE_ORIGINS || key->type == MT_VALUE_NETWORKS ||
+	       key->type == MT_VALUE_WORDS;
 }
 
 void mt_schema_clear(const struct mt_key *key, void *object)
@@ -463,6 +469,7 @@ static bool store(const struct mt_key *key, uint8_t *field, struct mt_bytes valu
 				  value.len < key->bytes && mt_upgrade_is_path(value));
 	case MT_VALUE_ORIGINS:
 	case MT_VALUE_NETWORKS:
+	case MT_VALUE_WORDS:
 		return store_list(key, field, value, expected);
 	}
 	return false;

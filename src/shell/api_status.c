@@ -1,6 +1,7 @@
 /* What the running broker does: /api/status. */
 #include "mortise/version.h"
 #include "shell/api_call.h"
+#include "shell/pump.h"
 
 #include <unistd.h>
 
@@ -60,6 +61,36 @@ static json_t *holdings_of(const struct mt_core_counts *counts)
 			 (json_int_t)counts->memory_bytes);
 }
 
+/* The handshakes of each TLS listener: in full, resumed, and why not. */
+static json_t *handshakes_of(const struct mt_broker *broker)
+{
+	static const char *const names[MT_TLS_OUTCOMES] = {"full", "by_id", "by_ticket",
+							   "unknown_id", "unknown_ticket"};
+	json_t *all = json_object();
+	const struct mt_listener *listener;
+	for (uint32_t i = 0; (listener = mt_broker_listener(broker, i)) != NULL; i++) {
+		json_t *one = listener->tls ? json_object() : NULL;
+		for (int outcome = 0; one && outcome < MT_TLS_OUTCOMES; outcome++)
+			json_object_set_new(one, names[outcome],
+					    json_integer((json_int_t)mt_tls_context_counted(
+						    listener->tls, (enum mt_tls_outcome)outcome)));
+		if (one)
+			json_object_set_new(all, listener->settings->name, one);
+	}
+	return all;
+}
+
+static json_t *tls_of(const struct mt_broker *broker)
+{
+	struct mt_tls_cache *cache = mt_broker_tls_cache(broker);
+	struct mt_tls_cache_counts counts = {0};
+	if (cache)
+		counts = mt_tls_cache_counts(cache);
+	return json_pack("{s:o, s:I, s:I, s:I}", "handshakes", handshakes_of(broker), "sessions",
+			 (json_int_t)counts.sessions, "session_bytes", (json_int_t)counts.bytes,
+			 "sessions_evicted", (json_int_t)counts.evicted);
+}
+
 /* Those that were met. */
 static json_t *limits_of(const struct mt_core_counts *counts)
 {
@@ -81,14 +112,15 @@ static void show_status(struct mt_api_call *call)
 		return;
 	}
 	mt_api_succeed(call,
-		       json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "version",
-				 MORTISE_VERSION, "pid", (int)getpid(), "uptime_s",
+		       json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+				 "version", MORTISE_VERSION, "pid", (int)getpid(), "uptime_s",
 				 (json_int_t)(survey.uptime_ns / MT_SECOND), "policy_revision",
 				 (json_int_t)survey.counts.policy_revision, "revision",
 				 (json_int_t)mt_state_revision(call->api->state), "listeners",
 				 list_listeners(broker), "now", holdings_of(&survey.counts),
 				 "traffic", traffic_of(&survey.counts), "security",
-				 security_of(&survey.counts), "limits", limits_of(&survey.counts)));
+				 security_of(&survey.counts), "tls", tls_of(broker), "limits",
+				 limits_of(&survey.counts)));
 }
 
 const struct mt_api_route mt_api_status_routes[] = {

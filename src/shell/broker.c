@@ -197,6 +197,8 @@ static enum mt_status open_tls(struct mt_broker *broker, struct mt_listener *lis
 	}
 	status = mt_tls_context_create_server(&tls, &listener->tls, why, sizeof(why));
 	if (status == MT_OK)
+		status = mt_resumption_offer(&broker->pump.resumption, settings, listener->tls);
+	if (status == MT_OK)
 		return MT_OK;
 	snprintf(trouble->fault, trouble->cap,
 		 "listener %s: %s; see listeners.%s.certificate and listeners.%s.key",
@@ -283,6 +285,11 @@ static struct mt_offer offer_of(const struct mt_listener_settings *settings)
 static enum mt_status open_listeners(struct mt_broker *broker, const struct trouble *trouble)
 {
 	bool is_told = false;
+	enum mt_status status =
+		mt_resumption_open(&broker->pump.resumption, &broker->settings, mt_clock_now(),
+				   mt_random_seed(), trouble->fault, trouble->cap);
+	if (status != MT_OK)
+		return fail(trouble, status, NULL);
 	for (uint32_t i = 0; i < broker->settings.listener_count; i++) {
 		struct mt_listener *listener = &broker->pump.listeners[i];
 		listener->settings = &broker->settings.listeners[i];
@@ -455,6 +462,7 @@ void mt_broker_close(struct mt_broker **broker)
 	for (uint32_t i = 0; i < old->pump.listener_count; i++) {
 		close_listener(&old->pump.listeners[i]);
 	}
+	mt_resumption_close(&old->pump.resumption);
 	mt_recorder_close(&old->recorder, old->pump.core);
 	mt_core_destroy(&old->pump.core);
 	mt_store_close(&old->pump.store);
@@ -488,6 +496,16 @@ struct mt_now mt_broker_now(const struct mt_broker *broker)
 const struct mt_settings *mt_broker_settings(const struct mt_broker *broker)
 {
 	return &broker->settings;
+}
+
+const struct mt_listener *mt_broker_listener(const struct mt_broker *broker, uint32_t index)
+{
+	return index < broker->pump.listener_count ? &broker->pump.listeners[index] : NULL;
+}
+
+struct mt_tls_cache *mt_broker_tls_cache(const struct mt_broker *broker)
+{
+	return broker->pump.resumption.cache;
 }
 
 const char *mt_broker_listener_text(const struct mt_broker *broker, uint32_t index)

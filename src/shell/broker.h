@@ -25,6 +25,10 @@ struct mt_core *mt_broker_core(struct mt_broker *broker);
 /* NULL: nothing is recorded. */
 struct mt_tape *mt_broker_tape(struct mt_broker *broker);
 const struct mt_settings *mt_broker_settings(const struct mt_broker *broker);
+/* The listener, or NULL past the end. Its TLS counts may be read by any thread. */
+const struct mt_listener *mt_broker_listener(const struct mt_broker *broker, uint32_t index);
+/* Sessions that TLS clients resume by id; NULL: no listener speaks TLS. */
+struct mt_tls_cache *mt_broker_tls_cache(const struct mt_broker *broker);
 /* "tls=127.0.0.1:8883" and so on: the real addresses by listener, for status. NULL past the end. */
 const char *mt_broker_listener_text(const struct mt_broker *broker, uint32_t index);
 mt_time mt_broker_started_ns(const struct mt_broker *broker); /* monotonic */

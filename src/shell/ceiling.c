@@ -27,11 +27,13 @@ void mt_ceiling_report(const struct mt_settings *settings)
 	const struct mt_limits *limits = &settings->limits;
 	uint64_t sockets = (uint64_t)limits->connections *
 			   (sizeof(struct mt_socket) + MT_SOCKET_LEFT_BYTES_MAX);
-	uint64_t tls = has_tls(settings) ? (uint64_t)limits->connections * TLS_BYTES_MAX : 0;
+	uint64_t tls = has_tls(settings) ? add((uint64_t)limits->connections * TLS_BYTES_MAX,
+					       settings->tls_session_bytes)
+					 : 0;
 	uint64_t passwords = settings->hash_threads * PASSWORD_BYTES +
 			     MT_AUTH_QUEUE_MAX * sizeof(struct mt_auth_job);
 	uint64_t loop = sizeof(struct mt_pump);
-	uint64_t sum = add(limits->memory_bytes, sockets + tls + passwords + loop);
+	uint64_t sum = add(limits->memory_bytes, add(tls, sockets + passwords + loop));
 	if (limits->memory_bytes == UINT64_MAX)
 		mt_log(MT_LOG_NOTICE, "broker", "no memory ceiling",
 		       MT_STR("why", "limits.memory_bytes is off"));

@@ -440,6 +440,7 @@ static void finish_turn(struct mt_pump *pump)
 		close_closing(pump);
 	}
 	look_at_heap(pump);
+	mt_resumption_tick(&pump->resumption, pump->now);
 }
 
 static int timeout_ms(const struct mt_pump *pump)
@@ -450,6 +451,8 @@ static int timeout_ms(const struct mt_pump *pump)
 		due = pump->stop_due_ns;
 	if (!pump->is_stopping && pump->accept_due_ns < due)
 		due = pump->accept_due_ns;
+	if (pump->resumption.tickets && pump->resumption.due_ns < due)
+		due = pump->resumption.due_ns;
 	if (pump->linger.next_ns < due)
 		due = pump->linger.next_ns;
 	if (pump->pending.count > 0 || pump->dirty.count > 0 || pump->closing.count > 0 ||

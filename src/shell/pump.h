@@ -13,6 +13,7 @@
 #include "shell/heap.h"
 #include "shell/hub.h"
 #include "shell/linger.h"
+#include "shell/resumption.h"
 #include "shell/settings.h"
 #include "shell/socket.h"
 #include "shell/source.h"
@@ -62,6 +63,7 @@ struct mt_pump {
 	struct mt_sources sources;
 	struct mt_linger linger;
 	struct mt_heap heap;
+	struct mt_resumption resumption;  /* opened and closed by the caller */
 	struct mt_bucket shortage_bucket; /* of records that descriptors are short */
 	struct mt_now now;
 	struct mt_scratch scratch;

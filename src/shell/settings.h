@@ -61,6 +61,7 @@ struct mt_listener_settings {
 	char anonymous_role[64];     /* "": credentials are demanded */
 	char certificate_path[4096]; /* "": the broker's own */
 	char key_path[4096];
+	char resumption[MT_LIST_BYTES]; /* "ids,tickets"; "": each handshake in full */
 	bool is_websocket;
 	char web_path[256];
 	char origins[MT_LIST_BYTES]; /* see struct mt_upgrade_rules of ws/upgrade.h */
@@ -97,6 +98,9 @@ struct mt_settings {
 	struct mt_subtree_settings subtrees[MT_SUBTREES_MAX];
 	uint32_t subtree_count;
 	uint32_t hash_threads;		 /* password workers, 1..8 */
+	mt_time ticket_rotation_ns;	 /* of the keys of session tickets */
+	uint32_t tls_session_age_s;	 /* after which none is resumed */
+	uint64_t tls_session_bytes;	 /* of those kept for ids */
 	mt_time sys_interval_ns;	 /* of $SYS; 0: off */
 	bool is_payload_checked;	 /* check_payload_format */
 	uint32_t shared_strategy;	 /* enum mt_shared_strategy of core/core.h */

@@ -89,3 +89,13 @@ void mt_tls_context_destroy(struct mt_tls_context **context)
 	free(*context);
 	*context = NULL;
 }
+
+void mt_tls_context_count(struct mt_tls_context *context, enum mt_tls_outcome outcome)
+{
+	atomic_fetch_add_explicit(&context->counts[outcome], 1, memory_order_relaxed);
+}
+
+uint64_t mt_tls_context_counted(const struct mt_tls_context *context, enum mt_tls_outcome outcome)
+{
+	return atomic_load_explicit(&context->counts[outcome], memory_order_relaxed);
+}

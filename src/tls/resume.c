@@ -19,11 +19,6 @@ static struct mt_tls_context *context_of(SSL *ssl)
 	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 }
 
-static void count(struct mt_tls_context *context, enum mt_tls_outcome outcome)
-{
-	atomic_fetch_add_explicit(&context->counts[outcome], 1, memory_order_relaxed);
-}
-
 /* Of a stateless session of TLS 1.3 OpenSSL tells as well: the client alone holds it. */
 static int keep_session(SSL *ssl, SSL_SESSION *session)
 {
@@ -42,7 +37,7 @@ static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int len, int
 	if (session)
 		mt_tls_session_note_id(own);
 	else if (SSL_version(ssl) == TLS1_3_VERSION || !mt_tls_session_may_invent_id(own))
-		count(context, MT_TLS_UNKNOWN_ID);
+		mt_tls_context_count(context, MT_TLS_UNKNOWN_ID);
 	return session;
 }
 
@@ -68,7 +63,7 @@ static SSL_TICKET_RETURN judge_ticket(SSL *ssl, SSL_SESSION *session, const unsi
 	case SSL_TICKET_SUCCESS_RENEW:
 		return SSL_TICKET_RETURN_USE_RENEW;
 	case SSL_TICKET_NO_DECRYPT:
-		count(context_of(ssl), MT_TLS_UNKNOWN_TICKET);
+		mt_tls_context_count(context_of(ssl), MT_TLS_UNKNOWN_TICKET);
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	default:
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
@@ -136,14 +131,4 @@ enum mt_status mt_tls_context_resume(struct mt_tls_context *context,
 		SSL_CTX_set_session_ticket_cb(ctx, NULL, judge_ticket, NULL);
 	}
 	return MT_OK;
-}
-
-void mt_tls_context_count(struct mt_tls_context *context, enum mt_tls_outcome outcome)
-{
-	count(context, outcome);
-}
-
-uint64_t mt_tls_context_counted(const struct mt_tls_context *context, enum mt_tls_outcome outcome)
-{
-	return atomic_load_explicit(&context->counts[outcome], memory_order_relaxed);
 }

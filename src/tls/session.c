@@ -301,8 +301,9 @@ bool mt_tls_session_is_open(const struct mt_tls_session *session)
 const char *mt_tls_session_summary(struct mt_tls_session *session)
 {
 	if (session->is_open && session->summary[0] == '\0')
-		snprintf(session->summary, sizeof(session->summary), "%s %s",
-			 SSL_get_version(session->ssl), SSL_get_cipher_name(session->ssl));
+		snprintf(session->summary, sizeof(session->summary), "%s %s%s",
+			 SSL_get_version(session->ssl), SSL_get_cipher_name(session->ssl),
+			 SSL_session_reused(session->ssl) == 1 ? ", resumed" : "");
 	return session->summary;
 }
 

@@ -558,6 +558,22 @@ static void damage_is_survived(void **state)
 	}
 }
 
+static void lists_of_words(void **state)
+{
+	const char *text = "listeners:\n  t:\n    address: 127.0.0.1:1\n    resumption: [ids]\n"
+			   "  u:\n    address: 127.0.0.1:2\n";
+	(void)state;
+	expect_good(parse(text));
+	assert_string_equal(settings.listeners[0].resumption, "ids");
+	assert_string_equal(settings.listeners[1].resumption, "ids,tickets");
+	expect_good(parse_set(text, "listeners.t.resumption=off"));
+	assert_string_equal(settings.listeners[0].resumption, "");
+	expect_good(parse_set(text, "listeners.t.resumption=tickets,ids"));
+	assert_string_equal(settings.listeners[0].resumption, "tickets,ids");
+	expect_fault(parse_set(text, "listeners.t.resumption=ids,cookies"),
+		     "--set listeners.t.resumption: ", "expected a list of words from ids tickets");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -568,6 +584,7 @@ int main(void)
 		cmocka_unit_test(every_value_reaches_its_field),
 		cmocka_unit_test(lists_paths_and_modes),
 		cmocka_unit_test(lists_as_arguments),
+		cmocka_unit_test(lists_of_words),
 		cmocka_unit_test(each_fault_names_its_line_and_remedy),
 		cmocka_unit_test(all_faults_come_at_once),
 		cmocka_unit_test(a_flood_of_faults_is_counted_and_bounded),

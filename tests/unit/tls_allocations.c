@@ -11,7 +11,9 @@
 
 #include "tls_world.h"
 
+#include "tls/cache.h"
 #include "tls/names.h"
+#include "tls/tickets.h"
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -208,6 +210,33 @@ static void shake_hands(void)
 	end_free(server);
 }
 
+/* A second handshake goes on from the first, or is in full: nobody is turned away. */
+static void resume(void)
+{
+	for (int i = 0; i < 2; i++)
+		shake_hands();
+}
+
+/* By tickets, then by ids. */
+static void resumptions(void **state)
+{
+	struct mt_tls_tickets *tickets;
+	struct mt_tls_cache *cache;
+	(void)state;
+	assert_int_equal(mt_tls_tickets_create(time(NULL), 3600, &tickets), MT_OK);
+	assert_int_equal(mt_tls_cache_create(65536, (struct mt_seed){{1, 2}}, &cache), MT_OK);
+	for (int i = 0; i < 2; i++) {
+		struct mt_tls_resumption how = {i ? cache : NULL, i ? NULL : tickets, "a", 3600};
+		assert_int_equal(mt_tls_context_resume(world.server, &how), MT_OK);
+		sweep(resume, 67);
+		mt_tls_context_destroy(&world.server);
+		mt_tls_context_destroy(&world.client);
+		world_make_contexts(&world);
+	}
+	mt_tls_tickets_destroy(&tickets);
+	mt_tls_cache_destroy(&cache);
+}
+
 static void authorities(void **state)
 {
 	(void)state;
@@ -239,10 +268,9 @@ static void handshakes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(authorities),
-		cmocka_unit_test(names),
-		cmocka_unit_test(contexts),
-		cmocka_unit_test(handshakes),
+		cmocka_unit_test(authorities), cmocka_unit_test(names),
+		cmocka_unit_test(contexts),    cmocka_unit_test(handshakes),
+		cmocka_unit_test(resumptions),
 	};
 	if (CRYPTO_set_mem_functions(take, resize, give) != 1)
 		return 1;

@@ -188,6 +188,7 @@ static void tickets_outlive_a_restart(void **state)
 		assert_int_equal(counted(MT_TLS_UNKNOWN_TICKET), 1);
 	}
 	mt_tls_context_destroy(&world.server);
+	mt_tls_context_destroy(&world.client);
 	mt_tls_tickets_destroy(&again);
 	world_make_contexts(&world);
 }
