@@ -85,6 +85,9 @@ int mortise_client_set_keep_alive(mortise_client *client, uint16_t seconds);
  * key_path: both or none. */
 int mortise_client_set_tls(mortise_client *client, const char *ca_path,
 			   const char *certificate_path, const char *key_path);
+/* A file where the TLS session is kept (0600), so that the next client goes on from it instead of a
+ * handshake in full. What cannot be read or written is passed over. */
+int mortise_client_set_session_file(mortise_client *client, const char *path);
 /* Another address than the one of create, or of a profile. */
 int mortise_client_set_address(mortise_client *client, const char *host, uint16_t port);
 /* Address, CA, credentials and certificate from a file of `mortise cert issue` or of a first start.
@@ -190,6 +193,9 @@ int mortise_client_connect(mortise_client *client, int timeout_ms);
 bool mortise_client_is_connected(const mortise_client *client);
 /* After connect: the server had kept our session. */
 bool mortise_client_is_session_present(const mortise_client *client);
+/* "TLSv1.3 TLS_AES_128_GCM_SHA256", with ", resumed" behind it; "" without TLS. Valid until the next
+ * call. */
+const char *mortise_client_tls(const mortise_client *client);
 /* The id in use, as given or assigned. */
 const char *mortise_client_id(const mortise_client *client);
 

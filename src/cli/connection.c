@@ -163,6 +163,17 @@ static int judge(const struct mt_cli_connection *connection, const char *option,
 			   mortise_client_fault(connection->client));
 }
 
+/* FILE.session: the next command goes on from it. */
+static int keep_session_beside(struct mt_cli_connection *connection, const char *profile)
+{
+	char path[4096];
+	int len = snprintf(path, sizeof(path), "%s.session", profile);
+	if (len < 0 || (size_t)len >= sizeof(path))
+		return 0;
+	return judge(connection, "--profile",
+		     mortise_client_set_session_file(connection->client, path));
+}
+
 static int set_address(const struct mt_options *options, struct mt_cli_connection *connection)
 {
 	const char *profile = mt_options_value(options, "profile");
@@ -170,6 +181,8 @@ static int set_address(const struct mt_options *options, struct mt_cli_connectio
 	if (profile)
 		failed = judge(connection, "--profile",
 			       mortise_client_set_profile(connection->client, profile));
+	if (!failed && profile)
+		failed = keep_session_beside(connection, profile);
 	if (!failed && profile && (has(options, "host") || has(options, "port")))
 		failed = has(options, "host")
 				 ? 0

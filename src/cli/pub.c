@@ -250,8 +250,8 @@ static int run(struct publisher *publisher, const struct mt_options *options)
 	int failed;
 	if (status != MORTISE_OK)
 		return mt_cli_connection_fail(&publisher->connection, "connect", status);
-	mt_cli_connection_trace(&publisher->connection, "connected as \"%s\"",
-				mortise_client_id(client));
+	mt_cli_connection_trace(&publisher->connection, "connected as \"%s\" %s",
+				mortise_client_id(client), mortise_client_tls(client));
 	failed = publish_payload(publisher, options);
 	if (failed)
 		return failed;

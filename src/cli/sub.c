@@ -206,9 +206,9 @@ static int on_connected(struct subscriber *subscriber, const struct mortise_even
 {
 	mortise_client *client = subscriber->connection.client;
 	int status;
-	mt_cli_connection_trace(&subscriber->connection, "connected as \"%s\"%s",
-				mortise_client_id(client),
-				event->is_session_present ? ", session resumed" : "");
+	mt_cli_connection_trace(&subscriber->connection, "connected as \"%s\" %s%s",
+				mortise_client_id(client), mortise_client_tls(client),
+				event->is_session_present ? "; session resumed" : "");
 	if (subscriber->is_subscribed)
 		return GOES_ON;
 	subscriber->is_subscribed = true;

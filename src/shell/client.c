@@ -152,6 +152,11 @@ bool mortise_client_is_session_present(const mortise_client *client)
 	return client->is_session_present;
 }
 
+const char *mortise_client_tls(const mortise_client *client)
+{
+	return client->session ? mt_tls_session_summary(client->session) : "";
+}
+
 const char *mortise_client_id(const mortise_client *client)
 {
 	return client->client_id ? client->client_id : "";

@@ -10,13 +10,16 @@
 
 #include "io/clock.h"
 #include "io/dial.h"
+#include "io/file.h"
 #include "io/stream.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#define SESSION_BYTES_MAX 65536u
 #define PLAIN_BYTES 32768u
 #define CIPHER_IN_BYTES 32768u
 #define CIPHER_OUT_BYTES (MT_TLS_FLIGHT_BYTES_MAX + MT_TLS_RECORD_BYTES_MAX + MT_TLS_OVERHEAD_BYTES)
@@ -41,8 +44,38 @@ bool mt_client_link_has_output(const struct mortise_client *client)
 	return cipher_pending(client) > 0 || mt_client_output(client->core, &view, 1) > 0;
 }
 
+/* Sessions of before: nobody misses what cannot be read. */
+void mt_client_link_recall(struct mortise_client *client)
+{
+	const char *path = client->options.session_path;
+	struct stat facts;
+	uint8_t *data;
+	size_t len;
+	if (!path || lstat(path, &facts) != 0 || (facts.st_mode & 077) != 0 ||
+	    mt_file_read(path, SESSION_BYTES_MAX, &data, &len) != MT_OK)
+		return;
+	(void)mt_tls_context_load_session(client->tls, mt_bytes_of(data, len));
+	mt_bytes_wipe(data, len);
+	free(data);
+}
+
+static void keep_session(struct mortise_client *client)
+{
+	uint8_t *data;
+	size_t len;
+	if (!client->options.session_path || !client->session ||
+	    !mt_tls_context_save_session(client->tls, &data, &len))
+		return;
+	/* Without it the next handshake is in full: no reason to trouble anybody. */
+	if (mt_file_write(client->options.session_path, mt_bytes_of(data, len), 0600) != MT_OK)
+		client->options.session_path = NULL;
+	mt_bytes_wipe(data, len);
+	free(data);
+}
+
 void mt_client_link_drop(struct mortise_client *client)
 {
+	keep_session(client);
 	if (client->fd >= 0)
 		close(client->fd);
 	client->fd = -1;

@@ -44,6 +44,13 @@ static int keep_text(struct mortise_client *client, const char *text, const char
 	return status;
 }
 
+int mortise_client_set_session_file(mortise_client *client, const char *path)
+{
+	int status = check_early(client);
+	return status == MORTISE_OK ? keep_text(client, path, &client->options.session_path)
+				    : status;
+}
+
 int mortise_client_set_address(mortise_client *client, const char *host, uint16_t port)
 {
 	size_t host_bytes = strlen(host);
@@ -441,7 +448,10 @@ static int apply_core(struct mortise_client *client)
 
 int mt_client_options_apply(struct mortise_client *client)
 {
-	int status = client->tls ? MORTISE_OK : apply_tls(client);
+	bool is_first = !client->tls;
+	int status = is_first ? apply_tls(client) : MORTISE_OK;
+	if (is_first && client->tls)
+		mt_client_link_recall(client);
 	if (status == MORTISE_OK)
 		status = apply_core(client);
 	if (status == MORTISE_OK)

@@ -36,7 +36,8 @@ struct client_options {
 	const char *ca_path;
 	const char *certificate_path;
 	const char *key_path;
-	char *ca_pem; /* of a profile; malloc'ed */
+	const char *session_path; /* NULL: the TLS session is not kept */
+	char *ca_pem;		  /* of a profile; malloc'ed */
 	char *certificate_pem;
 	char *key_pem;
 	uint8_t *secret; /* the password; malloc'ed, wiped */
@@ -157,6 +158,8 @@ bool mt_client_link_has_output(const struct mortise_client *client);
 /* The connection ended for this reason; decides whether to come back. */
 void mt_client_link_lose(struct mortise_client *client, enum mortise_status status, uint8_t reason);
 /* Closes at once, without an event. */
+/* Loads the TLS session that was kept. */
+void mt_client_link_recall(struct mortise_client *client);
 void mt_client_link_drop(struct mortise_client *client);
 mt_time mt_client_link_deadline(const struct mortise_client *client);
 

@@ -37,12 +37,38 @@ static const char *trust_all(SSL_CTX *ctx, BIO *pem)
 	return NULL;
 }
 
+/* What a session that is kept in a file was made under: hash(former | what). */
+static bool bind_to(SSL_CTX *ctx, const void *what, size_t len)
+{
+	struct mt_tls_context *context = SSL_CTX_get_app_data(ctx);
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	bool is_bound =
+		hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
+		EVP_DigestUpdate(hash, context->scope, sizeof(context->scope)) == 1 &&
+		EVP_DigestUpdate(hash, what, len) == 1 &&
+		EVP_DigestFinal_ex(hash, context->scope, NULL) == 1 &&
+		SSL_CTX_set_session_id_context(ctx, context->scope, sizeof(context->scope)) == 1;
+	EVP_MD_CTX_free(hash);
+	return is_bound;
+}
+
+static bool bind_to_certificate(SSL_CTX *ctx)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+	X509 *own = SSL_CTX_get0_certificate(ctx);
+	return own && X509_digest(own, EVP_sha256(), digest, &len) == 1 &&
+	       bind_to(ctx, digest, len);
+}
+
 static enum mt_status trust_pem(SSL_CTX *ctx, BIO *pem, const char *name, char *fault, size_t cap)
 {
 	const char *why;
+	char *text = NULL;
+	long len = pem ? BIO_get_mem_data(pem, &text) : 0;
 
 	ERR_clear_error();
-	why = pem ? trust_all(ctx, pem) : "no memory";
+	why = pem && bind_to(ctx, text, (size_t)len) ? trust_all(ctx, pem) : "no memory";
 	BIO_free(pem);
 	if (!why)
 		return MT_OK;
@@ -67,7 +93,7 @@ static enum mt_status load_trust(SSL_CTX *ctx, const struct mt_tls_client_settin
 		pem = BIO_new_mem_buf(settings->ca_pem.data, (int)settings->ca_pem.len);
 		return trust_pem(ctx, pem, "of the profile", fault, cap);
 	}
-	if (SSL_CTX_set_default_verify_paths(ctx) == 1)
+	if (SSL_CTX_set_default_verify_paths(ctx) == 1 && bind_to(ctx, "system", 6))
 		return MT_OK;
 	mt_tls_fault_say(fault, cap, "cannot load the system's CA certificates: %s",
 			 mt_tls_fault_reason());
@@ -86,7 +112,65 @@ static int keep_latest(SSL *ssl, SSL_SESSION *session)
 	mt_tls_context_forget(context);
 	context->latest = session;
 	context->latest_host = copy;
+	context->is_latest_new = true;
 	return 1;
+}
+
+#define MAGIC "mortise session 1\n"
+
+/* MAGIC | host | newline | DER. */
+bool mt_tls_context_save_session(struct mt_tls_context *context, uint8_t **data, size_t *len)
+{
+	int der = context->is_latest_new && context->latest ? i2d_SSL_SESSION(context->latest, NULL)
+							    : 0;
+	size_t head = strlen(MAGIC), host = der > 0 ? strlen(context->latest_host) : 0;
+	uint8_t *made = der > 0 ? malloc(head + host + 1 + (size_t)der) : NULL;
+	uint8_t *at = made ? made + head + host + 1 : NULL;
+	context->is_latest_new = false;
+	ERR_clear_error();
+	if (!made)
+		return false;
+	memcpy(made, MAGIC, head);
+	memcpy(made + head, context->latest_host, host);
+	made[head + host] = '\n';
+	*len = head + host + 1 + (size_t)i2d_SSL_SESSION(context->latest, &at);
+	*data = made;
+	return true;
+}
+
+/* Of the same CAs and certificate: OpenSSL finds out in the midst of the handshake, and ends it. */
+static bool is_ours(const struct mt_tls_context *context, const SSL_SESSION *session)
+{
+	unsigned len = 0;
+	const uint8_t *scope = SSL_SESSION_get0_id_context(session, &len);
+	return len == sizeof(context->scope) && memcmp(scope, context->scope, len) == 0 &&
+	       SSL_SESSION_is_resumable(session) == 1;
+}
+
+enum mt_status mt_tls_context_load_session(struct mt_tls_context *context, struct mt_bytes data)
+{
+	size_t head = strlen(MAGIC);
+	const uint8_t *host = data.data + head, *newline, *der;
+	SSL_SESSION *session;
+	if (data.len <= head || memcmp(data.data, MAGIC, head) != 0)
+		return MT_CORRUPT;
+	newline = memchr(host, '\n', data.len - head);
+	if (!newline)
+		return MT_CORRUPT;
+	der = newline + 1;
+	session = d2i_SSL_SESSION(NULL, &der, (long)(data.len - (size_t)(der - data.data)));
+	ERR_clear_error();
+	if (!session)
+		return MT_CORRUPT;
+	mt_tls_context_forget(context);
+	context->latest_host = strndup((const char *)host, (size_t)(newline - host));
+	if (context->latest_host && is_ours(context, session)) {
+		context->latest = session;
+		return MT_OK;
+	}
+	SSL_SESSION_free(session);
+	mt_tls_context_forget(context);
+	return MT_DENIED;
 }
 
 /* In TLS 1.2 OpenSSL does not tell of a ticket that is renewed. */
@@ -134,8 +218,12 @@ static enum mt_status load(SSL_CTX *ctx, const struct mt_tls_client_settings *se
 				 settings->certificate_path);
 		return MT_INVALID;
 	}
-	return mt_tls_identity_load(ctx, settings->certificate_path, settings->key_path, fault,
-				    cap);
+	MT_TRY(mt_tls_identity_load(ctx, settings->certificate_path, settings->key_path, fault,
+				    cap));
+	if (bind_to_certificate(ctx))
+		return MT_OK;
+	mt_tls_fault_say(fault, cap, "no memory for TLS");
+	return MT_MEMORY;
 }
 
 enum mt_status mt_tls_context_create_client(const struct mt_tls_client_settings *settings,

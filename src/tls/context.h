@@ -37,6 +37,14 @@ MT_MUST_USE enum mt_status
 mt_tls_context_create_client(const struct mt_tls_client_settings *settings,
 			     struct mt_tls_context **out, char *fault, size_t cap);
 
+/* The session that the client would resume, when there is a new one since the last call: false
+ * otherwise. *data is a secret, malloc'ed: wipe and free it. */
+MT_MUST_USE bool mt_tls_context_save_session(struct mt_tls_context *context, uint8_t **data,
+					     size_t *len);
+/* What was saved, by whichever process. MT_CORRUPT, MT_DENIED (it was made under other CAs, with
+ * another certificate, or has expired): nothing to resume, which is no fault. */
+enum mt_status mt_tls_context_load_session(struct mt_tls_context *context, struct mt_bytes data);
+
 /* How the clients of a server resume. */
 struct mt_tls_resumption {
 	struct mt_tls_cache *cache;	/* by ids; NULL: not. Outlives the context */

@@ -16,6 +16,8 @@ struct mt_tls_context {
 	_Atomic uint64_t counts[MT_TLS_OUTCOMES];
 	SSL_SESSION *latest; /* of a client: to resume; NULL: none */
 	char *latest_host;   /* that it belongs to */
+	bool is_latest_new;  /* and was not saved yet */
+	uint8_t scope[32];   /* of a client's sessions: its trust and its certificate */
 };
 
 /* A context with the rules that clients and servers have in common. MT_TLS with *fault. */

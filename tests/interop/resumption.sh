@@ -83,7 +83,29 @@ take_ports() {
 	ids=$(port_of ids) && tickets=$(port_of tickets) && off=$(port_of none)
 }
 
+# A command goes on from the one before it; the file is its owner's alone.
+by_profile() {
+	profile=$state/profiles/admin.mortise
+	for n in 1 2 3; do
+		mortise pub --profile "$profile" -t x -m x -d 2>"$tmp/said.$n" || { cat "$tmp/said.$n"; return 1; }
+	done
+	grep -q 'connected as .* TLSv1.3 [A-Z0-9_]*$' "$tmp/said.1" && grep -q 'TLSv1.3 .*, resumed$' "$tmp/said.2" &&
+		grep -q ', resumed$' "$tmp/said.3" && [ "$(stat -c %a "$profile.session")" = 600 ] || { cat "$tmp"/said.*; return 1; }
+}
+
+# One that others could read, or that is damaged, is none.
+by_untrusted_file() {
+	chmod 644 "$profile.session"
+	mortise pub --profile "$profile" -t x -m x -d 2>"$tmp/said" && ! grep -q resumed "$tmp/said" &&
+		[ "$(stat -c %a "$profile.session")" = 600 ] || return 1
+	printf 'mortise session 1\nlocalhost\nrubbish' >"$profile.session"
+	mortise pub --profile "$profile" -t x -m x -d 2>"$tmp/said" && ! grep -q resumed "$tmp/said" || return 1
+	mortise pub --profile "$profile" -t x -m x -d 2>"$tmp/said" && grep -q resumed "$tmp/said"
+}
+
 take_ports
+check "resumption: mortise with a profile" by_profile
+check "resumption: a session file that cannot be trusted" by_untrusted_file
 check "resumption: ticket, TLS 1.3" resumes "$tls" tls by_ticket -tls1_3
 check "resumption: ticket, TLS 1.2" resumes "$tls" tls by_ticket -tls1_2
 check "resumption: id, TLS 1.2, of who takes no tickets" resumes "$tls" tls by_id -tls1_2 -no_ticket

@@ -319,6 +319,41 @@ static void another_host_does_not_resume(void **state)
 	end_free(server);
 }
 
+/* What a client saves, another process goes on from; but not with other CAs. */
+static void sessions_can_be_kept(void **state)
+{
+	struct mt_tls_client_settings other = {.ca_path = world.other_ca_path};
+	struct mt_tls_context *stranger;
+	uint8_t *data = NULL;
+	size_t len = 0;
+	char fault[256];
+	(void)state;
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		use(cache, tickets, "a");
+		assert_false(mt_tls_context_save_session(world.client, &data, &len));
+		assert_false(connect_once(version, false));
+		assert_true(mt_tls_context_save_session(world.client, &data, &len));
+		mt_tls_context_forget(world.client);
+		assert_false(mt_tls_context_save_session(world.client, &data, &len));
+		for (size_t cut = 0; cut < len; cut += 7)
+			assert_int_not_equal(
+				mt_tls_context_load_session(world.client, mt_bytes_of(data, cut)),
+				MT_OK);
+		assert_int_equal(
+			mt_tls_context_create_client(&other, &stranger, fault, sizeof(fault)),
+			MT_OK);
+		assert_int_equal(mt_tls_context_load_session(stranger, mt_bytes_of(data, len)),
+				 MT_DENIED);
+		assert_null(stranger->latest);
+		mt_tls_context_destroy(&stranger);
+		assert_int_equal(mt_tls_context_load_session(world.client, mt_bytes_of(data, len)),
+				 MT_OK);
+		free(data);
+		assert_true(connect_once(version, false));
+	}
+	assert_int_equal(ERR_peek_error(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +368,7 @@ int main(void)
 		cmocka_unit_test(damaged_keys_are_refused),
 		cmocka_unit_test(the_cache_is_bounded),
 		cmocka_unit_test(another_host_does_not_resume),
+		cmocka_unit_test(sessions_can_be_kept),
 	};
 	return cmocka_run_group_tests(tests, open_world, close_world);
 }
