@@ -193,8 +193,8 @@ int mortise_client_connect(mortise_client *client, int timeout_ms);
 bool mortise_client_is_connected(const mortise_client *client);
 /* After connect: the server had kept our session. */
 bool mortise_client_is_session_present(const mortise_client *client);
-/* "TLSv1.3 TLS_AES_128_GCM_SHA256", with ", resumed" behind it; "" without TLS. Valid until the next
- * call. */
+/* "TLSv1.3 TLS_AES_128_GCM_SHA256", with ", resumed" behind it; "" without TLS. Valid until the
+ * next call. */
 const char *mortise_client_tls(const mortise_client *client);
 /* The id in use, as given or assigned. */
 const char *mortise_client_id(const mortise_client *client);

@@ -163,15 +163,15 @@ static int judge(const struct mt_cli_connection *connection, const char *option,
 			   mortise_client_fault(connection->client));
 }
 
-/* FILE.session: the next command goes on from it. */
-static int keep_session_beside(struct mt_cli_connection *connection, const char *profile)
+/* The TLS session is kept in FILE.session: the next command goes on from it. */
+static int set_profile(struct mt_cli_connection *connection, const char *profile)
 {
 	char path[4096];
 	int len = snprintf(path, sizeof(path), "%s.session", profile);
-	if (len < 0 || (size_t)len >= sizeof(path))
-		return 0;
-	return judge(connection, "--profile",
-		     mortise_client_set_session_file(connection->client, path));
+	int status = mortise_client_set_profile(connection->client, profile);
+	if (status == MORTISE_OK && len > 0 && (size_t)len < sizeof(path))
+		status = mortise_client_set_session_file(connection->client, path);
+	return judge(connection, "--profile", status);
 }
 
 static int set_address(const struct mt_options *options, struct mt_cli_connection *connection)
@@ -179,10 +179,7 @@ static int set_address(const struct mt_options *options, struct mt_cli_connectio
 	const char *profile = mt_options_value(options, "profile");
 	int failed = 0;
 	if (profile)
-		failed = judge(connection, "--profile",
-			       mortise_client_set_profile(connection->client, profile));
-	if (!failed && profile)
-		failed = keep_session_beside(connection, profile);
+		failed = set_profile(connection, profile);
 	if (!failed && profile && (has(options, "host") || has(options, "port")))
 		failed = has(options, "host")
 				 ? 0

@@ -49,9 +49,8 @@ enum mt_status mt_tls_context_create(const SSL_METHOD *method, struct mt_tls_con
 	}
 	ERR_clear_error();
 	context->ctx = SSL_CTX_new(method);
-	if (context->ctx)
-		SSL_CTX_set_app_data(context->ctx, context);
-	if (!context->ctx || !apply_rules(context->ctx)) {
+	if (!context->ctx || SSL_CTX_set_app_data(context->ctx, context) != 1 ||
+	    !apply_rules(context->ctx)) {
 		mt_tls_fault_say(fault, cap, "the TLS library cannot do what is needed: %s",
 				 mt_tls_fault_reason());
 		mt_tls_context_destroy(&context);

@@ -124,13 +124,13 @@ struct mt_tls_session *mt_tls_session_create(struct mt_tls_context *context)
 		return NULL;
 	session->context = context;
 	session->ssl = SSL_new(context->ctx);
-	bio = session->ssl ? make_bio(session) : NULL;
+	bio = session->ssl && SSL_set_app_data(session->ssl, session) == 1 ? make_bio(session)
+									   : NULL;
 	if (!bio) {
 		ERR_clear_error();
 		mt_tls_session_destroy(&session);
 		return NULL;
 	}
-	SSL_set_app_data(session->ssl, session);
 	SSL_set_bio(session->ssl, bio, bio);
 	return session;
 }
