@@ -64,8 +64,8 @@ static json_t *holdings_of(const struct mt_core_counts *counts)
 /* The handshakes of each TLS listener: in full, resumed, and why not. */
 static json_t *handshakes_of(const struct mt_broker *broker)
 {
-	static const char *const names[MT_TLS_OUTCOMES] = {"full", "by_id", "by_ticket",
-							   "unknown_id", "unknown_ticket"};
+	static const char *const names[MT_TLS_OUTCOMES] = {
+		"full", "by_id", "by_ticket", "unknown_id", "unknown_ticket", "too_old"};
 	json_t *all = json_object();
 	const struct mt_listener *listener;
 	for (uint32_t i = 0; (listener = mt_broker_listener(broker, i)) != NULL; i++) {

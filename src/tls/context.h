@@ -50,7 +50,7 @@ struct mt_tls_resumption {
 	struct mt_tls_cache *cache;	/* by ids; NULL: not. Outlives the context */
 	struct mt_tls_tickets *tickets; /* by tickets; NULL: not. Outlives the context */
 	const char *scope; /* a session of one scope is none in another: listener, trust */
-	int64_t age_s;	   /* no session is resumed that is older; at most seven days */
+	int64_t age_s;	   /* from a handshake in full to the last resumption; at most seven days */
 };
 /* Before the first session of the context. MT_TLS. */
 MT_MUST_USE enum mt_status mt_tls_context_resume(struct mt_tls_context *context,
@@ -63,6 +63,7 @@ enum mt_tls_outcome {
 	MT_TLS_BY_TICKET,
 	MT_TLS_UNKNOWN_ID,     /* and in full after all */
 	MT_TLS_UNKNOWN_TICKET, /* no key opens it; in full after all */
+	MT_TLS_TOO_OLD,	       /* or of another time, by a clock that was set; in full after all */
 	MT_TLS_OUTCOMES
 };
 /* How often, since the context was made. Any thread. */

@@ -28,12 +28,46 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
 	return mt_tls_cache_put(context->cache, session) ? 1 : 0;
 }
 
+/*
+ * TLS 1.3 makes a new session of each resumption, with an age of its own. What it goes back to, the
+ * handshake in full, is noted in each one, and handed on by OpenSSL from session to session.
+ */
+static int note_proof(SSL *ssl, void *unused)
+{
+	SSL_SESSION *session = SSL_get_session(ssl);
+	int64_t proved_s = (int64_t)time(NULL);
+	void *data = NULL;
+	size_t len = 0;
+	(void)unused;
+	if (SSL_SESSION_get0_ticket_appdata(session, &data, &len) == 1 && len > 0)
+		return 1;
+	return SSL_SESSION_set1_ticket_appdata(session, &proved_s, sizeof(proved_s));
+}
+
+/* In TLS 1.2 a session keeps its own time; by id nothing is noted in it. */
+static bool is_too_old(SSL *ssl, SSL_SESSION *session)
+{
+	int64_t proved_s = SSL_SESSION_get_time(session), age_s;
+	void *data = NULL;
+	size_t len = 0;
+	if (SSL_SESSION_get0_ticket_appdata(session, &data, &len) == 1 && len == sizeof(proved_s))
+		memcpy(&proved_s, data, sizeof(proved_s));
+	age_s = (int64_t)time(NULL) - proved_s;
+	return age_s < 0 || age_s > SSL_CTX_get_timeout(SSL_get_SSL_CTX(ssl));
+}
+
 static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int len, int *is_copied)
 {
 	struct mt_tls_context *context = context_of(ssl);
 	SSL_SESSION *session = mt_tls_cache_find(context->cache, mt_bytes_of(id, (size_t)len));
 	struct mt_tls_session *own = SSL_get_app_data(ssl);
 	*is_copied = 0; /* the reference is OpenSSL's from here on */
+	if (session && is_too_old(ssl, session)) {
+		mt_tls_cache_remove(context->cache, mt_bytes_of(id, (size_t)len));
+		SSL_SESSION_free(session);
+		mt_tls_context_count(context, MT_TLS_TOO_OLD);
+		return NULL;
+	}
 	if (session)
 		mt_tls_session_note_id(own);
 	else if (SSL_version(ssl) == TLS1_3_VERSION || !mt_tls_session_may_invent_id(own))
@@ -52,10 +86,14 @@ static int protect_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_
 static SSL_TICKET_RETURN judge_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
 				      size_t name_len, SSL_TICKET_STATUS status, void *unused)
 {
-	(void)session;
 	(void)name;
 	(void)name_len;
 	(void)unused;
+	if ((status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW) &&
+	    is_too_old(ssl, session)) {
+		mt_tls_context_count(context_of(ssl), MT_TLS_TOO_OLD);
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	}
 	switch (status) {
 	case SSL_TICKET_SUCCESS:
 		return SSL_version(ssl) == TLS1_3_VERSION ? SSL_TICKET_RETURN_USE_RENEW
@@ -128,7 +166,7 @@ enum mt_status mt_tls_context_resume(struct mt_tls_context *context,
 	if (how->tickets) {
 		SSL_CTX_clear_options(ctx, SSL_OP_NO_TICKET);
 		SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, protect_ticket);
-		SSL_CTX_set_session_ticket_cb(ctx, NULL, judge_ticket, NULL);
 	}
+	SSL_CTX_set_session_ticket_cb(ctx, note_proof, how->tickets ? judge_ticket : NULL, NULL);
 	return MT_OK;
 }

@@ -15,8 +15,20 @@
 #define HOUR_S 3600
 
 static struct world world;
+static int64_t ahead_s; /* of the clock that OpenSSL asks */
 static struct mt_tls_tickets *tickets;
 static struct mt_tls_cache *cache;
+
+/* Takes the place of the C library's, for OpenSSL too. */
+__attribute__((visibility("default"))) time_t time(time_t *out)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_sec += ahead_s;
+	if (out)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
 
 static void use(struct mt_tls_cache *ids, struct mt_tls_tickets *keys, const char *scope)
 {
@@ -122,6 +134,31 @@ static void by_id(void **state)
 	assert_false(connect_once(TLS1_3_VERSION, true));
 	assert_int_equal(counted(MT_TLS_UNKNOWN_ID), 1);
 	assert_true(connect_once(TLS1_3_VERSION, true));
+}
+
+/* However often it is renewed: it ends so long after the handshake that was in full. */
+static void sessions_grow_old(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		int version = i & 1 ? TLS1_3_VERSION : TLS1_2_VERSION;
+		use(i & 2 ? cache : NULL, i & 2 ? NULL : tickets, "a");
+		ahead_s = 0;
+		assert_false(connect_once(version, false));
+		ahead_s = HOUR_S / 2;
+		assert_true(connect_once(version, false));
+		ahead_s = HOUR_S - 60;
+		assert_true(connect_once(version, false));
+		ahead_s = HOUR_S + 60;
+		assert_false(connect_once(version, false));
+		if (version == TLS1_3_VERSION) /* the client of 1.2 knows by itself */
+			assert_int_equal(counted(MT_TLS_TOO_OLD), 1);
+		ahead_s += HOUR_S / 2;
+		assert_true(connect_once(version, false));
+		ahead_s -= HOUR_S; /* set back, to before that handshake */
+		assert_false(connect_once(version, false));
+		ahead_s = 0;
+	}
 }
 
 /* A client without tickets has ids where tickets are the rule. */
@@ -359,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_ticket),
 		cmocka_unit_test(by_id),
+		cmocka_unit_test(sessions_grow_old),
 		cmocka_unit_test(both_ways_beside_each_other),
 		cmocka_unit_test(off_is_off),
 		cmocka_unit_test(another_scope_does_not_resume),
