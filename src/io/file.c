@@ -52,7 +52,12 @@ static enum mt_status close_with(int fd, enum mt_status status)
 	return status;
 }
 
-static enum mt_status open_regular(const char *path, int *fd, size_t *bytes)
+static bool is_private(const struct stat *facts)
+{
+	return facts->st_uid == geteuid() && (facts->st_mode & 077) == 0;
+}
+
+static enum mt_status open_regular(const char *path, bool is_secret, int *fd, size_t *bytes)
 {
 	/* O_NONBLOCK: a pipe put in place of the file must not hold us. */
 	int opened = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
@@ -66,6 +71,8 @@ static enum mt_status open_regular(const char *path, int *fd, size_t *bytes)
 		errno = S_ISDIR(facts.st_mode) ? EISDIR : EINVAL;
 		return close_with(opened, MT_SYSTEM);
 	}
+	if (is_secret && !is_private(&facts))
+		return close_with(opened, MT_DENIED);
 	*fd = opened;
 	*bytes = (size_t)facts.st_size;
 	return MT_OK;
@@ -91,14 +98,15 @@ static enum mt_status read_rest(int fd, size_t bytes_max, struct content *conten
 	}
 }
 
-enum mt_status mt_file_read(const char *path, size_t bytes_max, uint8_t **data, size_t *len)
+static enum mt_status read_file(const char *path, bool is_secret, size_t bytes_max, uint8_t **data,
+				size_t *len)
 {
 	struct content content = {NULL, 0, 0};
 	enum mt_status status;
 	size_t bytes;
 	int fd;
 
-	MT_TRY(open_regular(path, &fd, &bytes));
+	MT_TRY(open_regular(path, is_secret, &fd, &bytes));
 	status = bytes > bytes_max ? MT_LIMIT : MT_OK;
 	/* Room for the end to show without growing: one byte more, and the terminator. */
 	if (status == MT_OK && !content_grow(&content, bytes + 2))
@@ -114,6 +122,16 @@ enum mt_status mt_file_read(const char *path, size_t bytes_max, uint8_t **data, 
 	*data = content.data;
 	*len = content.len;
 	return MT_OK;
+}
+
+enum mt_status mt_file_read(const char *path, size_t bytes_max, uint8_t **data, size_t *len)
+{
+	return read_file(path, false, bytes_max, data, len);
+}
+
+enum mt_status mt_file_read_secret(const char *path, size_t bytes_max, uint8_t **data, size_t *len)
+{
+	return read_file(path, true, bytes_max, data, len);
 }
 
 /* Opens the folder that holds `path`; *name is the part behind it. */

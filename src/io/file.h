@@ -8,6 +8,9 @@
  * MT_NOT_FOUND, MT_LIMIT, MT_SYSTEM (errno). */
 MT_MUST_USE enum mt_status mt_file_read(const char *path, size_t bytes_max, uint8_t **data,
 					size_t *len);
+/* The same of a file that belongs to us and that nobody else has rights to: else MT_DENIED. */
+MT_MUST_USE enum mt_status mt_file_read_secret(const char *path, size_t bytes_max, uint8_t **data,
+					       size_t *len);
 /* Writes path.tmp with `mode`, fsyncs, renames over path, fsyncs the folder. Refuses symlinks at
  * the temporary name. */
 MT_MUST_USE enum mt_status mt_file_write(const char *path, struct mt_bytes content, unsigned mode);

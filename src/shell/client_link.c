@@ -16,7 +16,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SESSION_BYTES_MAX 65536u
@@ -44,15 +43,13 @@ bool mt_client_link_has_output(const struct mortise_client *client)
 	return cipher_pending(client) > 0 || mt_client_output(client->core, &view, 1) > 0;
 }
 
-/* Sessions of before: nobody misses what cannot be read. */
+/* Nobody misses what cannot be read; and whoever could have written it could play the server. */
 void mt_client_link_recall(struct mortise_client *client)
 {
 	const char *path = client->options.session_path;
-	struct stat facts;
 	uint8_t *data;
 	size_t len;
-	if (!path || lstat(path, &facts) != 0 || (facts.st_mode & 077) != 0 ||
-	    mt_file_read(path, SESSION_BYTES_MAX, &data, &len) != MT_OK)
+	if (!path || mt_file_read_secret(path, SESSION_BYTES_MAX, &data, &len) != MT_OK)
 		return;
 	(void)mt_tls_context_load_session(client->tls, mt_bytes_of(data, len));
 	mt_bytes_wipe(data, len);

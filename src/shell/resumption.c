@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define TICK_NS (60 * MT_SECOND)
 
@@ -33,17 +32,20 @@ static void save(const struct mt_resumption *resumption)
 	mt_bytes_wipe(data, sizeof(data));
 }
 
-/* Why the keys of the file are not used; NULL: they are. */
+/* Why the keys of the file are not used, "" when there are none; NULL: they are. */
 static const char *restore(struct mt_resumption *resumption)
 {
-	struct stat facts;
 	uint8_t *data = NULL;
 	size_t len = 0;
 	const char *why = NULL;
-	if (stat(resumption->path, &facts) == 0 && (facts.st_mode & 077) != 0)
-		return "others could read them";
-	if (mt_file_read(resumption->path, MT_TICKET_KEYS_BYTES_MAX, &data, &len) != MT_OK)
-		return errno == ENOENT ? "" : strerror(errno);
+	enum mt_status status =
+		mt_file_read_secret(resumption->path, MT_TICKET_KEYS_BYTES_MAX, &data, &len);
+	if (status == MT_NOT_FOUND)
+		return "";
+	if (status == MT_DENIED)
+		return "others could read or change them";
+	if (status != MT_OK)
+		return status == MT_SYSTEM ? strerror(errno) : mt_status_text(status);
 	if (mt_tls_tickets_restore(resumption->tickets, mt_bytes_of(data, len)) != MT_OK)
 		why = "the file is damaged";
 	mt_bytes_wipe(data, len);

@@ -29,8 +29,8 @@ MT_MUST_USE enum mt_status mt_tls_tickets_restore(struct mt_tls_tickets *tickets
 						  struct mt_bytes dump);
 /* Appends the keys; the bytes are a secret. At most MT_TICKET_KEYS_BYTES_MAX. */
 void mt_tls_tickets_dump(struct mt_tls_tickets *tickets, struct mt_buf *out);
-/* Rotates as often as is due. True when the keys have changed and want to be kept. MT_TLS without
- * random numbers: the old keys go on. */
+/* Rotates when that is due. True when the keys have changed and want to be kept; without random
+ * numbers the old ones go on. */
 bool mt_tls_tickets_tick(struct mt_tls_tickets *tickets, int64_t now_s);
 /* Drops every key: no ticket given out so far resumes. False without random numbers: nothing
  * changed. */

@@ -103,9 +103,17 @@ by_untrusted_file() {
 	mortise pub --profile "$profile" -t x -m x -d 2>"$tmp/said" && grep -q resumed "$tmp/said"
 }
 
+# Who plants it knows its secrets, and could play the broker.
+by_planted_file() {
+	mortise pub --profile "$profile" -t x -m x -d 2>"$tmp/said" && grep -q resumed "$tmp/said" || return 1
+	chown 65534 "$profile.session"
+	mortise pub --profile "$profile" -t x -m x -d 2>"$tmp/said" && ! grep -q resumed "$tmp/said"
+}
+
 take_ports
 check "resumption: mortise with a profile" by_profile
 check "resumption: a session file that cannot be trusted" by_untrusted_file
+[ "$(id -u)" != 0 ] || check "resumption: a session file of somebody else" by_planted_file
 check "resumption: ticket, TLS 1.3" resumes "$tls" tls by_ticket -tls1_3
 check "resumption: ticket, TLS 1.2" resumes "$tls" tls by_ticket -tls1_2
 check "resumption: id, TLS 1.2, of who takes no tickets" resumes "$tls" tls by_id -tls1_2 -no_ticket

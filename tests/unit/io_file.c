@@ -161,6 +161,27 @@ static void failures_leave_the_old_file(void **state)
 	assert_int_equal(mt_file_write(name, mt_bytes_str("x"), 0600), MT_OK);
 }
 
+static void secrets_are_ours_alone(void **state)
+{
+	uint8_t *data = NULL;
+	size_t len = 0;
+	(void)state;
+	assert_int_equal(mt_file_read_secret("none", 10, &data, &len), MT_NOT_FOUND);
+	assert_int_equal(mt_file_write("s", mt_bytes_str("key"), 0600), MT_OK);
+	assert_int_equal(mt_file_read_secret("s", 10, &data, &len), MT_OK);
+	assert_int_equal(len, 3);
+	free(data);
+	for (mode_t bit = 1; bit < 0100; bit <<= 1) {
+		assert_int_equal(chmod("s", 0600 | bit), 0);
+		assert_int_equal(mt_file_read_secret("s", 10, &data, &len), MT_DENIED);
+	}
+	assert_int_equal(chmod("s", 0600), 0);
+	if (geteuid() != 0)
+		return;
+	assert_int_equal(chown("s", 65534, (gid_t)-1), 0);
+	assert_int_equal(mt_file_read_secret("s", 10, &data, &len), MT_DENIED);
+}
+
 static void folders_are_ours_alone(void **state)
 {
 	mode_t umask_kept = umask(0077);
@@ -213,6 +234,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(leftovers_are_replaced, enter_folder, leave_folder),
 		cmocka_unit_test_setup_teardown(failures_leave_the_old_file, enter_folder,
 						leave_folder),
+		cmocka_unit_test_setup_teardown(secrets_are_ours_alone, enter_folder, leave_folder),
 		cmocka_unit_test_setup_teardown(folders_are_ours_alone, enter_folder, leave_folder),
 		cmocka_unit_test_setup_teardown(locks_have_one_holder, enter_folder, leave_folder),
 	};

@@ -119,6 +119,19 @@ static void keys_that_cannot_be_trusted_are_replaced(void **state)
 	assert_memory_equal(first, again, KEYS_BYTES);
 }
 
+/* As with a full disk: tickets work until the restart. */
+static void keys_that_cannot_be_kept_are_used(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(path, 0700), 0);
+	start();
+	assert_non_null(resumption.tickets);
+	now.mono_ns += 60 * MT_SECOND;
+	now.wall_ns += 7200 * MT_SECOND;
+	mt_resumption_tick(&resumption, now);
+	assert_true(mt_tls_tickets_due_s(resumption.tickets) > now.wall_ns / MT_SECOND);
+}
+
 static void without_tls_there_is_nothing(void **state)
 {
 	struct stat facts;
@@ -137,6 +150,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(keys_rotate, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_that_cannot_be_trusted_are_replaced, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(keys_that_cannot_be_kept_are_used, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_tls_there_is_nothing, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
