@@ -70,14 +70,6 @@ enum mt_status mt_tls_context_conclude(struct mt_tls_context *context, enum mt_s
 	return status;
 }
 
-void mt_tls_context_forget(struct mt_tls_context *context)
-{
-	SSL_SESSION_free(context->latest);
-	free(context->latest_host);
-	context->latest = NULL;
-	context->latest_host = NULL;
-}
-
 void mt_tls_context_destroy(struct mt_tls_context **context)
 {
 	if (!context || !*context)

@@ -49,6 +49,10 @@ void mt_tls_session_note_id(struct mt_tls_session *session);
 /* Who knows TLS 1.3 sends an id of no session, for middleboxes (RFC 8446 appendix D.4). */
 void mt_tls_session_note_invention(struct mt_tls_session *session);
 bool mt_tls_session_may_invent_id(const struct mt_tls_session *session);
+/* What the servers give its clients to resume is kept. */
+void mt_tls_client_remember(SSL_CTX *ctx);
+/* The connection to the host goes on from what is kept, when it is of that host. */
+void mt_tls_client_go_on(struct mt_tls_context *context, SSL *ssl, const char *host);
 /* A client's handshake is finished. */
 void mt_tls_client_opened(SSL *ssl);
 void mt_tls_context_count(struct mt_tls_context *context, enum mt_tls_outcome outcome);
