@@ -1,8 +1,8 @@
 /*
  * CONNECT (MQTT 5.0 and 3.1.1, section 3.1): who is it, may it, which session; then CONNACK.
  *
- *   decode -> secrets safe? -> anonymous role, or AUTHENTICATE and wait -> client id -> policy
- * admits -> will permitted
+ *   decode -> what TLS proved -> secrets safe? -> anonymous role, or AUTHENTICATE and wait ->
+ * client id -> policy admits -> will permitted
  *   -> takeover of the same (identity, client id) -> session -> CONNACK -> what was in flight, what
  * waited
  */
@@ -137,6 +137,7 @@ static void identify(struct mt_core *core, const struct mt_peer *peer, uint64_t 
 	subject->user_id = user_id;
 	subject->client_id = connect->client_id;
 	subject->address = peer->facts.address;
+	subject->cn = mt_proof_cn(peer);
 	if (user)
 		subject->user = user->name;
 	else
@@ -434,11 +435,19 @@ static void judge(struct mt_core *core, struct mt_peer *peer, const struct mt_co
 		  const struct mt_frame *frame)
 {
 	bool has_method = connect->props.present & MT_PROP_BIT(AUTHENTICATION_METHOD);
-	bool has_credentials = connect->has_user || connect->has_password || has_method;
-	if (!has_credentials && role_of(peer).len > 0)
+	bool has_secret = connect->has_password || has_method;
+	bool has_credentials = connect->has_user || has_secret;
+	uint64_t proven = mt_proof_user(peer);
+	uint8_t reason;
+	const char *what = mt_proof_check(core, peer, connect, &reason);
+	if (what)
+		refuse(core, peer, connect, reason, what);
+	else if (proven != 0 && !has_secret)
+		settle(core, peer, connect, proven, frame);
+	else if (!has_credentials && role_of(peer).len > 0 && !peer->facts.is_certificate_required)
 		settle(core, peer, connect, 0, frame);
 	else if (!has_credentials)
-		refuse(core, peer, connect, MT_REASON_NOT_AUTHORIZED, "no credentials");
+		refuse(core, peer, connect, MT_REASON_NOT_AUTHORIZED, mt_proof_explain(peer));
 	else if (!peer->facts.is_secret_safe)
 		refuse(core, peer, connect, MT_REASON_NOT_AUTHORIZED,
 		       "credentials on a connection without TLS");
@@ -488,7 +497,11 @@ void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 	MT_CHECK(mt_frame_next(mt_bytes_of(peer->hello, peer->hello_bytes), SIZE_MAX, &frame,
 			       &why) == MT_OK);
 	MT_CHECK(mt_connect_decode(&frame, &connect, &version, &why) == MT_OK);
-	if (verdict->is_accepted)
+	if (verdict->is_accepted && mt_proof_user(peer) != 0 &&
+	    mt_proof_user(peer) != verdict->user_id)
+		refuse(core, peer, &connect, MT_REASON_BAD_USER_NAME_OR_PASSWORD,
+		       "the user is another than that of the certificate or key");
+	else if (verdict->is_accepted)
 		settle(core, peer, &connect, verdict->user_id, NULL);
 	else
 		refuse(core, peer, &connect, verdict->reason,

@@ -127,6 +127,26 @@ struct mt_conn_facts {
 	const struct mt_offer *offer; /* outlives the core; NULL: everything */
 	bool is_secret_safe; /* a password may travel here: TLS, loopback, or the listener says so
 			      */
+	bool is_certificate_required; /* whatever else a client knows, it proves one */
+};
+
+/* How a peer proved who it is before its CONNECT. */
+enum mt_proof_kind { MT_PROOF_CERTIFICATE, MT_PROOF_PSK };
+
+#define MT_PROOF_CN_BYTES_MAX 256u /* 64 characters */
+
+struct mt_proof {
+	enum mt_proof_kind kind;
+	uint64_t user_id;   /* whom it stands for; 0: nobody that is known */
+	struct mt_bytes cn; /* CN of the certificate, at most MT_PROOF_CN_BYTES_MAX; empty: none */
+};
+
+/* Why a proof is worth nothing any more. */
+enum mt_expulsion {
+	MT_EXPELLED_REVOKED, /* by its issuer, or here */
+	MT_EXPELLED_EXPIRED,
+	MT_EXPELLED_UNTRUSTED, /* its issuer is, or the user that it stood for is another */
+	MT_EXPULSION_COUNT
 };
 
 enum mt_request_type {
@@ -200,6 +220,9 @@ struct mt_adoption {
 	uint8_t *unread;    /* what came behind the CONNECT */
 	size_t unread_bytes;
 	bool has_method;
+	bool has_proof;
+	struct mt_proof proof;
+	size_t cn_bytes; /* the proof's CN, behind the reply */
 	uint8_t data[];
 };
 /* Wipes and frees; NULL is fine. Any thread. */
@@ -223,6 +246,12 @@ MT_MUST_USE enum mt_status mt_core_open(struct mt_core *core, struct mt_now now,
 /* The shell closes a connection at once, for a limit of its own: counted, and told to the log. */
 void mt_core_turn_away(struct mt_core *core, struct mt_now now, const struct mt_conn_facts *facts,
 		       enum mt_limit_id limit);
+/* TLS is done, and this is what it proved; before the first byte of the connection, and once. Stale
+ * handles are ignored. */
+void mt_core_prove(struct mt_core *core, struct mt_now now, mt_conn conn,
+		   const struct mt_proof *proof);
+/* What was proven no longer holds: the connection ends (0x98), its will fires. */
+void mt_core_expel(struct mt_core *core, struct mt_now now, mt_conn conn, enum mt_expulsion why);
 /* Bytes arrived; all are taken. Stale handles are ignored. */
 void mt_core_input(struct mt_core *core, struct mt_now now, mt_conn conn, struct mt_bytes bytes);
 /* The connection is gone (after CLOSE, or by itself): the handle is stale from here on. */

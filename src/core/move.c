@@ -33,7 +33,8 @@ enum mt_status mt_move_begin(struct mt_core *core, struct mt_peer *peer, uint32_
 {
 	struct mt_bytes reply = {NULL, 0};
 	bool has_method = mt_challenge_reply(peer, &reply);
-	size_t bytes = sizeof(struct mt_adoption) + peer->hello_bytes + reply.len;
+	struct mt_bytes cn = mt_proof_cn(peer);
+	size_t bytes = sizeof(struct mt_adoption) + peer->hello_bytes + reply.len + cn.len;
 	struct mt_adoption *adoption = mt_mem_take_shared(&core->mem, bytes);
 	if (!adoption)
 		return MT_MEMORY;
@@ -44,13 +45,19 @@ enum mt_status mt_move_begin(struct mt_core *core, struct mt_peer *peer, uint32_
 					 .user_id = user_id,
 					 .hello_bytes = peer->hello_bytes,
 					 .reply_bytes = reply.len,
-					 .has_method = has_method};
+					 .has_method = has_method,
+					 .cn_bytes = cn.len,
+					 .has_proof = peer->proven != NULL};
+	if (peer->proven)
+		adoption->proof = peer->proven->proof;
 	/* The other core has its own. */
 	if (adoption->facts.limits == &core->settings.limits)
 		adoption->facts.limits = NULL;
 	memcpy(adoption->data, peer->hello, peer->hello_bytes);
 	if (reply.len > 0)
 		memcpy(adoption->data + peer->hello_bytes, reply.data, reply.len);
+	if (cn.len > 0)
+		memcpy(adoption->data + peer->hello_bytes + reply.len, cn.data, cn.len);
 	peer->adoption = adoption;
 	peer->phase = MT_PHASE_AUTHENTICATE;
 	mt_peer_pause(core, peer, MT_PAUSE_MOVE);
@@ -98,6 +105,17 @@ static enum mt_status take_hello(struct mt_core *core, struct mt_peer *peer,
 	return MT_OK;
 }
 
+static enum mt_status take_proof(struct mt_core *core, struct mt_peer *peer,
+				 const struct mt_adoption *adoption)
+{
+	struct mt_proof proof = adoption->proof;
+	if (!adoption->has_proof)
+		return MT_OK;
+	proof.cn = mt_bytes_of(adoption->data + adoption->hello_bytes + adoption->reply_bytes,
+			       adoption->cn_bytes);
+	return mt_proof_keep(core, peer, &proof);
+}
+
 static enum mt_status take_challenge(struct mt_core *core, struct mt_peer *peer,
 				     const struct mt_adoption *adoption)
 {
@@ -126,6 +144,7 @@ enum mt_status mt_core_adopt(struct mt_core *core, struct mt_now now,
 	peer->opened_ns = adoption->opened_ns;
 	peer->phase = MT_PHASE_AUTHENTICATE;
 	if (take_hello(core, peer, adoption) != MT_OK ||
+	    take_proof(core, peer, adoption) != MT_OK ||
 	    take_challenge(core, peer, adoption) != MT_OK) {
 		mt_core_closed(core, now, conn);
 		return MT_LIMIT;

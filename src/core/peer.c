@@ -111,6 +111,7 @@ void mt_peer_finish(struct mt_core *core, struct mt_peer *peer)
 	drop_aliases(core, peer);
 	mt_alias_finish(core, peer);
 	mt_challenge_end(core, peer);
+	mt_proof_forget(core, peer);
 	mt_adoption_free(&peer->adoption);
 	mt_list_remove(&peer->link_wait);
 	mt_round_end(core, peer);

@@ -6,6 +6,7 @@
  *   peer.c         input buffer, sending, closing
  *   connect.c      CONNECT, takeover, CONNACK
  *   challenge.c    enhanced authentication: AUTH
+ *   proof.c        what TLS proved
  *   welcome.c      CONNACK; what a listener offers and what not
  *   stage.c        PUBLISH from a client, step by step
  *   route.c        topic -> verdict and receivers, cached
@@ -125,6 +126,12 @@ struct mt_alias_slot {
 
 struct mt_challenge;
 
+/* A copy of what TLS proved. */
+struct mt_proven {
+	struct mt_proof proof;
+	uint8_t cn[MT_PROOF_CN_BYTES_MAX];
+};
+
 struct mt_peer {
 	struct mt_timer timer; /* first: CONNECT, then keep-alive */
 	mt_conn self;
@@ -141,6 +148,7 @@ struct mt_peer {
 	size_t hello_bytes;
 	uint64_t ticket;		/* of the authentication that the shell is at; 0: none */
 	struct mt_challenge *challenge; /* NULL: CONNECT named no method */
+	struct mt_proven *proven;	/* by TLS; NULL: nothing */
 	struct mt_output out;
 	struct mt_acks acks;
 	struct mt_backlog backlog;
@@ -419,6 +427,19 @@ void mt_challenge_answered(struct mt_core *core, struct mt_peer *peer,
 void mt_challenge_handle(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
 /* DISCONNECT before CONNACK. */
 void mt_challenge_leave(struct mt_core *core, struct mt_peer *peer, const struct mt_frame *frame);
+
+/* ---- proof.c ---- */
+MT_MUST_USE enum mt_status mt_proof_keep(struct mt_core *core, struct mt_peer *peer,
+					 const struct mt_proof *proof);
+void mt_proof_forget(struct mt_core *core, struct mt_peer *peer);
+/* Whom the proof stands for; 0: nobody. */
+uint64_t mt_proof_user(const struct mt_peer *peer);
+struct mt_bytes mt_proof_cn(const struct mt_peer *peer);
+/* Why the CONNECT is refused whatever password comes with it, with *reason; NULL: it is not. */
+const char *mt_proof_check(const struct mt_core *core, const struct mt_peer *peer,
+			   const struct mt_connect *connect, uint8_t *reason);
+/* Why a CONNECT without password is nobody's. */
+const char *mt_proof_explain(const struct mt_peer *peer);
 
 /* ---- welcome.c ---- */
 extern const struct mt_offer mt_offer_all;

@@ -16,7 +16,7 @@ struct pipe {
 static const char *const names[] = {"create",	  "listener",	   "open",   "turn_away", "input",
 				    "closed",	  "authenticated", "stored", "peer",	  "adopt",
 				    "set_policy", "tick",	   "kick",   "shut_down", "sent",
-				    "drain",	  "check",	   "end"};
+				    "drain",	  "check",	   "end",    "prove",	  "expel"};
 _Static_assert(MT_COUNT_OF(names) == MT_CALL_KIND_COUNT, "each kind has a name");
 
 const char *mt_call_name(enum mt_call_kind kind)
@@ -65,6 +65,19 @@ static void pipe_flag(struct pipe *pipe, bool *value)
 	pipe_u8(pipe, &byte, 1);
 	if (pipe->is_reading)
 		*value = byte == 1;
+}
+
+/* Two in one byte. */
+static void pipe_flags(struct pipe *pipe, bool *first, bool *second)
+{
+	uint8_t byte = 0;
+	if (!pipe->is_reading)
+		byte = (uint8_t)(*first | *second << 1);
+	pipe_u8(pipe, &byte, 3);
+	if (!pipe->is_reading)
+		return;
+	*first = byte & 1;
+	*second = byte >> 1 & 1;
 }
 
 static void pipe_size(struct pipe *pipe, size_t *value)
@@ -183,7 +196,7 @@ static void pipe_listener(struct pipe *pipe, struct mt_call_listener *listener)
 {
 	pipe_bytes(pipe, &listener->name);
 	pipe_bytes(pipe, &listener->anonymous_role);
-	pipe_flag(pipe, &listener->has_anonymous_sessions);
+	pipe_flags(pipe, &listener->has_anonymous_sessions, &listener->is_certificate_required);
 	pipe_flag(pipe, &listener->has_limits);
 	if (listener->has_limits)
 		pipe_limits(pipe, &listener->limits);
@@ -248,6 +261,16 @@ static void pipe_message(struct pipe *pipe, struct mt_call_message *message)
 		pipe_msg(pipe, message);
 }
 
+static void pipe_proof(struct pipe *pipe, struct mt_proof *proof)
+{
+	uint8_t kind = (uint8_t)proof->kind;
+	pipe_u8(pipe, &kind, MT_PROOF_PSK);
+	proof->kind = (enum mt_proof_kind)kind;
+	pipe_u64(pipe, &proof->user_id);
+	pipe_bytes(pipe, &proof->cn);
+	pipe->is_bad |= proof->cn.len > MT_PROOF_CN_BYTES_MAX;
+}
+
 static void pipe_adoption(struct pipe *pipe, struct mt_call_adoption *adoption)
 {
 	pipe_bytes(pipe, &adoption->hello);
@@ -255,7 +278,9 @@ static void pipe_adoption(struct pipe *pipe, struct mt_call_adoption *adoption)
 	pipe_bytes(pipe, &adoption->unread);
 	pipe_time(pipe, &adoption->opened_ns);
 	pipe_u64(pipe, &adoption->user_id);
-	pipe_flag(pipe, &adoption->has_method);
+	pipe_flags(pipe, &adoption->has_method, &adoption->has_proof);
+	if (adoption->has_proof)
+		pipe_proof(pipe, &adoption->proof);
 }
 
 /* How a core took a connection. */
@@ -282,6 +307,15 @@ static void pipe_body(struct pipe *pipe, struct mt_call *call)
 	case MT_CALL_TURN_AWAY:
 		pipe_facts(pipe, &call->facts);
 		pipe_u8(pipe, &call->status, MT_LIMIT_COUNT - 1);
+		break;
+	case MT_CALL_PROVE:
+		pipe_u64(pipe, &call->conn);
+		pipe_proof(pipe, &call->proof);
+		break;
+	case MT_CALL_EXPEL:
+		pipe_u64(pipe, &call->conn);
+		pipe_u64(pipe, &call->number);
+		pipe->is_bad |= call->number >= MT_EXPULSION_COUNT;
 		break;
 	case MT_CALL_INPUT:
 		pipe_u64(pipe, &call->conn);

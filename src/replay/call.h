@@ -35,6 +35,8 @@ enum mt_call_kind {
 	MT_CALL_DRAIN, /* number: calls of mt_core_request, digest after them */
 	MT_CALL_CHECK, /* digest: of the core's counts */
 	MT_CALL_END,   /* bytes: why the recording ends */
+	MT_CALL_PROVE, /* conn, proof */
+	MT_CALL_EXPEL, /* conn, number: enum mt_expulsion */
 	MT_CALL_KIND_COUNT
 };
 
@@ -50,7 +52,7 @@ struct mt_call_listener {
 	struct mt_bytes name, anonymous_role, server_reference;
 	struct mt_core_limits limits;
 	struct mt_offer offer; /* without server_reference */
-	bool has_limits, has_offer, has_anonymous_sessions;
+	bool has_limits, has_offer, has_anonymous_sessions, is_certificate_required;
 };
 
 struct mt_call_facts {
@@ -79,7 +81,8 @@ struct mt_call_adoption {
 	struct mt_bytes hello, reply, unread;
 	mt_time opened_ns;
 	uint64_t user_id;
-	bool has_method;
+	bool has_method, has_proof;
+	struct mt_proof proof;
 };
 
 struct mt_call {
@@ -99,6 +102,7 @@ struct mt_call {
 		struct mt_auth_verdict verdict; /* AUTHENTICATED; number: ticket */
 		struct mt_call_message message;
 		struct mt_call_adoption adoption;
+		struct mt_proof proof;
 	};
 };
 

@@ -128,7 +128,8 @@ static void absorb_adoption(struct mt_outcome *outcome, const struct mt_adoption
 {
 	const uint64_t numbers[] = {adoption->hello_bytes,  adoption->reply_bytes,
 				    adoption->unread_bytes, adoption->user_id,
-				    adoption->has_method,   (uint64_t)adoption->opened_ns};
+				    adoption->has_method,   (uint64_t)adoption->opened_ns,
+				    adoption->has_proof,    adoption->proof.user_id};
 	absorb_numbers(outcome, numbers, MT_COUNT_OF(numbers));
 }
 

@@ -148,6 +148,7 @@ static bool fill_listener(struct mt_play *play, const struct mt_call_listener *f
 		.listener = text_of(play, from->name),
 		.anonymous_role = text_of(play, from->anonymous_role),
 		.has_anonymous_sessions = from->has_anonymous_sessions,
+		.is_certificate_required = from->is_certificate_required,
 		.limits = from->has_limits ? &to->limits : NULL,
 		.offer = from->has_offer ? &to->offer : NULL,
 	};
@@ -235,7 +236,8 @@ static bool is_connect(struct mt_bytes hello)
 
 static struct mt_adoption *make_adoption(struct mt_play *play, const struct mt_call_adoption *from)
 {
-	size_t bytes = sizeof(struct mt_adoption) + from->hello.len + from->reply.len;
+	size_t cn_bytes = from->has_proof ? from->proof.cn.len : 0;
+	size_t bytes = sizeof(struct mt_adoption) + from->hello.len + from->reply.len + cn_bytes;
 	struct mt_adoption *to = mt_mem_take_shared(&play->mem, bytes);
 	if (!to)
 		return NULL;
@@ -245,10 +247,15 @@ static struct mt_adoption *make_adoption(struct mt_play *play, const struct mt_c
 				   .user_id = from->user_id,
 				   .hello_bytes = from->hello.len,
 				   .reply_bytes = from->reply.len,
-				   .has_method = from->has_method};
+				   .has_method = from->has_method,
+				   .has_proof = from->has_proof,
+				   .proof = from->proof,
+				   .cn_bytes = cn_bytes};
 	memcpy(to->data, from->hello.data, from->hello.len);
 	if (from->reply.len > 0)
 		memcpy(to->data + from->hello.len, from->reply.data, from->reply.len);
+	if (cn_bytes > 0)
+		memcpy(to->data + from->hello.len + from->reply.len, from->proof.cn.data, cn_bytes);
 	if (from->unread.len == 0)
 		return to;
 	to->unread = mt_mem_take_shared(&play->mem, from->unread.len);
@@ -435,6 +442,12 @@ static enum mt_play_state play_call(struct mt_play *play, const struct mt_call *
 		return play_open(play, call);
 	case MT_CALL_TURN_AWAY:
 		return play_turn_away(play, call);
+	case MT_CALL_PROVE:
+		mt_core_prove(play->core, call->now, call->conn, &call->proof);
+		return MT_PLAY_ON;
+	case MT_CALL_EXPEL:
+		mt_core_expel(play->core, call->now, call->conn, (enum mt_expulsion)call->number);
+		return MT_PLAY_ON;
 	case MT_CALL_INPUT:
 		return play_input(play, call);
 	case MT_CALL_CLOSED:

@@ -223,6 +223,7 @@ static void note_listener(struct mt_tape *tape, struct mt_now now,
 	listener->name = mt_bytes_str(facts->listener);
 	listener->anonymous_role = mt_bytes_str(facts->anonymous_role);
 	listener->has_anonymous_sessions = facts->has_anonymous_sessions;
+	listener->is_certificate_required = facts->is_certificate_required;
 	listener->has_limits = facts->limits != NULL;
 	listener->has_offer = facts->offer != NULL;
 	if (facts->limits)
@@ -239,7 +240,8 @@ static bool is_of_listener(const struct mt_conn_facts *facts, const struct mt_co
 	return facts->listener == listener->listener && facts->limits == listener->limits &&
 	       facts->offer == listener->offer &&
 	       facts->anonymous_role == listener->anonymous_role &&
-	       facts->has_anonymous_sessions == listener->has_anonymous_sessions;
+	       facts->has_anonymous_sessions == listener->has_anonymous_sessions &&
+	       facts->is_certificate_required == listener->is_certificate_required;
 }
 
 /* False: the log has ended. */
@@ -278,6 +280,13 @@ void mt_tape_note_facts(struct mt_tape *tape, struct mt_now now, enum mt_call_ki
 		begin_stream(tape, (enum mt_status)status, conn);
 	if (describe(tape, now, facts, &call.facts))
 		note(tape, &call);
+}
+
+void mt_tape_note_proof(struct mt_tape *tape, struct mt_now now, mt_conn conn,
+			const struct mt_proof *proof)
+{
+	note(tape,
+	     &(struct mt_call){.kind = MT_CALL_PROVE, .now = now, .conn = conn, .proof = *proof});
 }
 
 /* Where secrets may be overwritten; NULL: the log has ended. */
@@ -434,7 +443,10 @@ void mt_tape_note_adoption(struct mt_tape *tape, struct mt_now now,
 						  .unread = mt_bytes_of(copy + said.len, unread),
 						  .opened_ns = adoption->opened_ns,
 						  .user_id = adoption->user_id,
-						  .has_method = adoption->has_method};
+						  .has_method = adoption->has_method,
+						  .has_proof = adoption->has_proof,
+						  .proof = adoption->proof};
+	call.adoption.proof.cn = mt_bytes_of(adoption->data + said.len, adoption->cn_bytes);
 	note(tape, &call);
 }
 

@@ -48,6 +48,8 @@ void mt_tape_note_create(struct mt_tape *tape, const struct mt_core_settings *se
 			 const struct mt_policy *policy, struct mt_now now);
 void mt_tape_note_facts(struct mt_tape *tape, struct mt_now now, enum mt_call_kind kind,
 			const struct mt_conn_facts *facts, uint8_t status, mt_conn conn);
+void mt_tape_note_proof(struct mt_tape *tape, struct mt_now now, mt_conn conn,
+			const struct mt_proof *proof);
 void mt_tape_note_input(struct mt_tape *tape, struct mt_now now, mt_conn conn,
 			struct mt_bytes bytes);
 void mt_tape_note_sent(struct mt_tape *tape, struct mt_now now, const struct mt_core *core,
@@ -62,7 +64,7 @@ void mt_tape_note_policy(struct mt_tape *tape, struct mt_now now, const struct m
 void mt_tape_note_request(struct mt_tape *tape, const struct mt_request *request);
 void mt_tape_note_kick(struct mt_tape *tape, struct mt_now now, struct mt_bytes user,
 		       struct mt_bytes client_id, uint32_t count);
-/* CLOSED, STORED, TICK, SHUT_DOWN: what they have of these. */
+/* CLOSED, EXPEL, STORED, TICK, SHUT_DOWN: what they have of these. */
 void mt_tape_note(struct mt_tape *tape, enum mt_call_kind kind, struct mt_now now, mt_conn conn,
 		  uint64_t number, enum mt_status status);
 /* Now and then, between calls. */
@@ -86,6 +88,22 @@ static inline void mt_tape_turn_away(struct mt_tape *tape, struct mt_core *core,
 		mt_tape_note_facts(tape, now, MT_CALL_TURN_AWAY, facts, (uint8_t)limit,
 				   MT_HANDLE_NONE);
 	mt_core_turn_away(core, now, facts, limit);
+}
+
+static inline void mt_tape_prove(struct mt_tape *tape, struct mt_core *core, struct mt_now now,
+				 mt_conn conn, const struct mt_proof *proof)
+{
+	if (MT_UNLIKELY(tape))
+		mt_tape_note_proof(tape, now, conn, proof);
+	mt_core_prove(core, now, conn, proof);
+}
+
+static inline void mt_tape_expel(struct mt_tape *tape, struct mt_core *core, struct mt_now now,
+				 mt_conn conn, enum mt_expulsion why)
+{
+	if (MT_UNLIKELY(tape))
+		mt_tape_note(tape, MT_CALL_EXPEL, now, conn, why, MT_OK);
+	mt_core_expel(core, now, conn, why);
 }
 
 static inline void mt_tape_input(struct mt_tape *tape, struct mt_core *core, struct mt_now now,

@@ -132,6 +132,7 @@ static void make_listener(struct play *play, const struct mt_call_listener *from
 	to->facts = (struct mt_conn_facts){.listener = text_of(play, from->name),
 					   .anonymous_role = text_of(play, from->anonymous_role),
 					   .has_anonymous_sessions = from->has_anonymous_sessions,
+					   .is_certificate_required = from->is_certificate_required,
 					   .limits = from->has_limits ? &to->limits : NULL,
 					   .offer = from->has_offer ? &to->offer : NULL};
 	play->listener_count++;
@@ -189,6 +190,12 @@ static void make(struct play *play, const struct mt_call *call)
 		break;
 	case MT_CALL_INPUT:
 		mt_core_input(play->core, play->now, conn, call->bytes);
+		break;
+	case MT_CALL_PROVE:
+		mt_core_prove(play->core, play->now, conn, &call->proof);
+		break;
+	case MT_CALL_EXPEL:
+		mt_core_expel(play->core, play->now, conn, (enum mt_expulsion)call->number);
 		break;
 	case MT_CALL_CLOSED:
 		mt_core_closed(play->core, play->now, conn);

@@ -40,6 +40,7 @@ static struct mt_call sample(enum mt_call_kind kind)
 	} else if (kind == MT_CALL_LISTENER) {
 		call.listener = (struct mt_call_listener){.name = mt_bytes_str("tls"),
 							  .anonymous_role = mt_bytes_str("open"),
+							  .is_certificate_required = true,
 							  .has_limits = true,
 							  .limits = {.inflight = 1},
 							  .has_offer = true,
@@ -64,7 +65,14 @@ static struct mt_call sample(enum mt_call_kind kind)
 		call.adoption = (struct mt_call_adoption){.hello = mt_bytes_str("hello"),
 							  .unread = mt_bytes_str("unread"),
 							  .user_id = 7,
-							  .has_method = true};
+							  .has_method = true,
+							  .has_proof = true,
+							  .proof = {.cn = mt_bytes_str("ann")}};
+	} else if (kind == MT_CALL_PROVE) {
+		call.proof = (struct mt_proof){
+			.kind = MT_PROOF_PSK, .user_id = 7, .cn = mt_bytes_str("ann")};
+	} else if (kind == MT_CALL_EXPEL) {
+		call.number = MT_EXPELLED_UNTRUSTED;
 	}
 	return call;
 }
