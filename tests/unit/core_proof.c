@@ -136,17 +136,14 @@ static void test_a_certificate_is_required(void **state)
 	/* Neither a password, nor the anonymous role, nor a key stands in for it. */
 	conn = dial(&world, "open", true);
 	say_hello(&world, conn, "ann", "secret");
-	expect_refusal(&world, conn, MT_REASON_NOT_AUTHORIZED,
-		       "a client certificate is required");
+	expect_refusal(&world, conn, MT_REASON_NOT_AUTHORIZED, "a client certificate is required");
 	conn = dial(&world, "open", true);
 	say_hello(&world, conn, NULL, NULL);
-	expect_refusal(&world, conn, MT_REASON_NOT_AUTHORIZED,
-		       "a client certificate is required");
+	expect_refusal(&world, conn, MT_REASON_NOT_AUTHORIZED, "a client certificate is required");
 	conn = dial(&world, "open", true);
 	prove(&world, conn, MT_PROOF_PSK, ANN);
 	say_hello(&world, conn, NULL, NULL);
-	expect_refusal(&world, conn, MT_REASON_NOT_AUTHORIZED,
-		       "a client certificate is required");
+	expect_refusal(&world, conn, MT_REASON_NOT_AUTHORIZED, "a client certificate is required");
 	assert_int_equal(world.auth_count, 0);
 	world_close(&world);
 }

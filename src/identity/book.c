@@ -1,0 +1,211 @@
+/* Four maps of entries that hold their own key. */
+#include "identity/book.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+
+#include <stdatomic.h>
+
+/* An entry's key: issuer (zeros: any) and name; or an identity; or a fingerprint; or a user's id.
+ */
+struct entry {
+	struct entry *next; /* of the book */
+	size_t bytes;
+	uint64_t user_id;
+	int64_t not_before_s;
+	uint8_t psk_bytes;
+	uint8_t psk[MT_PSK_BYTES_MAX];
+	size_t key_len;
+	uint8_t key[];
+};
+
+struct mt_book {
+	_Atomic uint32_t ref_count;
+	struct mt_mem own; /* of the book itself */
+	struct mt_mem mem;
+	struct mt_map certificates, psks, ended_certificates, ended_users;
+	struct entry *entries;
+};
+
+static struct mt_bytes key_of(const void *value)
+{
+	const struct entry *entry = value;
+	return mt_bytes_of(entry->key, entry->key_len);
+}
+
+struct mt_book *mt_book_create(struct mt_seed seed)
+{
+	struct mt_mem mem;
+	struct mt_book *book;
+	mt_mem_init(&mem, SIZE_MAX);
+	book = mt_mem_zero(&mem, sizeof(*book));
+	if (!book)
+		return NULL;
+	book->own = mem;
+	mt_mem_init(&book->mem, SIZE_MAX);
+	atomic_init(&book->ref_count, 1);
+	mt_map_init(&book->certificates, &book->mem, seed, key_of);
+	mt_map_init(&book->psks, &book->mem, seed, key_of);
+	mt_map_init(&book->ended_certificates, &book->mem, seed, key_of);
+	mt_map_init(&book->ended_users, &book->mem, seed, key_of);
+	return book;
+}
+
+struct mt_book *mt_book_ref(struct mt_book *book)
+{
+	atomic_fetch_add_explicit(&book->ref_count, 1, memory_order_relaxed);
+	return book;
+}
+
+static void destroy(struct mt_book *book)
+{
+	struct mt_mem mem = book->own;
+	mt_map_finish(&book->certificates);
+	mt_map_finish(&book->psks);
+	mt_map_finish(&book->ended_certificates);
+	mt_map_finish(&book->ended_users);
+	for (struct entry *entry = book->entries; entry;) {
+		struct entry *next = entry->next;
+		mt_bytes_wipe(entry->psk, sizeof(entry->psk));
+		mt_mem_give(&book->mem, entry, entry->bytes);
+		entry = next;
+	}
+	mt_mem_give(&mem, book, sizeof(*book));
+}
+
+void mt_book_unref(struct mt_book **book)
+{
+	struct mt_book *old = *book;
+	*book = NULL;
+	if (old && atomic_fetch_sub_explicit(&old->ref_count, 1, memory_order_acq_rel) == 1)
+		destroy(old);
+}
+
+/* The key is the two pieces in a row. */
+static enum mt_status add(struct mt_book *book, struct mt_map *map, struct mt_bytes first,
+			  struct mt_bytes second, struct entry **out)
+{
+	size_t bytes = sizeof(struct entry) + first.len + second.len;
+	struct entry *entry = mt_mem_zero(&book->mem, bytes);
+	enum mt_status status = MT_EXISTS;
+	if (!entry)
+		return MT_MEMORY;
+	entry->bytes = bytes;
+	entry->key_len = first.len + second.len;
+	if (first.len > 0)
+		memcpy(entry->key, first.data, first.len);
+	memcpy(entry->key + first.len, second.data, second.len);
+	if (!mt_map_find(map, key_of(entry)))
+		status = mt_map_put(map, entry);
+	if (status != MT_OK) {
+		mt_mem_give(&book->mem, entry, bytes);
+		return status;
+	}
+	entry->next = book->entries;
+	book->entries = entry;
+	*out = entry;
+	return MT_OK;
+}
+
+static const uint8_t any_issuer[MT_FINGERPRINT_BYTES];
+
+static struct mt_bytes fingerprint_of(const uint8_t *fingerprint)
+{
+	return mt_bytes_of(fingerprint, MT_FINGERPRINT_BYTES);
+}
+
+enum mt_status mt_book_add_certificate(struct mt_book *book, uint64_t user_id, struct mt_bytes name,
+				       const uint8_t *issuer)
+{
+	struct entry *entry;
+	if (user_id == 0 || name.len == 0 || name.len > MT_PROOF_NAME_BYTES_MAX)
+		return MT_INVALID;
+	MT_TRY(add(book, &book->certificates, fingerprint_of(issuer ? issuer : any_issuer), name,
+		   &entry));
+	entry->user_id = user_id;
+	return MT_OK;
+}
+
+enum mt_status mt_book_add_psk(struct mt_book *book, uint64_t user_id, struct mt_bytes identity,
+			       struct mt_bytes key)
+{
+	struct entry *entry;
+	if (user_id == 0 || identity.len == 0 || identity.len > MT_PSK_IDENTITY_BYTES_MAX ||
+	    key.len < MT_PSK_BYTES_MIN || key.len > MT_PSK_BYTES_MAX)
+		return MT_INVALID;
+	MT_TRY(add(book, &book->psks, mt_bytes_of(NULL, 0), identity, &entry));
+	entry->user_id = user_id;
+	entry->psk_bytes = (uint8_t)key.len;
+	memcpy(entry->psk, key.data, key.len);
+	return MT_OK;
+}
+
+static enum mt_status end(struct mt_book *book, struct mt_map *map, struct mt_bytes key,
+			  int64_t not_before_s)
+{
+	struct entry *entry = mt_map_find(map, key);
+	if (!entry) {
+		MT_TRY(add(book, map, mt_bytes_of(NULL, 0), key, &entry));
+		entry->not_before_s = not_before_s;
+	}
+	if (not_before_s > entry->not_before_s)
+		entry->not_before_s = not_before_s;
+	return MT_OK;
+}
+
+enum mt_status mt_book_end_certificate(struct mt_book *book, const uint8_t *fingerprint,
+				       int64_t not_before_s)
+{
+	return end(book, &book->ended_certificates, fingerprint_of(fingerprint), not_before_s);
+}
+
+enum mt_status mt_book_end_user(struct mt_book *book, uint64_t user_id, int64_t not_before_s)
+{
+	return end(book, &book->ended_users, mt_bytes_of(&user_id, sizeof(user_id)), not_before_s);
+}
+
+static uint64_t find_certificate(const struct mt_book *book, const uint8_t *issuer,
+				 struct mt_bytes name)
+{
+	uint8_t key[MT_FINGERPRINT_BYTES + MT_PROOF_NAME_BYTES_MAX];
+	const struct entry *entry;
+	memcpy(key, issuer, MT_FINGERPRINT_BYTES);
+	memcpy(key + MT_FINGERPRINT_BYTES, name.data, name.len);
+	entry = mt_map_find(&book->certificates, mt_bytes_of(key, MT_FINGERPRINT_BYTES + name.len));
+	return entry ? entry->user_id : 0;
+}
+
+uint64_t mt_book_certificate(const struct mt_book *book, struct mt_bytes name,
+			     const uint8_t *issuer)
+{
+	uint64_t user_id;
+	if (name.len == 0 || name.len > MT_PROOF_NAME_BYTES_MAX)
+		return 0;
+	user_id = find_certificate(book, issuer, name);
+	return user_id != 0 ? user_id : find_certificate(book, any_issuer, name);
+}
+
+uint64_t mt_book_psk(const struct mt_book *book, struct mt_bytes identity, struct mt_bytes *key)
+{
+	const struct entry *entry = mt_map_find(&book->psks, identity);
+	if (!entry)
+		return 0;
+	*key = mt_bytes_of(entry->psk, entry->psk_bytes);
+	return entry->user_id;
+}
+
+static int64_t end_of(const struct mt_map *map, struct mt_bytes key)
+{
+	const struct entry *entry = mt_map_find(map, key);
+	return entry ? entry->not_before_s : INT64_MIN;
+}
+
+int64_t mt_book_not_before(const struct mt_book *book, const uint8_t *fingerprint, uint64_t user_id)
+{
+	int64_t user_s = INT64_MIN, certificate_s = INT64_MIN;
+	if (user_id != 0)
+		user_s = end_of(&book->ended_users, mt_bytes_of(&user_id, sizeof(user_id)));
+	if (fingerprint)
+		certificate_s = end_of(&book->ended_certificates, fingerprint_of(fingerprint));
+	return user_s > certificate_s ? user_s : certificate_s;
+}
