@@ -9,8 +9,10 @@
 #include "io/clock.h"
 #include "shell/api.h"
 #include "shell/directory.h"
+#include "shell/pump.h"
 
 #include <poll.h>
+#include <stdio.h>
 
 struct mt_broker {
 	struct mt_hub hub;
@@ -20,6 +22,8 @@ struct mt_broker {
 	pthread_t thread;
 	_Atomic bool is_over;
 	uint32_t adopted_count;
+	bool has_book;
+	struct mt_pump pump; /* without sockets */
 };
 
 struct mt_core *mt_broker_core(struct mt_broker *broker)
@@ -49,6 +53,24 @@ const struct mt_listener *mt_broker_listener(const struct mt_broker *of, uint32_
 	(void)of;
 	(void)index;
 	return NULL;
+}
+
+struct mt_pump *mt_broker_pump(struct mt_broker *broker)
+{
+	return &broker->pump;
+}
+
+const struct mt_transport *mt_broker_transport(const struct mt_broker *broker)
+{
+	return &broker->pump.transport;
+}
+
+bool mt_broker_address(const struct mt_broker *of, char *host, uint16_t *port)
+{
+	(void)of;
+	snprintf(host, 256, "localhost");
+	*port = 8883;
+	return true;
 }
 
 struct mt_tls_cache *mt_broker_tls_cache(const struct mt_broker *of)
@@ -101,9 +123,10 @@ static void api_world_set_policy(struct mt_broker *broker, void *argument)
 	broker->adopted_count++;
 }
 
-static enum mt_status api_world_adopt(void *context, struct mt_policy *policy)
+static enum mt_status api_world_adopt(void *context, struct mt_policy *policy, struct mt_book *book)
 {
 	struct mt_broker *broker = context;
+	broker->has_book = book != NULL;
 	return mt_hub_call(&broker->hub, api_world_set_policy, policy);
 }
 

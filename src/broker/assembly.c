@@ -100,6 +100,27 @@ static struct mt_subtree_settings *subtree_of(struct mt_assembly *assembly, cons
 	return &settings->subtrees[i];
 }
 
+static struct mt_certificate_settings *certificate_of(struct mt_assembly *assembly,
+						      const char *where, struct mt_bytes name)
+{
+	struct mt_settings *settings = assembly->settings;
+	uint32_t i = 0;
+	while (i < settings->certificate_count &&
+	       !mt_bytes_equal(mt_bytes_str(settings->certificates[i].name), name))
+		i++;
+	if (i == MT_CERTIFICATES_MAX) {
+		mt_report_add(assembly->report,
+			      "%scertificates.%.*s: one more than %d; expected fewer", where,
+			      (int)name.len, (const char *)name.data, MT_CERTIFICATES_MAX);
+		return NULL;
+	}
+	if (i == settings->certificate_count) {
+		mt_schema_certificate_defaults(name, &settings->certificates[i]);
+		settings->certificate_count++;
+	}
+	return &settings->certificates[i];
+}
+
 /* What holds the key's field; *listener is NULL for a key of the broker. NULL, and a fault: there
  * are too many listeners, or subtrees. */
 static void *object_of(struct mt_assembly *assembly, const char *where, struct mt_bytes path,
@@ -108,6 +129,8 @@ static void *object_of(struct mt_assembly *assembly, const char *where, struct m
 	*listener = NULL;
 	if (key->scope == MT_SCOPE_SUBTREE)
 		return subtree_of(assembly, where, mt_schema_subtree(path));
+	if (key->scope == MT_SCOPE_CERTIFICATE)
+		return certificate_of(assembly, where, mt_schema_certificate(path));
 	if (key->scope != MT_SCOPE_LISTENER)
 		return assembly->settings;
 	*listener = mt_assembly_listener(assembly, where, mt_schema_listener(path));
@@ -221,6 +244,20 @@ void mt_assembly_set(struct mt_assembly *assembly, const char *argument)
 		refuse_set(assembly, path, kind);
 }
 
+static const char *judge_tls(const struct mt_listener_settings *listener)
+{
+	bool has_clients = listener->client_certificate != MT_CLIENT_CERTIFICATE_NONE &&
+			   (listener->client_certificate != MT_CLIENT_CERTIFICATE_AUTO ||
+			    !listener->is_websocket);
+	if (listener->crl_path[0] != '\0' && !has_clients)
+		return "found a CRL where no client shows a certificate; expected "
+		       "`client_certificate: required` or `optional`";
+	if (listener->staple_path[0] != '\0' && listener->certificate_path[0] == '\0')
+		return "found a staple for the broker's own certificate, which no OCSP responder "
+		       "knows; expected none";
+	return NULL;
+}
+
 /* What is wrong with a listener as a whole, or NULL. */
 static const char *judge(const struct mt_listener_settings *listener)
 {
@@ -238,7 +275,9 @@ static const char *judge(const struct mt_listener_settings *listener)
 		return "found an owner or a group without a Unix socket; expected an address such "
 		       "as unix:/run/mortise/mqtt.sock";
 	if (listener->is_tls)
-		return NULL;
+		return judge_tls(listener);
+	if (listener->client_certificate == MT_CLIENT_CERTIFICATE_REQUIRED || listener->has_psk)
+		return "found certificates or keys of clients without TLS; expected `tls: yes`";
 	if (has_certificate)
 		return "found a certificate without TLS; expected `tls: yes`, or no certificate "
 		       "and key";
@@ -267,6 +306,29 @@ static void check_subtrees(struct mt_assembly *assembly)
 	}
 }
 
+static const char *judge_certificate(const struct mt_settings *settings,
+				     const struct mt_certificate_settings *certificate)
+{
+	if (certificate->certificate_path[0] == '\0' || certificate->key_path[0] == '\0')
+		return "found only one of certificate and key, or none; expected both";
+	if (certificate->listener[0] != '\0' &&
+	    find_listener(settings, mt_bytes_str(certificate->listener)) ==
+		    settings->listener_count)
+		return "found a listener that there is not; expected the name of one, or off";
+	return NULL;
+}
+
+static void check_certificates(struct mt_assembly *assembly)
+{
+	const struct mt_settings *settings = assembly->settings;
+	for (uint32_t i = 0; i < settings->certificate_count; i++) {
+		const char *fault = judge_certificate(settings, &settings->certificates[i]);
+		if (fault)
+			mt_report_add(assembly->report, "certificates.%s: %s",
+				      settings->certificates[i].name, fault);
+	}
+}
+
 void mt_assembly_check(struct mt_assembly *assembly)
 {
 	struct mt_settings *settings = assembly->settings;
@@ -286,6 +348,7 @@ void mt_assembly_check(struct mt_assembly *assembly)
 			      "response_topic: found a text that is no topic name; expected one "
 			      "without wildcards, such as reply/%%c");
 	check_subtrees(assembly);
+	check_certificates(assembly);
 	if (settings->listener_count == 0 && assembly->report->count == 0)
 		mt_report_add(assembly->report, "listeners: found none; expected at least one");
 }

@@ -2,6 +2,7 @@
 #include "broker/schema.h"
 
 #include "base/buf.h"
+#include "identity/template.h"
 #include "io/listen.h"
 #include "policy/rule.h"
 #include "spec/config.h"
@@ -16,6 +17,7 @@
 #define STRUCT_BROKER struct mt_settings
 #define STRUCT_LISTENER struct mt_listener_settings
 #define STRUCT_SUBTREE struct mt_subtree_settings
+#define STRUCT_CERTIFICATE struct mt_certificate_settings
 #define PLACE(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
 
 static const struct mt_key keys[] = {
@@ -122,6 +124,11 @@ struct mt_bytes mt_schema_listener(struct mt_bytes path)
 struct mt_bytes mt_schema_subtree(struct mt_bytes path)
 {
 	return name_below(path, "retained");
+}
+
+struct mt_bytes mt_schema_certificate(struct mt_bytes path)
+{
+	return name_below(path, "certificates");
 }
 
 static size_t least_of(size_t a, size_t b, size_t c)
@@ -274,6 +281,8 @@ static const char *describe(enum mt_value_type type)
 		return "origins such as https://site.example, or same, or any";
 	case MT_VALUE_NETWORKS:
 		return "networks such as 10.0.0.0/8 or 2001:db8::/32";
+	case MT_VALUE_TEMPLATE:
+		return "a template such as %{cn}@site";
 	case MT_VALUE_WORDS:
 		return "a list of words";
 	}
@@ -375,6 +384,20 @@ static bool store_endpoint(const struct mt_key *key, uint8_t *field, struct mt_b
 	return true;
 }
 
+static bool store_template(const struct mt_key *key, uint8_t *field, struct mt_bytes value,
+			   char *expected)
+{
+	const char *fault = mt_template_fault(value);
+	if (!mt_value_is_path(value, key->bytes))
+		return false;
+	if (fault) {
+		snprintf(expected, MT_EXPECTED_BYTES, "%s", fault);
+		return false;
+	}
+	put_text(key, field, value);
+	return true;
+}
+
 static bool is_item(const struct mt_key *key, struct mt_bytes item)
 {
 	struct mt_network network;
@@ -464,6 +487,8 @@ static bool store(const struct mt_key *key, uint8_t *field, struct mt_bytes valu
 		return store_text(key, field, value, mt_value_is_path(value, key->bytes));
 	case MT_VALUE_ENDPOINT:
 		return store_endpoint(key, field, value, expected);
+	case MT_VALUE_TEMPLATE:
+		return store_template(key, field, value, expected);
 	case MT_VALUE_WEB_PATH:
 		return store_text(key, field, value,
 				  value.len < key->bytes && mt_upgrade_is_path(value));
@@ -551,4 +576,12 @@ void mt_schema_subtree_defaults(struct mt_bytes name, struct mt_subtree_settings
 	memset(out, 0, sizeof(*out));
 	memcpy(out->name, name.data, name.len);
 	store_defaults(MT_SCOPE_SUBTREE, out);
+}
+
+void mt_schema_certificate_defaults(struct mt_bytes name, struct mt_certificate_settings *out)
+{
+	MT_CHECK(name.len < sizeof(out->name));
+	memset(out, 0, sizeof(*out));
+	memcpy(out->name, name.data, name.len);
+	store_defaults(MT_SCOPE_CERTIFICATE, out);
 }

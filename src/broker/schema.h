@@ -15,14 +15,13 @@
 #define MT_KEY_BYTES_MAX 128u
 #define MT_EXPECTED_BYTES 512u
 
-enum mt_key_scope { MT_SCOPE_BROKER, MT_SCOPE_LISTENER, MT_SCOPE_SUBTREE };
+enum mt_key_scope { MT_SCOPE_BROKER, MT_SCOPE_LISTENER, MT_SCOPE_SUBTREE, MT_SCOPE_CERTIFICATE };
 
 struct mt_key {
 	const char *pattern;
 	enum mt_key_scope scope;
 	enum mt_value_type type;
-	size_t offset; /* in struct mt_settings, mt_listener_settings or mt_subtree_settings, by
-			  scope */
+	size_t offset; /* in the struct of the scope: mt_settings, mt_listener_settings ... */
 	size_t bytes;  /* of the field */
 	const char *initial;
 	const char *range;
@@ -37,6 +36,8 @@ enum mt_key_kind mt_schema_find(struct mt_bytes path, const struct mt_key **key)
 struct mt_bytes mt_schema_listener(struct mt_bytes path);
 /* The same behind `retained.` */
 struct mt_bytes mt_schema_subtree(struct mt_bytes path);
+/* And behind `certificates.` */
+struct mt_bytes mt_schema_certificate(struct mt_bytes path);
 /* For an unknown path: `did you mean PATH?` or the list of what may stand there. */
 void mt_schema_suggest(struct mt_bytes path, char out[MT_EXPECTED_BYTES]);
 /*
@@ -63,3 +64,4 @@ void mt_schema_expected(const struct mt_key *key, char out[MT_EXPECTED_BYTES]);
 void mt_schema_broker_defaults(struct mt_settings *out);
 void mt_schema_listener_defaults(struct mt_bytes name, struct mt_listener_settings *out);
 void mt_schema_subtree_defaults(struct mt_bytes name, struct mt_subtree_settings *out);
+void mt_schema_certificate_defaults(struct mt_bytes name, struct mt_certificate_settings *out);

@@ -78,13 +78,13 @@ static int read_from(int fd, const char *source, struct mt_cli_secret *out)
 	return failed;
 }
 
-static int read_file(const char *path, struct mt_cli_secret *out)
+static int read_file(const char *option, const char *path, struct mt_cli_secret *out)
 {
 	struct stat facts;
 	int failed;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
-		return mt_cli_fail(errno == EACCES ? 4 : 2, "--password-file %s: %s", path,
+		return mt_cli_fail(errno == EACCES ? 4 : 2, "--%s %s: %s", option, path,
 				   strerror(errno));
 	if (fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && (facts.st_mode & 077) != 0)
 		mt_cli_warn("%s can be read by others; chmod 600 it", path);
@@ -180,7 +180,14 @@ int mt_cli_secret_read(const struct mt_options *options, struct mt_cli_secret *o
 	}
 	if (is_stdin)
 		return read_from(STDIN_FILENO, "standard input", out);
-	return path ? read_file(path, out) : prompt(out);
+	return path ? read_file("password-file", path, out) : prompt(out);
+}
+
+int mt_cli_passphrase_read(const struct mt_options *options, struct mt_cli_secret *out)
+{
+	const char *path = mt_options_value(options, "passphrase-file");
+	memset(out, 0, sizeof(*out));
+	return path ? read_file("passphrase-file", path, out) : prompt(out);
 }
 
 void mt_cli_secret_finish(struct mt_cli_secret *secret)

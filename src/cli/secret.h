@@ -17,4 +17,6 @@ struct mt_cli_secret {
  * short one.
  */
 int mt_cli_secret_read(const struct mt_options *options, struct mt_cli_secret *out);
+/* --passphrase-file, or the terminal, asked twice. */
+int mt_cli_passphrase_read(const struct mt_options *options, struct mt_cli_secret *out);
 void mt_cli_secret_finish(struct mt_cli_secret *secret);

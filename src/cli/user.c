@@ -4,6 +4,10 @@
 #include "cli/print.h"
 #include "cli/secret.h"
 #include "cli/verbs.h"
+#include "io/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
 
 static json_t *role_list(const struct mt_options *options)
 {
@@ -210,6 +214,88 @@ int mt_cli_user_show(const struct mt_options *options)
 		mt_cli_print_json(stdout, answer);
 	else
 		mt_cli_print_object(stdout, answer);
+	json_decref(answer);
+	return 0;
+}
+
+/* ---- what proves it in TLS ---- */
+
+static int remove_certificate(const struct mt_options *options, const char *name)
+{
+	char path[MT_CLI_URL_BYTES];
+	int failed = mt_cli_api_path(path, "users/%s/certificates/%s", options->operands[0], name);
+	return failed ? failed
+		      : mt_cli_api_do(options, "DELETE", path, NULL,
+				      "a certificate of %s no longer stands for user %s", name,
+				      options->operands[0]);
+}
+
+/* PEM of the file, or "any"; NULL: told. */
+static json_t *read_issuer(const char *file, int *failed)
+{
+	uint8_t *data;
+	size_t len;
+	json_t *text;
+	enum mt_status status;
+	if (strcmp(file, "any") == 0)
+		return json_string("any");
+	status = mt_file_read(file, 65536, &data, &len);
+	if (status != MT_OK) {
+		*failed =
+			mt_cli_fail(2, "--issuer %s: %s", file,
+				    status == MT_SYSTEM ? strerror(errno) : mt_status_text(status));
+		return NULL;
+	}
+	text = json_string((const char *)data);
+	free(data);
+	if (!text)
+		*failed = mt_cli_fail(2, "--issuer %s: expected a certificate in PEM", file);
+	return text;
+}
+
+int mt_cli_user_certificate(const struct mt_options *options)
+{
+	const char *issuer = mt_options_value(options, "issuer");
+	const char *name = mt_options_value(options, "name");
+	const char *removed = mt_options_value(options, "remove");
+	char path[MT_CLI_URL_BYTES];
+	json_t *body, *text = NULL;
+	int failed = 0;
+	if (removed)
+		return remove_certificate(options, removed);
+	if (issuer && !(text = read_issuer(issuer, &failed)))
+		return failed;
+	body = json_pack("{s:s*, s:o*}", "name", name, "issuer", text);
+	if (!body)
+		return mt_cli_fail(2, "--name: it is no UTF-8 text");
+	failed = mt_cli_api_path(path, "users/%s/certificates", options->operands[0], NULL);
+	if (failed) {
+		json_decref(body);
+		return failed;
+	}
+	return mt_cli_api_do(options, "POST", path, body, "a certificate of %s stands for user %s",
+			     name ? name : options->operands[0], options->operands[0]);
+}
+
+int mt_cli_user_psk(const struct mt_options *options)
+{
+	char path[MT_CLI_URL_BYTES];
+	json_t *answer;
+	int failed = mt_cli_api_path(path, "users/%s/psk", options->operands[0], NULL);
+	if (!failed && mt_options_has(options, "remove"))
+		return mt_cli_api_do(options, "DELETE", path, NULL, "user %s has no key any more",
+				     options->operands[0]);
+	if (!failed)
+		failed = mt_cli_api_request(options, "POST", path, NULL, &answer);
+	if (failed)
+		return failed;
+	if (mt_options_has(options, "json")) {
+		mt_cli_print_json(stdout, answer);
+	} else {
+		printf("identity: ");
+		mt_cli_print_text(stdout, options->operands[0]);
+		printf("\nkey: %s\n", json_string_value(json_object_get(answer, "key")));
+	}
 	json_decref(answer);
 	return 0;
 }

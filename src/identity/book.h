@@ -14,8 +14,9 @@
 
 struct mt_book;
 
-#define MT_FINGERPRINT_BYTES 32u /* SHA-256 of a certificate, or of an issuer's public key (SPKI) \
-				  */
+#define MT_FINGERPRINT_BYTES \
+	32u /* SHA-256 of a certificate, or of an issuer's public key (SPKI) \
+	     */
 #define MT_PROOF_NAME_BYTES_MAX 1024u
 #define MT_PSK_IDENTITY_BYTES_MAX 128u
 #define MT_PSK_BYTES_MAX 64u

@@ -292,6 +292,18 @@ static void pipe_welcome(struct pipe *pipe, struct mt_call *call)
 	pipe->is_bad |= call->status != MT_OK && call->status != MT_LIMIT;
 }
 
+/* What TLS proved of a connection, or that it holds no longer. */
+static void pipe_identity(struct pipe *pipe, struct mt_call *call)
+{
+	pipe_u64(pipe, &call->conn);
+	if (call->kind == MT_CALL_PROVE) {
+		pipe_proof(pipe, &call->proof);
+		return;
+	}
+	pipe_u64(pipe, &call->number);
+	pipe->is_bad |= call->number >= MT_EXPULSION_COUNT;
+}
+
 static void pipe_body(struct pipe *pipe, struct mt_call *call)
 {
 	switch (call->kind) {
@@ -309,13 +321,8 @@ static void pipe_body(struct pipe *pipe, struct mt_call *call)
 		pipe_u8(pipe, &call->status, MT_LIMIT_COUNT - 1);
 		break;
 	case MT_CALL_PROVE:
-		pipe_u64(pipe, &call->conn);
-		pipe_proof(pipe, &call->proof);
-		break;
 	case MT_CALL_EXPEL:
-		pipe_u64(pipe, &call->conn);
-		pipe_u64(pipe, &call->number);
-		pipe->is_bad |= call->number >= MT_EXPULSION_COUNT;
+		pipe_identity(pipe, call);
 		break;
 	case MT_CALL_INPUT:
 		pipe_u64(pipe, &call->conn);

@@ -34,6 +34,8 @@ static struct mt_conn_facts facts_of(const struct mt_pump *pump, const struct mt
 	memcpy(facts.address.byte, peer->byte, sizeof(facts.address.byte));
 	facts.is_secret_safe =
 		settings->is_tls || settings->is_insecure_allowed || socket->is_local;
+	facts.is_certificate_required =
+		settings->client_certificate == MT_CLIENT_CERTIFICATE_REQUIRED;
 	return facts;
 }
 

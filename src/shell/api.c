@@ -8,10 +8,8 @@
 #include <stdlib.h>
 
 static const struct mt_api_route *const routes[] = {
-	mt_api_user_routes,
-	mt_api_role_routes,
-	mt_api_client_routes,
-	mt_api_status_routes,
+	mt_api_user_routes,   mt_api_role_routes,	 mt_api_client_routes,
+	mt_api_status_routes, mt_api_certificate_routes, mt_api_proof_routes,
 };
 
 /* JSON holds passwords and tokens: nothing of it stays behind in the heap. */

@@ -23,9 +23,12 @@
 
 struct mt_api;
 
-/* Gives the snapshot to whoever decides by it; returns when that one does. The caller keeps its
- * reference. */
-typedef enum mt_status mt_api_adopt_fn(void *context, struct mt_policy *policy);
+struct mt_book;
+
+/* Gives the snapshots to whoever decides by them; returns when that one does. The caller keeps its
+ * references. */
+typedef enum mt_status mt_api_adopt_fn(void *context, struct mt_policy *policy,
+				       struct mt_book *book);
 
 /* adopt is called with the broker as its context. */
 MT_MUST_USE enum mt_status mt_api_open(struct mt_broker *broker, mt_api_adopt_fn *adopt,

@@ -205,26 +205,31 @@ bool mt_api_change(struct mt_api_call *call, const char *format, ...)
 	return begin_change(call);
 }
 
-/* The snapshot of the whole database as it is now, the open change included. False: answered. */
-static bool load(struct mt_api_call *call, struct mt_policy **policy)
+/* The whole database as it is now, the open change included. */
+static enum mt_status load(struct mt_api_call *call, struct mt_policy **policy,
+			   struct mt_book **book, char fault[MT_API_FAULT_BYTES])
 {
-	char fault[MT_API_FAULT_BYTES] = "";
-	enum mt_status status = mt_directory_load(call->api->state, policy, fault, sizeof(fault));
+	enum mt_status status =
+		mt_directory_load(call->api->state, policy, fault, MT_API_FAULT_BYTES);
 	if (status == MT_OK)
-		return true;
-	/* A row that makes no policy is the request's fault. */
-	mt_api_fail(call, status == MT_MEMORY || status == MT_SYSTEM ? 500 : 400,
-		    "%s: nothing was changed: %s", call->what, fault);
-	return false;
+		status = mt_directory_load_book(call->api->state, book, fault, MT_API_FAULT_BYTES);
+	return status;
 }
 
 static bool check_and_commit(struct mt_api_call *call)
 {
 	struct mt_policy *policy = NULL;
-	enum mt_status status;
-	if (!load(call, &policy))
-		return false;
+	struct mt_book *book = NULL;
+	char fault[MT_API_FAULT_BYTES] = "";
+	enum mt_status status = load(call, &policy, &book, fault);
 	mt_policy_unref(&policy);
+	mt_book_unref(&book);
+	if (status != MT_OK) {
+		/* A row that makes no policy is the request's fault. */
+		mt_api_fail(call, status == MT_MEMORY || status == MT_SYSTEM ? 500 : 400,
+			    "%s: nothing was changed: %s", call->what, fault);
+		return false;
+	}
 	status = mt_state_commit(call->api->state);
 	if (status != MT_OK)
 		mt_api_fail_status(call, status, call->what);
@@ -236,11 +241,13 @@ static bool adopt(struct mt_api_call *call)
 {
 	struct mt_api *api = call->api;
 	struct mt_policy *policy = NULL;
+	struct mt_book *book = NULL;
 	char fault[MT_API_FAULT_BYTES] = "";
-	enum mt_status status = mt_directory_load(api->state, &policy, fault, sizeof(fault));
+	enum mt_status status = load(call, &policy, &book, fault);
 	if (status == MT_OK)
-		status = api->adopt(api->broker, policy);
+		status = api->adopt(api->broker, policy, book);
 	mt_policy_unref(&policy);
+	mt_book_unref(&book);
 	if (status != MT_OK)
 		mt_api_fail(call, http_of(status),
 			    "%s: saved, but the running broker did not adopt it: %s; restart it",

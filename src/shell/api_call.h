@@ -42,6 +42,8 @@ extern const struct mt_api_route mt_api_user_routes[];
 extern const struct mt_api_route mt_api_role_routes[];
 extern const struct mt_api_route mt_api_client_routes[];
 extern const struct mt_api_route mt_api_status_routes[];
+extern const struct mt_api_route mt_api_certificate_routes[];
+extern const struct mt_api_route mt_api_proof_routes[];
 
 /* Answers with an error, in place of any answer so far. */
 void mt_api_fail(struct mt_api_call *call, int http_status, const char *format, ...)

@@ -1,4 +1,5 @@
 /* What the running broker does: /api/status. */
+#include "io/clock.h"
 #include "mortise/version.h"
 #include "shell/api_call.h"
 #include "shell/pump.h"
@@ -65,17 +66,41 @@ static json_t *holdings_of(const struct mt_core_counts *counts)
 static json_t *handshakes_of(const struct mt_broker *broker)
 {
 	static const char *const names[MT_TLS_OUTCOMES] = {
-		"full", "by_id", "by_ticket", "unknown_id", "unknown_ticket", "too_old"};
+		"full",		  "by_id",   "by_ticket", "unknown_id",
+		"unknown_ticket", "too_old", "void",	  "failed"};
+	const struct mt_transport *transport = mt_broker_transport(broker);
 	json_t *all = json_object();
 	const struct mt_listener *listener;
 	for (uint32_t i = 0; (listener = mt_broker_listener(broker, i)) != NULL; i++) {
-		json_t *one = listener->tls ? json_object() : NULL;
+		json_t *one = listener->settings->is_tls ? json_object() : NULL;
 		for (int outcome = 0; one && outcome < MT_TLS_OUTCOMES; outcome++)
 			json_object_set_new(one, names[outcome],
-					    json_integer((json_int_t)mt_tls_context_counted(
-						    listener->tls, (enum mt_tls_outcome)outcome)));
+					    json_integer((json_int_t)mt_transport_counted(
+						    transport, i, (enum mt_tls_outcome)outcome)));
 		if (one)
 			json_object_set_new(all, listener->settings->name, one);
+	}
+	return all;
+}
+
+/* Their certificates: how long they last, how often they were read again, and whether the last time
+ * went wrong. */
+static json_t *certificates_of(const struct mt_broker *broker)
+{
+	json_t *all = json_object();
+	const struct mt_listener *listener;
+	for (uint32_t i = 0; (listener = mt_broker_listener(broker, i)) != NULL; i++) {
+		struct mt_transport_facts facts;
+		int64_t left_s;
+		if (!listener->settings->is_tls)
+			continue;
+		facts = mt_transport_facts(mt_broker_transport(broker), i);
+		left_s = facts.not_after_s - mt_clock_now().wall_ns / MT_SECOND;
+		json_object_set_new(all, listener->settings->name,
+				    json_pack("{s:I, s:I, s:I, s:b}", "not_after",
+					      (json_int_t)facts.not_after_s, "days_left",
+					      (json_int_t)(left_s / 86400), "reloads",
+					      (json_int_t)facts.reloads, "stale", facts.is_stale));
 	}
 	return all;
 }
@@ -86,7 +111,8 @@ static json_t *tls_of(const struct mt_broker *broker)
 	struct mt_tls_cache_counts counts = {0};
 	if (cache)
 		counts = mt_tls_cache_counts(cache);
-	return json_pack("{s:o, s:I, s:I, s:I}", "handshakes", handshakes_of(broker), "sessions",
+	return json_pack("{s:o, s:o, s:I, s:I, s:I}", "handshakes", handshakes_of(broker),
+			 "certificates", certificates_of(broker), "sessions",
 			 (json_int_t)counts.sessions, "session_bytes", (json_int_t)counts.bytes,
 			 "sessions_evicted", (json_int_t)counts.evicted);
 }

@@ -236,12 +236,23 @@ static void succeed_with_census(struct mt_api_call *call, const char *done, cons
 	mt_api_succeed(call, answer);
 }
 
+/* Its certificates would be those of nobody; they are revoked, so that no later user of the name
+ * can be taken for this one. */
+static enum mt_status remove_row(struct mt_api_call *call, const char *name)
+{
+	struct row row;
+	MT_TRY(find(call, name, &row));
+	MT_TRY(mt_state_certificates_revoke(call->api->state, row.id,
+					    mt_clock_now().wall_ns / MT_SECOND));
+	return mt_state_user_remove(call->api->state, name);
+}
+
 static void remove_user(struct mt_api_call *call)
 {
 	const char *name = call->segments[1];
 	if (!mt_api_expect(call, "") || !mt_api_change(call, "user remove %s", name))
 		return;
-	if (mt_api_change_end(call, mt_state_user_remove(call->api->state, name)))
+	if (mt_api_change_end(call, remove_row(call, name)))
 		succeed_with_census(call, "removed", name);
 }
 
@@ -250,6 +261,10 @@ static enum mt_status set_enabled(struct mt_api_call *call, const char *name, bo
 	struct row row;
 	MT_TRY(find(call, name, &row));
 	row.is_enabled = is_enabled;
+	/* What was proven by TLS until now is void, even when the user comes back. */
+	if (!is_enabled)
+		MT_TRY(mt_state_user_end(call->api->state, row.id,
+					 mt_clock_now().wall_ns / MT_SECOND));
 	return write_back(call, &row);
 }
 

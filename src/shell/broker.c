@@ -25,6 +25,7 @@ struct mt_broker {
 	int lock_fd;
 	struct mt_state *state;
 	struct mt_policy *policy; /* only until the core has it */
+	struct mt_book *book;	  /* only until the transport has it */
 	struct mt_hub hub;
 	bool is_hub_open;
 	bool is_pump_open;
@@ -88,6 +89,9 @@ static enum mt_status open_state(struct mt_broker *broker, const struct trouble 
 	if (status == MT_OK)
 		status = mt_directory_load(broker->state, &broker->policy, trouble->fault,
 					   trouble->cap);
+	if (status == MT_OK)
+		status = mt_directory_load_book(broker->state, &broker->book, trouble->fault,
+						trouble->cap);
 	if (status != MT_OK)
 		return fail(trouble, status, NULL);
 	if (is_first)
@@ -178,31 +182,19 @@ static enum mt_status open_recorder(struct mt_broker *broker, const struct troub
 	return MT_OK;
 }
 
-static enum mt_status open_tls(struct mt_broker *broker, struct mt_listener *listener,
+static enum mt_status open_tls(struct mt_broker *broker, uint32_t index,
 			       const struct trouble *trouble)
 {
-	char certificate[4096 + 32], key[4096 + 32], why[384] = "";
+	struct mt_listener *listener = &broker->pump.listeners[index];
 	const struct mt_listener_settings *settings = listener->settings;
-	struct mt_tls_server_settings tls = {settings->certificate_path, settings->key_path,
-					     settings->is_websocket};
-	enum mt_status status;
-	if (settings->certificate_path[0] == '\0') {
-		if (join_path(broker, "tls/server.pem", certificate, sizeof(certificate)) !=
-			    MT_OK ||
-		    join_path(broker, "tls/server.key", key, sizeof(key)) != MT_OK)
-			return fail(trouble, MT_INVALID,
-				    "the path of the state directory is too long");
-		tls.certificate_path = certificate;
-		tls.key_path = key;
-	}
-	status = mt_tls_context_create_server(&tls, &listener->tls, why, sizeof(why));
-	if (status == MT_OK)
-		status = mt_resumption_offer(&broker->pump.resumption, settings, listener->tls);
+	char why[384] = "";
+	enum mt_status status =
+		mt_transport_make(&broker->pump.transport, index, &listener->tls, why, sizeof(why));
 	if (status == MT_OK)
 		return MT_OK;
 	snprintf(trouble->fault, trouble->cap,
-		 "listener %s: %s; see listeners.%s.certificate and listeners.%s.key",
-		 settings->name, why, settings->name, settings->name);
+		 "listener %s: %s; see listeners.%s.certificate, key and client_ca", settings->name,
+		 why, settings->name);
 	return fail(trouble, status, NULL);
 }
 
@@ -251,23 +243,50 @@ static enum mt_status bind_listener(struct mt_listener *listener, const struct t
 	return MT_OK;
 }
 
+/* Where clients on this machine reach the listener; false: by no TCP. */
+static bool reach(const struct mt_listener *listener, char host[256], uint16_t *port)
+{
+	struct mt_endpoint asked, real;
+	const char *why;
+	char name[MT_ENDPOINT_TEXT_BYTES];
+	if (listener->settings->is_websocket || listener->is_unix || listener->fd < 0)
+		return false;
+	mt_listen_name(listener->fd, name);
+	if (mt_endpoint_parse(mt_bytes_str(listener->settings->address), &asked, &why) != MT_OK ||
+	    mt_endpoint_parse(mt_bytes_str(name), &real, &why) != MT_OK)
+		return false;
+	if (asked.host[0] == '\0' || strcmp(asked.host, "::") == 0 ||
+	    strcmp(asked.host, "0.0.0.0") == 0)
+		strcpy(asked.host, "localhost");
+	snprintf(host, 256, "%s", asked.host);
+	*port = real.port;
+	return true;
+}
+
 /* The profile of the administrator follows the first TLS listener with our own certificate. */
 static enum mt_status tell_address(struct mt_broker *broker, const struct mt_listener *listener)
 {
 	const struct mt_listener_settings *settings = listener->settings;
-	struct mt_endpoint asked, real;
-	const char *why;
-	char name[MT_ENDPOINT_TEXT_BYTES];
-	if (!settings->is_tls || settings->certificate_path[0] != '\0' || settings->is_websocket ||
-	    listener->is_unix)
+	char host[256];
+	uint16_t port;
+	if (!settings->is_tls || settings->certificate_path[0] != '\0' ||
+	    !reach(listener, host, &port))
 		return MT_NOT_FOUND;
-	mt_listen_name(listener->fd, name);
-	MT_TRY(mt_endpoint_parse(mt_bytes_str(settings->address), &asked, &why));
-	MT_TRY(mt_endpoint_parse(mt_bytes_str(name), &real, &why));
-	if (asked.host[0] == '\0' || strcmp(asked.host, "::") == 0 ||
-	    strcmp(asked.host, "0.0.0.0") == 0)
-		strcpy(asked.host, "localhost");
-	return mt_provision_address(&broker->settings, asked.host, real.port);
+	return mt_provision_address(&broker->settings, host, port);
+}
+
+bool mt_broker_address(const struct mt_broker *broker, char *host, uint16_t *port)
+{
+	for (int is_own = 1; is_own >= 0; is_own--) {
+		for (uint32_t i = 0; i < broker->pump.listener_count; i++) {
+			const struct mt_listener *listener = &broker->pump.listeners[i];
+			if (listener->settings->is_tls &&
+			    (!is_own || listener->settings->certificate_path[0] == '\0') &&
+			    reach(listener, host, port))
+				return true;
+		}
+	}
+	return false;
 }
 
 static struct mt_offer offer_of(const struct mt_listener_settings *settings)
@@ -290,6 +309,9 @@ static enum mt_status open_listeners(struct mt_broker *broker, const struct trou
 				   mt_random_seed(), trouble->fault, trouble->cap);
 	if (status != MT_OK)
 		return fail(trouble, status, NULL);
+	mt_transport_open(&broker->pump.transport, &broker->settings, &broker->pump.resumption,
+			  broker->book, mt_clock_now());
+	mt_book_unref(&broker->book);
 	for (uint32_t i = 0; i < broker->settings.listener_count; i++) {
 		struct mt_listener *listener = &broker->pump.listeners[i];
 		listener->settings = &broker->settings.listeners[i];
@@ -303,7 +325,7 @@ static enum mt_status open_listeners(struct mt_broker *broker, const struct trou
 		listener->limits = &broker->limits[i];
 		broker->pump.listener_count++;
 		if (listener->settings->is_tls)
-			MT_TRY(open_tls(broker, listener, trouble));
+			MT_TRY(open_tls(broker, i, trouble));
 		MT_TRY(bind_listener(listener, trouble));
 		if (!is_told)
 			is_told = tell_address(broker, listener) == MT_OK;
@@ -314,19 +336,23 @@ static enum mt_status open_listeners(struct mt_broker *broker, const struct trou
 /* A new snapshot for the core, handed over on the loop's thread. */
 struct adoption {
 	struct mt_policy *policy;
+	struct mt_book *book;
 };
 
 static void adopt_on_loop(struct mt_broker *broker, void *argument)
 {
 	struct adoption *adoption = argument;
-	mt_tape_set_policy(broker->pump.tape, broker->pump.core, broker->pump.now,
-			   adoption->policy);
+	struct mt_pump *pump = &broker->pump;
+	mt_tape_set_policy(pump->tape, pump->core, pump->now, adoption->policy);
+	mt_transport_set_book(&pump->transport, adoption->book, pump->listeners,
+			      pump->listener_count);
+	mt_pump_review(pump, 0);
 }
 
-static enum mt_status adopt(void *context, struct mt_policy *policy)
+static enum mt_status adopt(void *context, struct mt_policy *policy, struct mt_book *book)
 {
 	struct mt_broker *broker = context;
-	struct adoption adoption = {policy};
+	struct adoption adoption = {policy, book};
 	return mt_hub_call(&broker->hub, adopt_on_loop, &adoption);
 }
 
@@ -462,11 +488,13 @@ void mt_broker_close(struct mt_broker **broker)
 	for (uint32_t i = 0; i < old->pump.listener_count; i++) {
 		close_listener(&old->pump.listeners[i]);
 	}
+	mt_transport_close(&old->pump.transport);
 	mt_resumption_close(&old->pump.resumption);
 	mt_recorder_close(&old->recorder, old->pump.core);
 	mt_core_destroy(&old->pump.core);
 	mt_store_close(&old->pump.store);
 	mt_policy_unref(&old->policy);
+	mt_book_unref(&old->book);
 	mt_state_close(&old->state);
 	if (old->lock_fd >= 0)
 		close(old->lock_fd);
@@ -501,6 +529,16 @@ const struct mt_settings *mt_broker_settings(const struct mt_broker *broker)
 const struct mt_listener *mt_broker_listener(const struct mt_broker *broker, uint32_t index)
 {
 	return index < broker->pump.listener_count ? &broker->pump.listeners[index] : NULL;
+}
+
+struct mt_pump *mt_broker_pump(struct mt_broker *broker)
+{
+	return &broker->pump;
+}
+
+const struct mt_transport *mt_broker_transport(const struct mt_broker *broker)
+{
+	return &broker->pump.transport;
 }
 
 struct mt_tls_cache *mt_broker_tls_cache(const struct mt_broker *broker)

@@ -9,6 +9,8 @@
 #include "store/state.h"
 
 struct mt_broker;
+struct mt_pump;
+struct mt_transport;
 struct mt_tape;
 
 /* Provisions the state directory when needed, opens everything. fault: one sentence with a remedy;
@@ -25,7 +27,13 @@ struct mt_core *mt_broker_core(struct mt_broker *broker);
 /* NULL: nothing is recorded. */
 struct mt_tape *mt_broker_tape(struct mt_broker *broker);
 const struct mt_settings *mt_broker_settings(const struct mt_broker *broker);
-/* The listener, or NULL past the end. Its TLS counts may be read by any thread. */
+/* Where clients on this machine reach it by TLS: of the first listener with our own certificate,
+ * else of the first with TLS. host of 256 bytes. False: there is none by TCP. */
+bool mt_broker_address(const struct mt_broker *broker, char *host, uint16_t *port);
+struct mt_pump *mt_broker_pump(struct mt_broker *broker);
+/* Its counts and facts may be read by any thread. */
+const struct mt_transport *mt_broker_transport(const struct mt_broker *broker);
+/* The listener, or NULL past the end. Its settings may be read by any thread. */
 const struct mt_listener *mt_broker_listener(const struct mt_broker *broker, uint32_t index);
 /* Sessions that TLS clients resume by id; NULL: no listener speaks TLS. */
 struct mt_tls_cache *mt_broker_tls_cache(const struct mt_broker *broker);

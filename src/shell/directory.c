@@ -163,3 +163,88 @@ enum mt_status mt_directory_load(struct mt_state *state, struct mt_policy **out,
 		snprintf(fault, cap, "policy: %s", mt_status_text(status));
 	return status;
 }
+
+/* ---- the book of proofs ---- */
+
+struct binding {
+	struct mt_book *book;
+	enum mt_status status; /* of the first bad row */
+	char *fault;
+	size_t cap;
+};
+
+static bool bound(struct binding *binding, enum mt_status status, const char *kind,
+		  const char *name)
+{
+	if (status == MT_OK)
+		return true;
+	binding->status = status;
+	snprintf(binding->fault, binding->cap, "%s %.64s: %s", kind, name, mt_status_text(status));
+	return false;
+}
+
+static bool bind_name(void *context, const struct mt_state_certificate_name *row)
+{
+	struct binding *binding = context;
+	return bound(binding,
+		     mt_book_add_certificate(binding->book, row->user_id, mt_bytes_str(row->name),
+					     row->issuer.len > 0 ? row->issuer.data : NULL),
+		     "certificate", row->name);
+}
+
+/* A disabled user has no key: the handshake ends already. */
+static bool bind_psk(void *context, const struct mt_state_psk *row)
+{
+	struct binding *binding = context;
+	struct mt_bytes identity = mt_bytes_str(row->user);
+	if (!row->is_enabled || identity.len > MT_PSK_IDENTITY_BYTES_MAX)
+		return true;
+	return bound(binding, mt_book_add_psk(binding->book, row->user_id, identity, row->key),
+		     "pre-shared key of", row->user);
+}
+
+static bool bind_certificate(void *context, const struct mt_state_certificate *row)
+{
+	struct binding *binding = context;
+	if (row->revoked_s == 0)
+		return true;
+	return bound(binding,
+		     mt_book_end_certificate(binding->book, row->fingerprint.data, INT64_MAX),
+		     "certificate", row->serial);
+}
+
+static bool bind_end(void *context, uint64_t user_id, int64_t not_before_s)
+{
+	struct binding *binding = context;
+	return bound(binding, mt_book_end_user(binding->book, user_id, not_before_s), "user", "");
+}
+
+static enum mt_status fill_book(struct mt_state *state, struct binding *binding)
+{
+	MT_TRY(mt_state_certificate_names(state, bind_name, binding));
+	MT_TRY(mt_state_psks(state, bind_psk, binding));
+	MT_TRY(mt_state_certificates(state, bind_certificate, binding));
+	return mt_state_user_ends(state, bind_end, binding);
+}
+
+enum mt_status mt_directory_load_book(struct mt_state *state, struct mt_book **out, char *fault,
+				      size_t cap)
+{
+	struct binding binding = {
+		.book = mt_book_create(mt_random_seed()), .fault = fault, .cap = cap};
+	enum mt_status status;
+	if (!binding.book) {
+		snprintf(fault, cap, "out of memory");
+		return MT_MEMORY;
+	}
+	status = fill_book(state, &binding);
+	if (status != MT_OK)
+		snprintf(fault, cap, "state database: %s", mt_state_fault(state));
+	else
+		status = binding.status;
+	if (status == MT_OK)
+		*out = binding.book;
+	else
+		mt_book_unref(&binding.book);
+	return status;
+}

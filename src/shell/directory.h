@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "identity/book.h"
 #include "policy/policy.h"
 #include "store/state.h"
 
@@ -11,3 +12,6 @@
  * fault names it. */
 MT_MUST_USE enum mt_status mt_directory_load(struct mt_state *state, struct mt_policy **out,
 					     char *fault, size_t cap);
+/* The book of proofs: certificates and keys of users, and what of them has ended. The same. */
+MT_MUST_USE enum mt_status mt_directory_load_book(struct mt_state *state, struct mt_book **out,
+						  char *fault, size_t cap);

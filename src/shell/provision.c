@@ -1,6 +1,7 @@
 /* First start: folders, TLS files, the administrator and its profile. */
 #include "shell/provision.h"
 
+#include "base/log.h"
 #include "crypto/password.h"
 #include "io/clock.h"
 #include "io/file.h"
@@ -238,11 +239,15 @@ enum mt_status mt_provision(const struct mt_settings *settings, struct mt_state 
 			    bool *is_first, char *fault, size_t cap)
 {
 	/* An administrator that is missing from a database in use was removed. */
-	bool is_new = mt_state_revision(state) == 0;
+	bool is_new = mt_state_revision(state) == 0, is_renewed;
 	MT_TRY(claim(settings->state_path, fault, cap));
+	fault[0] = '\0';
 	if (needs_certificate(settings))
 		MT_TRY(mt_provision_tls(settings->state_path, mt_clock_now().wall_ns / MT_SECOND,
-					fault, cap));
+					MT_RENEW_WHEN_DUE, &is_renewed, fault, cap));
+	if (fault[0] != '\0')
+		mt_log(MT_LOG_WARNING, "tls", "the server certificate was not renewed",
+		       MT_STR("why", fault));
 	if (is_new)
 		MT_TRY(provide_admin(settings, state, fault, cap));
 	*is_first = is_new;

@@ -7,10 +7,10 @@
  * password
  *
  * Each missing thing is made, nothing that is there is touched (except the address in
- * admin.mortise, which follows the TLS listener). Written in an order that a crash in between
- * repeats safely: the administrator exists in the database only when its profile was complete. It
- * is made in a database that was never changed, and never again: one that was removed stays
- * removed.
+ * admin.mortise, which follows the TLS listener, and server.pem, which is renewed when it is due).
+ * Written in an order that a crash in between repeats safely: the administrator exists in the
+ * database only when its profile was complete. It is made in a database that was never changed, and
+ * never again: one that was removed stays removed.
  */
 #pragma once
 

@@ -3,6 +3,7 @@
 
 #include "io/file.h"
 #include "shell/host.h"
+#include "tls/certificate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,9 @@
 
 #define CA_DAYS 3650
 #define SERVER_DAYS 825 /* what Apple's clients accept at most */
+#define RENEW_S ((int64_t)30 * 86400)
+/* The issuer's own end must not come sooner than that of most of what it signs. */
+#define ISSUER_LEFT_S ((int64_t)SERVER_DAYS * 86400)
 #define PEM_BYTES_MAX 65536u
 #define COMMON_NAME_BYTES 65   /* X.520: 64 characters */
 #define CLOCK_MIN_S 1704067200 /* 2024-01-01: earlier, the clock was never set */
@@ -23,6 +27,8 @@ struct making {
 	char folder[PATH_MAX];
 	int64_t now_s;
 	struct mt_host host;
+	enum mt_renewal renewal;
+	bool is_renewed;
 	char *fault;
 	size_t cap;
 };
@@ -206,28 +212,82 @@ static enum mt_status provide_issuer(struct making *making, struct pair *out)
 	return read_pair(making, "issuer", out);
 }
 
-static enum mt_status make_server(struct making *making)
+static enum mt_status sign_server(struct making *making, const struct pair *issuer)
 {
-	struct pair issuer = {{NULL, 0}, {NULL, 0}}, server = {{NULL, 0}, {NULL, 0}};
-	enum mt_status status = provide_issuer(making, &issuer);
-	if (status == MT_OK) {
-		status = mt_authority_server(&issuer.certificate, &issuer.key, &making->host.names,
-					     making->now_s, SERVER_DAYS, &server.certificate,
-					     &server.key);
-		if (status == MT_DENIED)
-			status = say(
-				making, status,
-				"%s: issuer.pem may not sign for a present name or address of this "
-				"host: move issuer.pem and issuer.key away to have them made anew",
-				making->folder);
-		else
-			status = made(making, "server certificate", status);
-	}
+	struct pair server = {{NULL, 0}, {NULL, 0}};
+	enum mt_status status =
+		mt_authority_server(&issuer->certificate, &issuer->key, &making->host.names,
+				    making->now_s, SERVER_DAYS, &server.certificate, &server.key);
 	if (status == MT_OK)
 		status = write_pair(making, "server", &server);
-	pair_finish(&issuer);
+	else if (status != MT_DENIED)
+		status = made(making, "server certificate", status);
 	pair_finish(&server);
 	return status;
+}
+
+/* It ends too soon to sign anything that lasts. */
+static bool is_ending(const struct making *making, const struct pair *issuer)
+{
+	struct mt_certificate facts;
+	return mt_certificate_read(&issuer->certificate, &facts) == MT_OK &&
+	       facts.not_after_s - making->now_s < ISSUER_LEFT_S;
+}
+
+/* With an issuer of new names, where the one there is may not sign for them. */
+static enum mt_status make_server(struct making *making)
+{
+	struct pair issuer = {{NULL, 0}, {NULL, 0}};
+	enum mt_status status = provide_issuer(making, &issuer);
+	bool is_worn_out = status == MT_OK && is_ending(making, &issuer);
+	if (status == MT_OK && !is_worn_out)
+		status = sign_server(making, &issuer);
+	if (is_worn_out || status == MT_DENIED) {
+		pair_finish(&issuer);
+		status = make_issuer(making, &issuer);
+		if (status == MT_OK)
+			status = sign_server(making, &issuer);
+	}
+	pair_finish(&issuer);
+	if (status == MT_DENIED)
+		return say(making, status, "%s: the issuer may not sign for a name of this host",
+			   making->folder);
+	return status;
+}
+
+/* Ours, and over soon or without a name that this host has now. */
+static bool is_due(struct making *making)
+{
+	struct pair server = {{NULL, 0}, {NULL, 0}};
+	struct mt_pem issuer = {NULL, 0};
+	struct mt_certificate facts;
+	bool is_ours = read_pem(making, "server", ".pem", &server.certificate) == MT_OK &&
+		       read_pem(making, "issuer", ".pem", &issuer) == MT_OK &&
+		       mt_certificate_is_of(&server.certificate, &issuer) &&
+		       mt_certificate_read(&server.certificate, &facts) == MT_OK;
+	bool is_due = is_ours && (making->renewal == MT_RENEW_NOW ||
+				  facts.not_after_s - making->now_s < RENEW_S ||
+				  !mt_certificate_covers(&server.certificate, &making->host.names));
+	pair_finish(&server);
+	mt_pem_finish(&issuer);
+	making->fault[0] = '\0'; /* what cannot be read is not ours to renew */
+	return is_due;
+}
+
+static enum mt_status renew_server(struct making *making)
+{
+	enum mt_status status;
+	mt_host_ask(&making->host);
+	if (making->now_s < CLOCK_MIN_S || !is_due(making))
+		return making->renewal == MT_RENEW_NOW ? say(making, MT_DENIED,
+							     "%s: server.pem was not issued by "
+							     "issuer.pem: renew it where it "
+							     "came from",
+							     making->folder)
+						       : MT_OK;
+	status = make_server(making);
+	making->is_renewed = status == MT_OK;
+	return making->renewal == MT_RENEW_NOW ? status : MT_OK;
 }
 
 static enum mt_status provide_server(struct making *making)
@@ -235,7 +295,7 @@ static enum mt_status provide_server(struct making *making)
 	enum presence presence;
 	MT_TRY(find_pair(making, "server", &presence));
 	if (presence == BOTH)
-		return MT_OK;
+		return renew_server(making);
 	if (presence != NEITHER)
 		return refuse_half(making, "server", presence);
 	if (making->now_s < CLOCK_MIN_S)
@@ -243,6 +303,7 @@ static enum mt_status provide_server(struct making *making)
 			   "the clock of the system was never set: certificates would be dated by "
 			   "it; set it");
 	mt_host_ask(&making->host);
+	making->is_renewed = true;
 	return make_server(making);
 }
 
@@ -297,21 +358,30 @@ static enum mt_status make_whole(struct making *making, const char *state_path, 
 	return MT_OK;
 }
 
-enum mt_status mt_provision_tls(const char *state_path, int64_t now_s, char *fault, size_t cap)
+static enum mt_status provide(struct making *making, const char *state_path)
 {
-	struct making making = {.now_s = now_s, .fault = fault, .cap = cap};
 	char path[PATH_MAX];
 	struct stat facts;
-	int len = snprintf(making.folder, sizeof(making.folder), "%s", state_path);
-	MT_CHECK(len > 0 && (size_t)len < sizeof(making.folder));
-	MT_TRY(path_of(&making, "tls", "", path));
+	int len = snprintf(making->folder, sizeof(making->folder), "%s", state_path);
+	MT_CHECK(len > 0 && (size_t)len < sizeof(making->folder));
+	MT_TRY(path_of(making, "tls", "", path));
 	if (lstat(path, &facts) != 0 && errno == ENOENT) {
 		char draft[PATH_MAX];
-		MT_TRY(path_of(&making, "tls", ".new", draft));
-		memcpy(making.folder, draft, sizeof(draft));
-		return make_whole(&making, state_path, path);
+		MT_TRY(path_of(making, "tls", ".new", draft));
+		memcpy(making->folder, draft, sizeof(draft));
+		return make_whole(making, state_path, path);
 	}
-	memcpy(making.folder, path, sizeof(path));
-	MT_TRY(claim(&making));
-	return provide_server(&making);
+	memcpy(making->folder, path, sizeof(path));
+	MT_TRY(claim(making));
+	return provide_server(making);
+}
+
+enum mt_status mt_provision_tls(const char *state_path, int64_t now_s, enum mt_renewal renewal,
+				bool *is_renewed, char *fault, size_t cap)
+{
+	struct making making = {.now_s = now_s, .renewal = renewal, .fault = fault, .cap = cap};
+	fault[0] = '\0';
+	MT_TRY(provide(&making, state_path));
+	*is_renewed = making.is_renewed;
+	return MT_OK;
 }

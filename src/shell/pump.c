@@ -19,6 +19,7 @@
 #define TOKEN_HUB 1000u
 #define TOKEN_AUTH 1001u
 #define TOKEN_SIGNAL 1002u
+#define TOKEN_WATCH 1003u
 
 static struct mt_socket *socket_of(const struct mt_pump *pump, mt_conn conn)
 {
@@ -257,6 +258,7 @@ static void receive(struct mt_pump *pump, struct mt_socket *socket)
 		/* Serving may have ended it. */
 		if (socket_of(pump, conn) != socket)
 			return;
+		mt_pump_note_proof(pump, socket);
 		if (socket->is_queued_closing || socket->is_paused || !socket->is_read_pending)
 			break;
 	}
@@ -361,6 +363,8 @@ static void serve_event(struct mt_pump *pump, const struct mt_event *event)
 		serve_auth(pump);
 	else if (event->token == TOKEN_SIGNAL)
 		serve_signal(pump);
+	else if (event->token == TOKEN_WATCH)
+		mt_transport_wake(&pump->transport, pump->now);
 	else
 		serve_socket_event(pump, event);
 }
@@ -426,6 +430,16 @@ static void look_at_heap(struct mt_pump *pump)
 			     (size_t)mt_core_counts(pump->core).memory_bytes);
 }
 
+static void look_at_certificates(struct mt_pump *pump)
+{
+	uint32_t changed = mt_transport_tick(&pump->transport, pump->now, pump->listeners,
+					     pump->listener_count);
+	if (changed != 0)
+		mt_pump_review(pump, changed);
+	mt_pump_review_slice(pump);
+	serve_requests(pump);
+}
+
 static void finish_turn(struct mt_pump *pump)
 {
 	serve_requests(pump);
@@ -441,6 +455,18 @@ static void finish_turn(struct mt_pump *pump)
 	}
 	look_at_heap(pump);
 	mt_resumption_tick(&pump->resumption, pump->now);
+	look_at_certificates(pump);
+}
+
+/* When tickets, certificates and what clients proved are looked at next. */
+static mt_time tls_due(const struct mt_pump *pump)
+{
+	mt_time due = pump->review.is_running ? pump->now.mono_ns : pump->review.due_ns;
+	if (pump->resumption.tickets && pump->resumption.due_ns < due)
+		due = pump->resumption.due_ns;
+	if (pump->transport.settings && pump->transport.due_ns < due)
+		due = pump->transport.due_ns;
+	return due;
 }
 
 static int timeout_ms(const struct mt_pump *pump)
@@ -451,8 +477,8 @@ static int timeout_ms(const struct mt_pump *pump)
 		due = pump->stop_due_ns;
 	if (!pump->is_stopping && pump->accept_due_ns < due)
 		due = pump->accept_due_ns;
-	if (pump->resumption.tickets && pump->resumption.due_ns < due)
-		due = pump->resumption.due_ns;
+	if (tls_due(pump) < due)
+		due = tls_due(pump);
 	if (pump->linger.next_ns < due)
 		due = pump->linger.next_ns;
 	if (pump->pending.count > 0 || pump->dirty.count > 0 || pump->closing.count > 0 ||
@@ -501,6 +527,8 @@ static enum mt_status watch_all(struct mt_pump *pump)
 	MT_TRY(mt_loop_add_level(&pump->loop, pump->signal_fd, TOKEN_SIGNAL));
 	MT_TRY(mt_loop_add_level(&pump->loop, pump->hub->box.event_fd, TOKEN_HUB));
 	MT_TRY(mt_loop_add_level(&pump->loop, mt_auth_fd(pump->auth), TOKEN_AUTH));
+	if (pump->transport.settings && pump->transport.watch.fd >= 0)
+		MT_TRY(mt_loop_add_level(&pump->loop, pump->transport.watch.fd, TOKEN_WATCH));
 	return add_listeners(pump);
 }
 
@@ -509,6 +537,7 @@ enum mt_status mt_pump_open(struct mt_pump *pump)
 	enum mt_status status;
 	pump->now = mt_clock_now();
 	pump->accept_due_ns = MT_TIME_NEVER;
+	pump->review = (struct mt_review){.due_ns = MT_TIME_NEVER, .not_after_s = INT64_MAX};
 	MT_TRY(mt_loop_open(&pump->loop));
 	mt_sources_init(&pump->sources, mt_random_seed());
 	mt_linger_init(&pump->linger);

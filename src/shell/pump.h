@@ -13,10 +13,10 @@
 #include "shell/heap.h"
 #include "shell/hub.h"
 #include "shell/linger.h"
-#include "shell/resumption.h"
 #include "shell/settings.h"
 #include "shell/socket.h"
 #include "shell/source.h"
+#include "shell/transport.h"
 #include "store/store.h"
 #include "tls/context.h"
 
@@ -38,6 +38,16 @@ struct mt_listener {
 struct mt_conn_list {
 	mt_conn *items;
 	size_t count, cap;
+};
+
+/* A look at all connections whose clients proved who they are: does it still hold? In slices. */
+struct mt_review {
+	uint32_t deep, deep_wanted; /* listeners whose trust has changed, a bit each */
+	bool is_running;	    /* from `next` on, and then from the start if is_wanted */
+	bool is_wanted;
+	size_t next;
+	mt_time due_ns;	     /* of the next one: the earliest certificate ends */
+	int64_t not_after_s; /* the earliest; so far, of one that runs */
 };
 
 struct mt_pump {
@@ -63,7 +73,10 @@ struct mt_pump {
 	struct mt_sources sources;
 	struct mt_linger linger;
 	struct mt_heap heap;
-	struct mt_resumption resumption;  /* opened and closed by the caller */
+	struct mt_resumption
+		resumption; /* opened and closed by the caller, and so is what follows */
+	struct mt_transport transport;
+	struct mt_review review;
 	struct mt_bucket shortage_bucket; /* of records that descriptors are short */
 	struct mt_now now;
 	struct mt_scratch scratch;
@@ -90,6 +103,14 @@ MT_MUST_USE enum mt_status mt_pump_admit(struct mt_pump *pump, struct mt_socket 
 void mt_pump_dismiss(struct mt_pump *pump, struct mt_socket *socket);
 /* The core gets to know the connection, by the address it has now; false without room. */
 MT_MUST_USE enum mt_status mt_pump_introduce(struct mt_pump *pump, struct mt_socket *socket);
+/* ---- review.c ---- */
+/* TLS is done, and told the core what it proved: the review knows how long that holds. */
+void mt_pump_note_proof(struct mt_pump *pump, const struct mt_socket *socket);
+/* deep: listeners whose trust has changed, a bit each. */
+void mt_pump_review(struct mt_pump *pump, uint32_t deep);
+void mt_pump_review_slice(struct mt_pump *pump);
+/* At once, for the connections of one user: how many had to go. */
+uint32_t mt_pump_review_user(struct mt_pump *pump, uint64_t user_id);
 /* ---- proxy.c ---- */
 bool mt_pump_is_proxy(const struct mt_listener *listener, const struct mt_peer_address *peer);
 /* What came from a proxy, as far as its header; is_proxy_awaited tells whether it is done. */

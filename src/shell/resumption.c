@@ -132,3 +132,14 @@ void mt_resumption_tick(struct mt_resumption *resumption, struct mt_now now)
 	if (mt_tls_tickets_tick(resumption->tickets, now_s))
 		save(resumption);
 }
+
+bool mt_resumption_rotate(struct mt_resumption *resumption, struct mt_now now, bool is_drop)
+{
+	int64_t now_s = now.wall_ns / MT_SECOND;
+	bool is_done = resumption->tickets &&
+		       (is_drop ? mt_tls_tickets_drop(resumption->tickets, now_s)
+				: mt_tls_tickets_rotate(resumption->tickets, now_s));
+	if (is_done)
+		save(resumption);
+	return is_done;
+}

@@ -31,5 +31,9 @@ void mt_resumption_close(struct mt_resumption *resumption);
 MT_MUST_USE enum mt_status mt_resumption_offer(const struct mt_resumption *resumption,
 					       const struct mt_listener_settings *listener,
 					       struct mt_tls_context *context);
+/* One rotation now; is_drop: every former key is gone, and no ticket of before resumes. False:
+ * there are no keys, or no random numbers. */
+MT_MUST_USE bool mt_resumption_rotate(struct mt_resumption *resumption, struct mt_now now,
+				      bool is_drop);
 /* Rotates and keeps keys, forgets sessions that are too old. */
 void mt_resumption_tick(struct mt_resumption *resumption, struct mt_now now);

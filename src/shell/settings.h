@@ -52,6 +52,14 @@ struct mt_limits {
 _Static_assert(sizeof(struct mt_limits) <= 64 * sizeof(uint32_t),
 	       "each limit has a bit in own_limits");
 
+/* In the order of spec/config.tbl. */
+enum mt_client_certificate {
+	MT_CLIENT_CERTIFICATE_AUTO, /* optional, and none by WebSocket */
+	MT_CLIENT_CERTIFICATE_REQUIRED,
+	MT_CLIENT_CERTIFICATE_OPTIONAL,
+	MT_CLIENT_CERTIFICATE_NONE,
+};
+
 struct mt_listener_settings {
 	char name[MT_LISTENER_NAME_BYTES];
 	char address[320]; /* "[::]:8883", "unix:/run/mortise/mqtt.sock" */
@@ -61,6 +69,13 @@ struct mt_listener_settings {
 	char anonymous_role[64];     /* "": credentials are demanded */
 	char certificate_path[4096]; /* "": the broker's own */
 	char key_path[4096];
+	char staple_path[4096];	     /* "": none */
+	uint32_t client_certificate; /* enum mt_client_certificate */
+	char client_ca_path[4096];   /* "": our own authority's */
+	char crl_path[4096];	     /* "": none */
+	uint32_t expired_crl;	     /* 0: refuse, 1: accept */
+	char identity[256];	     /* a template of identity/template.h */
+	bool has_psk;
 	char resumption[MT_LIST_BYTES]; /* "ids,tickets"; "": each handshake in full */
 	bool is_websocket;
 	char web_path[256];
@@ -90,6 +105,17 @@ struct mt_subtree_settings {
 	uint64_t bytes; /* 0: no limit */
 };
 
+#define MT_CERTIFICATES_MAX 16
+
+/* A further certificate, for clients that ask for a name in it. */
+struct mt_certificate_settings {
+	char name[MT_LISTENER_NAME_BYTES];
+	char certificate_path[4096];
+	char key_path[4096];
+	char staple_path[4096];		       /* "": none */
+	char listener[MT_LISTENER_NAME_BYTES]; /* "": all with TLS */
+};
+
 struct mt_settings {
 	char state_path[MT_PATH_BYTES];
 	struct mt_listener_settings listeners[MT_LISTENERS_MAX];
@@ -97,6 +123,8 @@ struct mt_settings {
 	struct mt_limits limits;
 	struct mt_subtree_settings subtrees[MT_SUBTREES_MAX];
 	uint32_t subtree_count;
+	struct mt_certificate_settings certificates[MT_CERTIFICATES_MAX];
+	uint32_t certificate_count;
 	uint32_t hash_threads;		 /* password workers, 1..8 */
 	mt_time ticket_rotation_ns;	 /* of the keys of session tickets */
 	uint32_t tls_session_age_s;	 /* after which none is resumed */

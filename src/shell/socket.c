@@ -140,6 +140,22 @@ static enum mt_socket_end hand_on(struct mt_socket *socket, struct mt_core *core
 	return MT_SOCKET_LIVES;
 }
 
+/* Before the core gets a byte of it. */
+static void prove(struct mt_socket *socket, struct mt_core *core, struct mt_now now)
+{
+	struct mt_tls_peer peer;
+	struct mt_proof proof;
+	socket->is_met = true;
+	if (!mt_tls_session_peer(socket->tls, &peer))
+		return;
+	socket->proven_until_s = peer.not_after_s;
+	socket->proven_user = peer.user_id;
+	proof = (struct mt_proof){.kind = peer.is_key ? MT_PROOF_PSK : MT_PROOF_CERTIFICATE,
+				  .user_id = peer.user_id,
+				  .cn = mt_bytes_str(peer.cn)};
+	mt_tape_prove(socket->tape, core, now, socket->conn, &proof);
+}
+
 static enum mt_socket_end feed_tls(struct mt_socket *socket, struct mt_core *core,
 				   struct mt_now now, struct mt_scratch *scratch, size_t received)
 {
@@ -152,6 +168,8 @@ static enum mt_socket_end feed_tls(struct mt_socket *socket, struct mt_core *cor
 					     &len, &cipher);
 		if (cipher.pos > 0 && write_raw(socket, mt_buf_view(&cipher)) == MT_SOCKET_ENDS)
 			return MT_SOCKET_ENDS;
+		if (!socket->is_met && mt_tls_session_is_open(socket->tls))
+			prove(socket, core, now);
 		if (status == MT_OK &&
 		    hand_on(socket, core, now, scratch, scratch->plain, len) == MT_SOCKET_ENDS)
 			return MT_SOCKET_ENDS;

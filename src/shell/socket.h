@@ -27,13 +27,16 @@ struct mt_socket {
 	struct mt_peer_address peer;
 	const char *listener;
 	uint32_t listener_index;
-	bool is_proxy_awaited; /* nothing is read before the PROXY header */
-	bool is_local;	       /* the other end, proxy or not, is on this machine */
-	bool is_counted;       /* among the connections of its address */
-	bool is_paused;	       /* the core wants no bytes now */
-	bool is_read_pending;  /* an edge came that was not served to its end */
-	bool is_blocked;       /* the socket takes no bytes until EPOLLOUT */
-	bool is_hung_up;       /* the peer will send no more: read until the end shows */
+	int64_t proven_until_s; /* what TLS proved; INT64_MAX: without end; 0: nothing */
+	uint64_t proven_user;	/* 0: nobody */
+	bool is_met;		/* TLS is done */
+	bool is_proxy_awaited;	/* nothing is read before the PROXY header */
+	bool is_local;		/* the other end, proxy or not, is on this machine */
+	bool is_counted;	/* among the connections of its address */
+	bool is_paused;		/* the core wants no bytes now */
+	bool is_read_pending;	/* an edge came that was not served to its end */
+	bool is_blocked;	/* the socket takes no bytes until EPOLLOUT */
+	bool is_hung_up;	/* the peer will send no more: read until the end shows */
 	bool is_queued_dirty, is_queued_closing, is_queued_pending;
 };
 

@@ -140,6 +140,7 @@ static enum mt_status open_database(struct mt_state *state, const char *path)
 		return mt_state_refuse(state, code == SQLITE_NOMEM ? MT_MEMORY : MT_SYSTEM,
 				       sqlite3_errstr(code));
 	MT_TRY(prepare_connection(state));
+	MT_TRY(mt_schema_upgrade(state));
 	MT_TRY(mt_schema_check(state));
 	MT_TRY(use_log(state));
 	return read_revision(state);

@@ -89,3 +89,64 @@ MT_MUST_USE enum mt_status mt_state_rule_remove(struct mt_state *state, const ch
 						uint32_t id);
 MT_MUST_USE enum mt_status mt_state_rules(struct mt_state *state, const char *role,
 					  mt_state_rule_fn *visit, void *context);
+
+/* ---- what proves a user besides a password ---- */
+
+struct mt_state_certificate_name {
+	uint64_t user_id;
+	const char *name;
+	struct mt_bytes issuer; /* 32 bytes: fingerprint of its key; empty: any issuer */
+};
+typedef bool mt_state_certificate_name_fn(void *context,
+					  const struct mt_state_certificate_name *row);
+/* MT_EXISTS: it stands for somebody. */
+MT_MUST_USE enum mt_status mt_state_certificate_name_add(struct mt_state *state, uint64_t user_id,
+							 const char *name, struct mt_bytes issuer);
+MT_MUST_USE enum mt_status mt_state_certificate_name_remove(struct mt_state *state,
+							    uint64_t user_id,
+							    const char *name); /* MT_NOT_FOUND */
+MT_MUST_USE enum mt_status mt_state_certificate_names(struct mt_state *state,
+						      mt_state_certificate_name_fn *visit,
+						      void *context);
+
+struct mt_state_psk {
+	uint64_t user_id;
+	const char *user; /* its name is the identity */
+	bool is_enabled;
+	struct mt_bytes key; /* 16 to 64 bytes; a secret */
+};
+typedef bool mt_state_psk_fn(void *context, const struct mt_state_psk *row);
+MT_MUST_USE enum mt_status mt_state_psk_set(struct mt_state *state, uint64_t user_id,
+					    struct mt_bytes key); /* in place of a former one */
+MT_MUST_USE enum mt_status mt_state_psk_remove(struct mt_state *state,
+					       uint64_t user_id); /* MT_NOT_FOUND */
+MT_MUST_USE enum mt_status mt_state_psks(struct mt_state *state, mt_state_psk_fn *visit,
+					 void *context);
+
+/* Issued by our own authority. It stays when its user goes. */
+struct mt_state_certificate {
+	const char *serial; /* hexadecimal, upper case */
+	uint64_t user_id;
+	const char *user;
+	struct mt_bytes fingerprint; /* 32 bytes: SHA-256 of the certificate */
+	int64_t issued_s, not_after_s;
+	int64_t revoked_s; /* 0: it was not */
+};
+typedef bool mt_state_certificate_fn(void *context, const struct mt_state_certificate *row);
+MT_MUST_USE enum mt_status mt_state_certificate_add(struct mt_state *state,
+						    const struct mt_state_certificate *certificate);
+MT_MUST_USE enum mt_status mt_state_certificate_revoke(struct mt_state *state, const char *serial,
+						       int64_t now_s); /* MT_NOT_FOUND */
+/* All of a user; there may be none. */
+MT_MUST_USE enum mt_status mt_state_certificates_revoke(struct mt_state *state, uint64_t user_id,
+							int64_t now_s);
+MT_MUST_USE enum mt_status mt_state_certificates(struct mt_state *state,
+						 mt_state_certificate_fn *visit,
+						 void *context); /* by user, then time */
+
+/* What the user proved then or before is void; the later time holds. */
+typedef bool mt_state_user_end_fn(void *context, uint64_t user_id, int64_t not_before_s);
+MT_MUST_USE enum mt_status mt_state_user_end(struct mt_state *state, uint64_t user_id,
+					     int64_t not_before_s);
+MT_MUST_USE enum mt_status mt_state_user_ends(struct mt_state *state, mt_state_user_end_fn *visit,
+					      void *context);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x4d545354 /* "MTST": what file(1) and we know the file by */
-#define FORMAT 1
+#define FORMAT 2
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 
@@ -55,15 +55,49 @@ static const char tables[] =
 	" time_s INTEGER NOT NULL"
 	") STRICT;";
 
+/* Since format 2. */
+#define PROOFS_SQL \
+	"CREATE TABLE certificate_names (" \
+	" name TEXT NOT NULL CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 1024)," \
+	" issuer BLOB NOT NULL CHECK (length(issuer) IN (0, 32))," \
+	" user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE," \
+	" PRIMARY KEY (name, issuer)" \
+	") STRICT, WITHOUT ROWID;" \
+	"CREATE INDEX certificate_names_by_user ON certificate_names (user_id);" \
+	"CREATE TABLE psks (" \
+	" user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE," \
+	" key BLOB NOT NULL CHECK (length(key) BETWEEN 16 AND 64)" \
+	") STRICT;" \
+	"CREATE TABLE certificates (" \
+	" serial TEXT PRIMARY KEY CHECK (length(serial) BETWEEN 1 AND 64)," \
+	" user_id INTEGER NOT NULL," /* its user may be gone */ \
+	" user TEXT NOT NULL," \
+	" fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 32)," \
+	" issued_s INTEGER NOT NULL," \
+	" not_after_s INTEGER NOT NULL," \
+	" revoked_s INTEGER NOT NULL CHECK (revoked_s >= 0)" \
+	") STRICT, WITHOUT ROWID;" \
+	"CREATE INDEX certificates_by_user ON certificates (user_id);" \
+	"CREATE TABLE user_ends (" \
+	" user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE," \
+	" not_before_s INTEGER NOT NULL" \
+	") STRICT;"
+
 /* Ends the transaction that makes the tables. */
 #define VERSION_SQL \
 	"INSERT INTO meta VALUES (" TEXT_OF(FORMAT) "); PRAGMA user_version = " TEXT_OF(FORMAT)
 #define OWNER_SQL "PRAGMA application_id = " TEXT_OF(APPLICATION_ID)
+static const char proofs[] = PROOFS_SQL;
 static const char versions[] = VERSION_SQL ";" OWNER_SQL ";COMMIT;";
+/* From format 1, which had all but the proofs. */
+static const char upgrade[] = "BEGIN IMMEDIATE;" PROOFS_SQL "UPDATE meta SET version = " TEXT_OF(
+	FORMAT) "; PRAGMA user_version = " TEXT_OF(FORMAT) ";COMMIT;";
 
 static int make_tables(sqlite3 *db)
 {
 	int code = sqlite3_exec(db, tables, NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(db, proofs, NULL, NULL, NULL);
 	return code == SQLITE_OK ? sqlite3_exec(db, versions, NULL, NULL, NULL) : code;
 }
 
@@ -249,6 +283,21 @@ static enum mt_status check_objects(struct mt_state *state)
 	sqlite3_free(wanted);
 	sqlite3_close(model);
 	return status;
+}
+
+enum mt_status mt_schema_upgrade(struct mt_state *state)
+{
+	int64_t application, format;
+	MT_TRY(read_number(state, "PRAGMA application_id", &application));
+	MT_TRY(read_number(state, "PRAGMA user_version", &format));
+	if (application != APPLICATION_ID || format != 1)
+		return MT_OK;
+	MT_TRY(check_pages(state));
+	if (sqlite3_exec(state->db, upgrade, NULL, NULL, NULL) == SQLITE_OK)
+		return MT_OK;
+	(void)mt_state_refuse(state, MT_SYSTEM, sqlite3_errmsg(state->db));
+	sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);
+	return MT_SYSTEM;
 }
 
 enum mt_status mt_schema_check(struct mt_state *state)

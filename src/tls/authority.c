@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 
 #define SECONDS_PER_DAY ((int64_t)24 * 60 * 60)
@@ -35,6 +36,8 @@ static const struct kind kind_issuer = {"critical,CA:TRUE,pathlen:0",
 					"critical,keyCertSign,cRLSign", "serverAuth"};
 static const struct kind kind_server = {"critical,CA:FALSE", "critical,digitalSignature",
 					"serverAuth"};
+static const struct kind kind_client = {"critical,CA:FALSE", "critical,digitalSignature",
+					"clientAuth"};
 
 static void finish(struct identity *identity)
 {
@@ -365,6 +368,116 @@ enum mt_status mt_authority_server(const struct mt_pem *issuer, const struct mt_
 		finish(&made);
 	}
 	finish(&signer);
+	return conclude(status);
+}
+
+static bool add_uri(X509 *certificate, const char *uri)
+{
+	GENERAL_NAMES *names = GENERAL_NAMES_new();
+	GENERAL_NAME *name = GENERAL_NAME_new();
+	ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+	bool is_added = names && name && text && ASN1_STRING_set(text, uri, -1) == 1;
+
+	if (is_added) {
+		GENERAL_NAME_set0_value(name, GEN_URI, text);
+		text = NULL;
+		is_added = sk_GENERAL_NAME_push(names, name) > 0;
+	}
+	if (is_added) {
+		name = NULL;
+		is_added = X509_add1_ext_i2d(certificate, NID_subject_alt_name, names, 0,
+					     X509V3_ADD_DEFAULT) == 1;
+	}
+	ASN1_IA5STRING_free(text);
+	GENERAL_NAME_free(name);
+	GENERAL_NAMES_free(names);
+	return is_added;
+}
+
+enum mt_status mt_authority_client(const struct mt_pem *ca, const struct mt_pem *ca_key,
+				   const char *common_name, const char *uri, int64_t now_s,
+				   int days, struct mt_pem *certificate, struct mt_pem *key)
+{
+	struct identity signer, made = {NULL, NULL};
+	enum mt_status status;
+
+	if (!is_common_name(common_name))
+		return MT_INVALID;
+	ERR_clear_error();
+	status = read_issuer(ca, ca_key, &signer);
+	if (status != MT_OK)
+		return conclude(status);
+	status = draft(common_name, &kind_client, signer.certificate, now_s, days, &made);
+	if (status == MT_OK && (!add_uri(made.certificate, uri) ||
+				X509_sign(made.certificate, signer.key, EVP_sha256()) <= 0))
+		status = MT_TLS;
+	if (status == MT_OK)
+		status = write_pems(&made, NULL, certificate, key);
+	finish(&made);
+	finish(&signer);
+	return conclude(status);
+}
+
+bool mt_authority_is_pair(const struct mt_pem *certificate, const struct mt_pem *key)
+{
+	struct identity issuer;
+
+	if (read_issuer(certificate, key, &issuer) != MT_OK) {
+		(void)conclude(MT_INVALID);
+		return false;
+	}
+	finish(&issuer);
+	return true;
+}
+
+/* ---- the key under a passphrase ---- */
+
+static int give_passphrase(char *to, int cap, int is_writing, void *passphrase)
+{
+	size_t len = strlen(passphrase);
+	(void)is_writing;
+	if (len > (size_t)cap)
+		return -1;
+	memcpy(to, passphrase, len);
+	return (int)len;
+}
+
+static enum mt_status write_key(EVP_PKEY *key, const char *passphrase, struct mt_pem *out)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	/* The library's argument has no const; it is only read. */
+	void *secret = (void *)(uintptr_t)passphrase;
+	bool is_written = bio && PEM_write_bio_PKCS8PrivateKey(
+					 bio, key, passphrase ? EVP_aes_256_cbc() : NULL, NULL, 0,
+					 passphrase ? give_passphrase : NULL, secret) == 1;
+	return take_pem(bio, is_written, out);
+}
+
+enum mt_status mt_authority_lock(const struct mt_pem *key, const char *passphrase,
+				 struct mt_pem *out)
+{
+	EVP_PKEY *plain;
+	enum mt_status status;
+
+	ERR_clear_error();
+	plain = read_key(key);
+	status = plain ? write_key(plain, passphrase, out) : MT_INVALID;
+	EVP_PKEY_free(plain);
+	return conclude(status);
+}
+
+enum mt_status mt_authority_unlock(const struct mt_pem *locked, const char *passphrase,
+				   struct mt_pem *out)
+{
+	BIO *bio =
+		locked->len <= INT32_MAX ? BIO_new_mem_buf(locked->text, (int)locked->len) : NULL;
+	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, give_passphrase,
+						      (void *)(uintptr_t)passphrase)
+			    : NULL;
+	enum mt_status status = key ? write_key(key, NULL, out) : MT_DENIED;
+
+	BIO_free(bio);
+	EVP_PKEY_free(key);
 	return conclude(status);
 }
 

@@ -45,5 +45,18 @@ MT_MUST_USE enum mt_status mt_authority_server(const struct mt_pem *issuer,
 					       const struct mt_pem *issuer_key,
 					       const struct mt_server_names *names, int64_t now_s,
 					       int days, struct mt_pem *chain, struct mt_pem *key);
+/* A client certificate under the root itself, with the URI as its only alternative name. */
+MT_MUST_USE enum mt_status mt_authority_client(const struct mt_pem *ca, const struct mt_pem *ca_key,
+					       const char *common_name, const char *uri,
+					       int64_t now_s, int days, struct mt_pem *certificate,
+					       struct mt_pem *key);
+/* The key under a passphrase (PKCS #8, AES-256), and back without one. MT_DENIED: another
+ * passphrase. */
+MT_MUST_USE enum mt_status mt_authority_lock(const struct mt_pem *key, const char *passphrase,
+					     struct mt_pem *out);
+MT_MUST_USE enum mt_status mt_authority_unlock(const struct mt_pem *locked, const char *passphrase,
+					       struct mt_pem *out);
+/* Is it a CA, and its key? */
+bool mt_authority_is_pair(const struct mt_pem *certificate, const struct mt_pem *key);
 /* SHA-256 of the certificate's public key (SPKI), base64: the pin of a profile. out of 45 bytes. */
 MT_MUST_USE enum mt_status mt_authority_pin(const struct mt_pem *certificate, char out[45]);

@@ -225,3 +225,30 @@ struct mt_tls_cache_counts mt_tls_cache_counts(struct mt_tls_cache *cache)
 	}
 	return sum;
 }
+
+static bool is_of(const struct entry *entry, const uint8_t *fingerprint)
+{
+	uint8_t found[MT_FINGERPRINT_BYTES];
+	const X509 *certificate = SSL_SESSION_get0_peer(entry->session);
+	return certificate && mt_tls_fingerprint(certificate, found) &&
+	       memcmp(found, fingerprint, sizeof(found)) == 0;
+}
+
+uint64_t mt_tls_cache_forget(struct mt_tls_cache *cache, const uint8_t *fingerprint)
+{
+	uint64_t count = 0;
+	for (uint32_t i = 0; i < SHARDS; i++) {
+		struct shard *shard = &cache->shards[i];
+		pthread_mutex_lock(&shard->lock);
+		for (struct mt_list *link = shard->by_use.next; link != &shard->by_use;) {
+			struct entry *entry = MT_LIST_ITEM(link, struct entry, link);
+			link = link->next;
+			if (!is_of(entry, fingerprint))
+				continue;
+			SSL_SESSION_free(take_out(shard, entry));
+			count++;
+		}
+		pthread_mutex_unlock(&shard->lock);
+	}
+	return count;
+}

@@ -24,6 +24,8 @@ MT_MUST_USE enum mt_status mt_tls_cache_create(size_t bytes_max, struct mt_seed 
 void mt_tls_cache_destroy(struct mt_tls_cache **cache);
 /* Forgets every session; how many. */
 uint64_t mt_tls_cache_clear(struct mt_tls_cache *cache);
+/* Forgets those of the client certificate with this fingerprint (32 bytes, SHA-256); how many. */
+uint64_t mt_tls_cache_forget(struct mt_tls_cache *cache, const uint8_t *fingerprint);
 /* Forgets those that have expired; to be called now and then. */
 void mt_tls_cache_tick(struct mt_tls_cache *cache, int64_t now_s);
 struct mt_tls_cache_counts mt_tls_cache_counts(struct mt_tls_cache *cache);

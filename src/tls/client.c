@@ -3,38 +3,10 @@
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
-#define TRUSTED_COUNT_MAX 1000
 #define HOST_BYTES_MAX 253
-
-/* Why the certificates cannot be trusted, or NULL. */
-static const char *trust_all(SSL_CTX *ctx, BIO *pem)
-{
-	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
-	int count = 0;
-
-	for (;;) {
-		X509 *certificate = PEM_read_bio_X509(pem, NULL, mt_tls_pem_no_passphrase, NULL);
-		bool is_added;
-		if (!certificate)
-			break;
-		is_added = X509_STORE_add_cert(store, certificate) == 1;
-		X509_free(certificate);
-		if (!is_added)
-			return mt_tls_fault_reason();
-		if (++count > TRUSTED_COUNT_MAX)
-			return "more than 1000 certificates";
-	}
-	if (count == 0)
-		return "no certificate in it";
-	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return mt_tls_fault_reason();
-	ERR_clear_error();
-	return NULL;
-}
 
 /* What a session that is kept in a file was made under: hash(former | what). */
 static bool bind_to(SSL_CTX *ctx, const void *what, size_t len)
@@ -62,14 +34,15 @@ static bool bind_to_certificate(SSL_CTX *ctx)
 
 static enum mt_status trust_pem(SSL_CTX *ctx, BIO *pem, const char *name, char *fault, size_t cap)
 {
-	const char *why;
+	const char *why = "no memory";
 	char *text = NULL;
 	long len = pem ? BIO_get_mem_data(pem, &text) : 0;
+	bool is_trusted;
 
 	ERR_clear_error();
-	why = pem && bind_to(ctx, text, (size_t)len) ? trust_all(ctx, pem) : "no memory";
+	is_trusted = pem && bind_to(ctx, text, (size_t)len) && mt_tls_trust_pem(ctx, pem, &why);
 	BIO_free(pem);
-	if (!why)
+	if (is_trusted)
 		return MT_OK;
 	mt_tls_fault_say(fault, cap, "cannot use the CA %s: %s", name, why);
 	return MT_INVALID;

@@ -7,10 +7,6 @@
 /* The largest chain of a peer that is read, in bytes. */
 #define PEER_CHAIN_BYTES_MAX (16 * 1024)
 
-#define SUITES_12 \
-	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:" \
-	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:" \
-	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 #define SUITES_13 "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
 #define SIGNATURES \
 	"ecdsa_secp256r1_sha256:ed25519:rsa_pss_rsae_sha256:ecdsa_secp384r1_sha384:rsa_pss_rsae_" \
@@ -31,7 +27,7 @@ static bool apply_rules(SSL_CTX *ctx)
 	SSL_CTX_set_default_passwd_cb(ctx, mt_tls_pem_no_passphrase);
 	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
 	       SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-	       SSL_CTX_set_cipher_list(ctx, SUITES_12) == 1 &&
+	       SSL_CTX_set_cipher_list(ctx, MT_TLS_SUITES_12) == 1 &&
 	       SSL_CTX_set_ciphersuites(ctx, SUITES_13) == 1 &&
 	       SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1 &&
 	       SSL_CTX_set1_sigalgs_list(ctx, SIGNATURES) == 1 &&
@@ -48,6 +44,9 @@ enum mt_status mt_tls_context_create(const SSL_METHOD *method, struct mt_tls_con
 		return MT_MEMORY;
 	}
 	ERR_clear_error();
+	atomic_init(&context->ref_count, 1);
+	pthread_mutex_init(&context->lock, NULL);
+	context->counts = &context->own_counts;
 	context->ctx = SSL_CTX_new(method);
 	if (!context->ctx || SSL_CTX_set_app_data(context->ctx, context) != 1 ||
 	    !apply_rules(context->ctx)) {
@@ -70,23 +69,51 @@ enum mt_status mt_tls_context_conclude(struct mt_tls_context *context, enum mt_s
 	return status;
 }
 
+static void destroy(struct mt_tls_context *context)
+{
+	mt_tls_context_forget(context);
+	SSL_CTX_free(context->ctx);
+	for (uint32_t i = 0; i < MT_TLS_PAIRS_MAX; i++)
+		mt_tls_own_finish(&context->own[i]);
+	sk_X509_CRL_pop_free(context->crls, X509_CRL_free);
+	mt_book_unref(&context->book);
+	pthread_mutex_destroy(&context->lock);
+	ERR_clear_error();
+	free(context);
+}
+
 void mt_tls_context_destroy(struct mt_tls_context **context)
 {
-	if (!context || !*context)
+	struct mt_tls_context *old = context ? *context : NULL;
+	if (!old)
 		return;
-	mt_tls_context_forget(*context);
-	SSL_CTX_free((*context)->ctx);
-	ERR_clear_error();
-	free(*context);
 	*context = NULL;
+	if (atomic_fetch_sub_explicit(&old->ref_count, 1, memory_order_acq_rel) == 1)
+		destroy(old);
+}
+
+struct mt_tls_context *mt_tls_context_ref(struct mt_tls_context *context)
+{
+	atomic_fetch_add_explicit(&context->ref_count, 1, memory_order_relaxed);
+	return context;
+}
+
+void mt_tls_context_set_book(struct mt_tls_context *context, struct mt_book *book)
+{
+	struct mt_book *old;
+	pthread_mutex_lock(&context->lock);
+	old = context->book;
+	context->book = book ? mt_book_ref(book) : NULL;
+	pthread_mutex_unlock(&context->lock);
+	mt_book_unref(&old);
 }
 
 void mt_tls_context_count(struct mt_tls_context *context, enum mt_tls_outcome outcome)
 {
-	atomic_fetch_add_explicit(&context->counts[outcome], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&context->counts->of[outcome], 1, memory_order_relaxed);
 }
 
 uint64_t mt_tls_context_counted(const struct mt_tls_context *context, enum mt_tls_outcome outcome)
 {
-	return atomic_load_explicit(&context->counts[outcome], memory_order_relaxed);
+	return atomic_load_explicit(&context->counts->of[outcome], memory_order_relaxed);
 }

@@ -7,17 +7,56 @@
  */
 #pragma once
 
-#include "base/bytes.h"
-#include "base/status.h"
+#include "identity/book.h"
 
 struct mt_tls_cache;
 struct mt_tls_context;
 struct mt_tls_tickets;
 
-struct mt_tls_server_settings {
+/* A certificate of ours for the names in it. */
+struct mt_tls_pair {
 	const char *certificate_path; /* PEM chain, leaf first */
 	const char *key_path;	      /* PEM; refused when others than the owner may read it */
-	bool is_http;		      /* ALPN http/1.1, for WebSocket, instead of mqtt */
+	const char *staple_path;      /* DER, an OCSP response for it; NULL: none */
+};
+
+/* Does a client show a certificate? */
+enum mt_tls_demand { MT_TLS_DEMAND_NONE, MT_TLS_DEMAND_OPTIONAL, MT_TLS_DEMAND_REQUIRED };
+
+/* What became of the handshakes of a server. */
+enum mt_tls_outcome {
+	MT_TLS_FULL,
+	MT_TLS_BY_ID, /* TLS 1.3: by a stateful ticket */
+	MT_TLS_BY_TICKET,
+	MT_TLS_UNKNOWN_ID,     /* and in full after all */
+	MT_TLS_UNKNOWN_TICKET, /* no key opens it; in full after all */
+	MT_TLS_TOO_OLD,	       /* or of another time, by a clock that was set; in full after all */
+	MT_TLS_VOID,	       /* the proof in it holds no longer; in full after all */
+	MT_TLS_FAILED,	       /* no handshake came of it */
+	MT_TLS_OUTCOMES
+};
+
+/* How often; any thread. */
+struct mt_tls_counts {
+	_Atomic uint64_t of[MT_TLS_OUTCOMES];
+};
+
+#define MT_TLS_PAIRS_MAX 17
+
+struct mt_tls_server_settings {
+	const char *certificate_path; /* of the first pair, which serves all names of no other */
+	const char *key_path;
+	bool is_http; /* ALPN http/1.1, for WebSocket, instead of mqtt */
+	const char *staple_path;
+	const struct mt_tls_pair *more; /* chosen by the name that the client asks for (SNI) */
+	uint32_t more_count;
+	enum mt_tls_demand demand;
+	const char *ca_path;	  /* whose clients are let in; with a demand */
+	const char *crl_path;	  /* file or folder, PEM or DER; NULL: none */
+	bool is_old_crl_accepted; /* one beyond its next update; else its clients are refused */
+	const char *identity;	  /* a template of identity/template.h; with a demand */
+	bool has_psk;
+	struct mt_tls_counts *counts; /* NULL: the context's own; else they outlive it */
 };
 
 struct mt_tls_client_settings {
@@ -36,6 +75,13 @@ mt_tls_context_create_server(const struct mt_tls_server_settings *settings,
 MT_MUST_USE enum mt_status
 mt_tls_context_create_client(const struct mt_tls_client_settings *settings,
 			     struct mt_tls_context **out, char *fault, size_t cap);
+
+/* One reference more; destroy takes one back. */
+struct mt_tls_context *mt_tls_context_ref(struct mt_tls_context *context);
+/* When the first certificate of any of the server's chains ends; unix time. */
+int64_t mt_tls_context_not_after(const struct mt_tls_context *context);
+/* From the next handshake on. A reference is taken; NULL: nobody proves anything. Any thread. */
+void mt_tls_context_set_book(struct mt_tls_context *context, struct mt_book *book);
 
 /* The session that the client would resume, when there is a new one since the last call: false
  * otherwise. *data is a secret, malloc'ed: wipe and free it. */
@@ -56,16 +102,6 @@ struct mt_tls_resumption {
 MT_MUST_USE enum mt_status mt_tls_context_resume(struct mt_tls_context *context,
 						 const struct mt_tls_resumption *how);
 
-/* What became of the handshakes of a server. */
-enum mt_tls_outcome {
-	MT_TLS_FULL,
-	MT_TLS_BY_ID, /* TLS 1.3: by a stateful ticket */
-	MT_TLS_BY_TICKET,
-	MT_TLS_UNKNOWN_ID,     /* and in full after all */
-	MT_TLS_UNKNOWN_TICKET, /* no key opens it; in full after all */
-	MT_TLS_TOO_OLD,	       /* or of another time, by a clock that was set; in full after all */
-	MT_TLS_OUTCOMES
-};
-/* How often, since the context was made. Any thread. */
+/* Any thread. */
 uint64_t mt_tls_context_counted(const struct mt_tls_context *context, enum mt_tls_outcome outcome);
 void mt_tls_context_destroy(struct mt_tls_context **context);

@@ -35,25 +35,22 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
 static int note_proof(SSL *ssl, void *unused)
 {
 	SSL_SESSION *session = SSL_get_session(ssl);
-	int64_t proved_s = (int64_t)time(NULL);
+	struct mt_tls_note note = {.proved_s = (int64_t)time(NULL)};
 	void *data = NULL;
 	size_t len = 0;
 	(void)unused;
 	if (SSL_SESSION_get0_ticket_appdata(session, &data, &len) == 1 && len > 0)
 		return 1;
-	return SSL_SESSION_set1_ticket_appdata(session, &proved_s, sizeof(proved_s));
+	return mt_tls_note_put(session, &note);
 }
 
-/* In TLS 1.2 a session keeps its own time; by id nothing is noted in it. */
-static bool is_too_old(SSL *ssl, SSL_SESSION *session)
+/* MT_TLS_FULL: nothing is wrong with it. In TLS 1.2 a session keeps its own time. */
+static enum mt_tls_outcome judge(SSL *ssl, SSL_SESSION *session)
 {
-	int64_t proved_s = SSL_SESSION_get_time(session), age_s;
-	void *data = NULL;
-	size_t len = 0;
-	if (SSL_SESSION_get0_ticket_appdata(session, &data, &len) == 1 && len == sizeof(proved_s))
-		memcpy(&proved_s, data, sizeof(proved_s));
-	age_s = (int64_t)time(NULL) - proved_s;
-	return age_s < 0 || age_s > SSL_CTX_get_timeout(SSL_get_SSL_CTX(ssl));
+	int64_t age_s = (int64_t)time(NULL) - mt_tls_note_of(session).proved_s;
+	if (age_s < 0 || age_s > SSL_CTX_get_timeout(SSL_get_SSL_CTX(ssl)))
+		return MT_TLS_TOO_OLD;
+	return mt_tls_peer_is_void(context_of(ssl), session) ? MT_TLS_VOID : MT_TLS_FULL;
 }
 
 static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int len, int *is_copied)
@@ -61,11 +58,12 @@ static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int len, int
 	struct mt_tls_context *context = context_of(ssl);
 	SSL_SESSION *session = mt_tls_cache_find(context->cache, mt_bytes_of(id, (size_t)len));
 	struct mt_tls_session *own = SSL_get_app_data(ssl);
+	enum mt_tls_outcome wrong = session ? judge(ssl, session) : MT_TLS_FULL;
 	*is_copied = 0; /* the reference is OpenSSL's from here on */
-	if (session && is_too_old(ssl, session)) {
+	if (wrong != MT_TLS_FULL) {
 		mt_tls_cache_remove(context->cache, mt_bytes_of(id, (size_t)len));
 		SSL_SESSION_free(session);
-		mt_tls_context_count(context, MT_TLS_TOO_OLD);
+		mt_tls_context_count(context, wrong);
 		return NULL;
 	}
 	if (session)
@@ -86,12 +84,14 @@ static int protect_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_
 static SSL_TICKET_RETURN judge_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
 				      size_t name_len, SSL_TICKET_STATUS status, void *unused)
 {
+	enum mt_tls_outcome wrong = MT_TLS_FULL;
 	(void)name;
 	(void)name_len;
 	(void)unused;
-	if ((status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW) &&
-	    is_too_old(ssl, session)) {
-		mt_tls_context_count(context_of(ssl), MT_TLS_TOO_OLD);
+	if (status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW)
+		wrong = judge(ssl, session);
+	if (wrong != MT_TLS_FULL) {
+		mt_tls_context_count(context_of(ssl), wrong);
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	}
 	switch (status) {
@@ -118,29 +118,51 @@ static size_t first_identity(SSL *ssl)
 	return (size_t)data[2] << 8 | data[3];
 }
 
-/* With both ways: who comes with an id of ours gets an id again, all others a ticket. */
-static int choose_way(SSL *ssl, int *alert, void *unused)
+/*
+ * With both ways: who comes with an id of ours gets an id again, all others a ticket. But where a
+ * certificate is required every session holds one, and a ticket would be a dear way to carry it.
+ */
+static void choose_way(struct mt_tls_context *context, SSL *ssl)
+{
+	if (!context->cache || !context->tickets)
+		return;
+	if (context->demand == MT_TLS_DEMAND_REQUIRED || first_identity(ssl) == ID_BYTES)
+		SSL_set_options(ssl, SSL_OP_NO_TICKET);
+}
+
+static int meet_client(SSL *ssl, int *alert, void *unused)
 {
 	struct mt_tls_context *context = context_of(ssl);
 	const unsigned char *data;
 	size_t len;
-	(void)alert;
 	(void)unused;
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &data, &len) == 1)
 		mt_tls_session_note_invention(SSL_get_app_data(ssl));
-	if (!context->cache || !context->tickets)
-		return SSL_CLIENT_HELLO_SUCCESS;
-	if (first_identity(ssl) == ID_BYTES)
-		SSL_set_options(ssl, SSL_OP_NO_TICKET);
+	if (!mt_tls_choose_own(context, ssl)) {
+		*alert = SSL_AD_INTERNAL_ERROR;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
+	choose_way(context, ssl);
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
-/* Whatever a session proved, it proved to this scope: another one does not take it. */
-static bool bind_to(SSL_CTX *ctx, const char *scope)
+void mt_tls_meet_clients(SSL_CTX *ctx)
 {
-	uint8_t digest[32];
-	return EVP_Digest(scope, strlen(scope), digest, NULL, EVP_sha256(), NULL) == 1 &&
-	       SSL_CTX_set_session_id_context(ctx, digest, sizeof(digest)) == 1;
+	SSL_CTX_set_client_hello_cb(ctx, meet_client, NULL);
+}
+
+/* The client's name for us is added in each connection. */
+static bool make_scope(struct mt_tls_context *context, const char *scope)
+{
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	uint8_t demand = (uint8_t)context->demand;
+	bool is_made = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
+		       EVP_DigestUpdate(hash, context->trust, sizeof(context->trust)) == 1 &&
+		       EVP_DigestUpdate(hash, &demand, sizeof(demand)) == 1 &&
+		       EVP_DigestUpdate(hash, scope, strlen(scope)) == 1 &&
+		       EVP_DigestFinal_ex(hash, context->scope, NULL) == 1;
+	EVP_MD_CTX_free(hash);
+	return is_made;
 }
 
 enum mt_status mt_tls_context_resume(struct mt_tls_context *context,
@@ -151,12 +173,11 @@ enum mt_status mt_tls_context_resume(struct mt_tls_context *context,
 	context->tickets = how->tickets;
 	if (!how->cache && !how->tickets)
 		return MT_OK;
-	if (!bind_to(ctx, how->scope) || SSL_CTX_set_num_tickets(ctx, 1) != 1) {
+	if (!make_scope(context, how->scope) || SSL_CTX_set_num_tickets(ctx, 1) != 1) {
 		ERR_clear_error();
 		return MT_TLS;
 	}
 	SSL_CTX_set_timeout(ctx, (long)how->age_s);
-	SSL_CTX_set_client_hello_cb(ctx, choose_way, NULL);
 	if (how->cache) {
 		SSL_CTX_set_session_cache_mode(ctx,
 					       SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);

@@ -16,6 +16,13 @@
 /* A handshake that is larger is no handshake: a chain of 16 KiB and twice as much for the rest. */
 #define HANDSHAKE_BYTES_MAX 49152u
 
+/* Who the client turned out to be. */
+struct proof {
+	bool is_key;
+	uint64_t user_id;
+	char name[256];
+};
+
 struct mt_tls_session {
 	SSL *ssl;
 	struct mt_tls_context *context;
@@ -29,7 +36,9 @@ struct mt_tls_session {
 	bool is_open;
 	bool is_failed;
 	bool is_closed;
-	bool is_id_known; /* of a server's client: in the cache */
+	const struct mt_tls_own *own; /* of a server; belongs to the context */
+	struct proof *proof;	      /* of a server's client; NULL: it proved nothing */
+	bool is_id_known;	      /* of a server's client: in the cache */
 	bool may_invent_id;
 	char summary[SUMMARY_BYTES];
 };
@@ -122,7 +131,7 @@ struct mt_tls_session *mt_tls_session_create(struct mt_tls_context *context)
 
 	if (!session)
 		return NULL;
-	session->context = context;
+	session->context = mt_tls_context_ref(context);
 	session->ssl = SSL_new(context->ctx);
 	bio = session->ssl && SSL_set_app_data(session->ssl, session) == 1 ? make_bio(session)
 									   : NULL;
@@ -144,6 +153,8 @@ void mt_tls_session_destroy(struct mt_tls_session **session)
 	if ((*session)->is_open && !(*session)->is_failed)
 		SSL_set_shutdown((*session)->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free((*session)->ssl);
+	mt_tls_context_destroy(&(*session)->context);
+	free((*session)->proof);
 	free((*session)->fault);
 	free((*session)->host);
 	free(*session);
@@ -160,6 +171,22 @@ bool mt_tls_session_set_host(struct mt_tls_session *session, const char *host)
 {
 	session->host = strdup(host);
 	return session->host != NULL;
+}
+
+void mt_tls_session_note_own(struct mt_tls_session *session, const struct mt_tls_own *own)
+{
+	session->own = own;
+}
+
+const struct mt_tls_own *mt_tls_session_own(const struct mt_tls_session *session)
+{
+	return session->own;
+}
+
+void mt_tls_session_note_refusal(struct mt_tls_session *session, const char *why)
+{
+	free(session->fault);
+	session->fault = strdup(why);
 }
 
 void mt_tls_session_note_id(struct mt_tls_session *session)
@@ -182,16 +209,50 @@ bool mt_tls_session_is_resumed(const struct mt_tls_session *session)
 	return session->is_open && SSL_session_reused(session->ssl) == 1;
 }
 
+/* Whom the certificate, or the key, stands for. Without memory the client proved nothing that it is
+ * let in for, so it is told apart from one that did not have to. */
+static bool find_out(struct mt_tls_session *session)
+{
+	X509 *certificate = SSL_get0_peer_certificate(session->ssl);
+	struct mt_tls_note note = mt_tls_note_of(SSL_get_session(session->ssl));
+	struct mt_book *book;
+	bool is_key = !certificate && note.kind == MT_TLS_NOTE_KEY;
+	if (!certificate && !is_key)
+		return true;
+	if (certificate && (note.kind != MT_TLS_NOTE_CERTIFICATE ||
+			    SSL_get_verify_result(session->ssl) != X509_V_OK))
+		return false;
+	session->proof = calloc(1, sizeof(*session->proof));
+	if (!session->proof)
+		return false;
+	session->proof->is_key = is_key;
+	session->proof->user_id = note.user_id;
+	if (is_key) {
+		mt_bytes_cut(session->proof->name, sizeof(session->proof->name), note.identity);
+		return true;
+	}
+	book = mt_tls_context_book(session->context);
+	session->proof->user_id =
+		mt_tls_peer_user(session->context, book, certificate, note.issuer,
+				 session->proof->name, sizeof(session->proof->name));
+	mt_book_unref(&book);
+	return true;
+}
+
 /* The handshake is finished. */
-static void open_up(struct mt_tls_session *session)
+static bool open_up(struct mt_tls_session *session)
 {
 	enum mt_tls_outcome outcome = MT_TLS_FULL;
 	session->is_open = true;
-	if (mt_tls_session_is_resumed(session))
-		outcome = session->is_id_known ? MT_TLS_BY_ID : MT_TLS_BY_TICKET;
-	mt_tls_context_count(session->context, outcome);
 	if (session->host)
 		mt_tls_client_opened(session->ssl);
+	else if (!find_out(session))
+		return false;
+	/* A key in TLS 1.3 is a resumption to OpenSSL, and none to us. */
+	if (mt_tls_session_is_resumed(session) && !(session->proof && session->proof->is_key))
+		outcome = session->is_id_known ? MT_TLS_BY_ID : MT_TLS_BY_TICKET;
+	mt_tls_context_count(session->context, outcome);
+	return true;
 }
 
 SSL *mt_tls_session_ssl(struct mt_tls_session *session)
@@ -212,6 +273,12 @@ static enum mt_status fail(struct mt_tls_session *session)
 {
 	session->is_failed = true;
 	session->in = mt_bytes_of(NULL, 0);
+	if (!session->is_open)
+		mt_tls_context_count(session->context, MT_TLS_FAILED);
+	if (session->fault) {
+		ERR_clear_error();
+		return MT_TLS;
+	}
 	session->fault = malloc(FAULT_BYTES);
 	if (session->fault && session->obstacle)
 		mt_tls_fault_say(session->fault, FAULT_BYTES, "%s", session->obstacle);
@@ -249,8 +316,10 @@ enum mt_status mt_tls_session_read(struct mt_tls_session *session, void *plain, 
 	error = SSL_read_ex(session->ssl, plain, cap, &got) == 1 ? SSL_ERROR_NONE
 								 : SSL_get_error(session->ssl, 0);
 	session->out = NULL;
-	if (!session->is_open && SSL_is_init_finished(session->ssl) == 1)
-		open_up(session);
+	if (!session->is_open && SSL_is_init_finished(session->ssl) == 1 && !open_up(session)) {
+		session->obstacle = "no memory for what the client proved";
+		return fail(session);
+	}
 	if (error != SSL_ERROR_NONE)
 		return conclude_read(session, error);
 	*len = got;
@@ -314,37 +383,95 @@ const char *mt_tls_session_fault(const struct mt_tls_session *session)
 	return session->fault ? session->fault : "TLS failed, and there is no memory to say why";
 }
 
-/* The only CN of a name; NULL when there is none, or two that could be confused. */
-static const ASN1_STRING *only_cn(const X509_NAME *name)
-{
-	int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
-
-	if (at < 0 || X509_NAME_get_index_by_NID(name, NID_commonName, at) >= 0)
-		return NULL;
-	return X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
-}
-
 bool mt_tls_session_peer_cn(const struct mt_tls_session *session, char *out, size_t cap)
 {
 	X509 *certificate = SSL_get0_peer_certificate(session->ssl);
-	const ASN1_STRING *cn;
-	unsigned char *text;
-	bool is_whole;
-	int len;
 
 	if (!session->is_open || !certificate || SSL_get_verify_result(session->ssl) != X509_V_OK)
 		return false;
-	cn = only_cn(X509_get_subject_name(certificate));
-	len = cn ? ASN1_STRING_to_UTF8(&text, cn) : -1;
-	ERR_clear_error();
-	if (len < 0)
+	return mt_tls_peer_cn(certificate, out, cap);
+}
+
+bool mt_tls_session_peer(const struct mt_tls_session *session, struct mt_tls_peer *out)
+{
+	X509 *certificate = SSL_get0_peer_certificate(session->ssl);
+	if (!session->is_open || !session->proof)
 		return false;
-	/* A zero inside would make two names look like one. */
-	is_whole = len > 0 && (size_t)len < cap && !memchr(text, '\0', (size_t)len);
-	if (is_whole) {
-		memcpy(out, text, (size_t)len);
-		out[len] = '\0';
+	*out = (struct mt_tls_peer){.is_key = session->proof->is_key,
+				    .user_id = session->proof->user_id,
+				    .not_after_s = INT64_MAX};
+	memcpy(out->name, session->proof->name, sizeof(out->name));
+	if (!certificate)
+		return true;
+	mt_tls_peer_describe(certificate, out);
+	return true;
+}
+
+static enum mt_tls_review review_key(const struct mt_tls_session *session,
+				     const struct mt_book *book, const struct mt_tls_note *note)
+{
+	struct mt_bytes key;
+	if (mt_book_psk(book, note->identity, &key) != session->proof->user_id)
+		return MT_TLS_UNTRUSTED;
+	return note->proved_s <= mt_book_not_before(book, NULL, session->proof->user_id)
+		       ? MT_TLS_REVOKED
+		       : MT_TLS_HOLDS;
+}
+
+static enum mt_tls_review review_certificate(const struct mt_tls_session *session,
+					     struct mt_tls_context *context,
+					     const struct mt_book *book,
+					     const struct mt_tls_note *note)
+{
+	X509 *certificate = SSL_get0_peer_certificate(session->ssl);
+	uint8_t fingerprint[MT_FINGERPRINT_BYTES];
+	uint64_t user_id = mt_tls_peer_user(context, book, certificate, note->issuer, NULL, 0);
+	if (!mt_tls_fingerprint(certificate, fingerprint) ||
+	    note->proved_s <= mt_book_not_before(book, fingerprint, user_id))
+		return MT_TLS_REVOKED;
+	return user_id == session->proof->user_id ? MT_TLS_HOLDS : MT_TLS_UNTRUSTED;
+}
+
+/* The library's certificates count their references themselves. */
+static enum mt_tls_review review_chain(const struct mt_tls_session *session,
+				       struct mt_tls_context *context)
+{
+	X509 *certificate = SSL_get0_peer_certificate(session->ssl);
+	switch (mt_tls_trust_verify(context, certificate, SSL_get_peer_cert_chain(session->ssl))) {
+	case X509_V_OK:
+	/* That there is no word of the issuer is no word against its client. */
+	case X509_V_ERR_CRL_HAS_EXPIRED:
+	case X509_V_ERR_UNABLE_TO_GET_CRL:
+	case X509_V_ERR_OUT_OF_MEM:
+		return MT_TLS_HOLDS;
+	case X509_V_ERR_CERT_REVOKED:
+		return MT_TLS_REVOKED;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+		return MT_TLS_EXPIRED;
+	default:
+		return MT_TLS_UNTRUSTED;
 	}
-	OPENSSL_free(text);
-	return is_whole;
+}
+
+enum mt_tls_review mt_tls_session_review(const struct mt_tls_session *session,
+					 struct mt_tls_context *context, int64_t now_s,
+					 bool is_deep)
+{
+	struct mt_tls_note note;
+	enum mt_tls_review found = MT_TLS_UNTRUSTED;
+	struct mt_tls_peer peer;
+	struct mt_book *book;
+	if (!mt_tls_session_peer(session, &peer))
+		return MT_TLS_HOLDS;
+	if (peer.not_after_s < now_s)
+		return MT_TLS_EXPIRED;
+	note = mt_tls_note_of(SSL_get_session(session->ssl));
+	book = mt_tls_context_book(context);
+	if (book)
+		found = peer.is_key ? review_key(session, book, &note)
+				    : review_certificate(session, context, book, &note);
+	mt_book_unref(&book);
+	if (found == MT_TLS_HOLDS && is_deep && !peer.is_key)
+		found = review_chain(session, context);
+	return found;
 }

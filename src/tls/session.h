@@ -56,3 +56,27 @@ const char *mt_tls_session_summary(struct mt_tls_session *session);
 const char *mt_tls_session_fault(const struct mt_tls_session *session);
 /* CN of the peer's certificate, 0-terminated into out; false when there is none. */
 bool mt_tls_session_peer_cn(const struct mt_tls_session *session, char *out, size_t cap);
+
+/* What a client proved to a server. */
+struct mt_tls_peer {
+	bool is_key;	     /* by a pre-shared key, else by a certificate */
+	uint64_t user_id;    /* by the book of the handshake; 0: nobody */
+	int64_t not_after_s; /* INT64_MAX: without end */
+	char name[256];	     /* in the book, for people: cut, "" when the certificate has none */
+	char cn[257];	     /* "": none */
+	char serial[64];     /* hexadecimal; "" of a key */
+};
+/* Of a server's client, behind the handshake; false: it proved nothing. */
+MT_MUST_USE bool mt_tls_session_peer(const struct mt_tls_session *session, struct mt_tls_peer *out);
+
+enum mt_tls_review {
+	MT_TLS_HOLDS,
+	MT_TLS_REVOKED,
+	MT_TLS_EXPIRED,
+	MT_TLS_UNTRUSTED, /* of no CA any more, or of another user */
+};
+/* Does it still hold, by the context of now? is_deep: by chain and CRLs too (150 us), else by the
+ * book and the date (2 us). */
+MT_MUST_USE enum mt_tls_review mt_tls_session_review(const struct mt_tls_session *session,
+						     struct mt_tls_context *context, int64_t now_s,
+						     bool is_deep);

@@ -162,6 +162,15 @@ bool mt_tls_tickets_tick(struct mt_tls_tickets *tickets, int64_t now_s)
 	return has_changed;
 }
 
+bool mt_tls_tickets_rotate(struct mt_tls_tickets *tickets, int64_t now_s)
+{
+	bool has_changed;
+	pthread_mutex_lock(&tickets->lock);
+	has_changed = rotate(tickets, now_s);
+	pthread_mutex_unlock(&tickets->lock);
+	return has_changed;
+}
+
 bool mt_tls_tickets_drop(struct mt_tls_tickets *tickets, int64_t now_s)
 {
 	struct key fresh;

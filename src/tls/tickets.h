@@ -32,6 +32,8 @@ void mt_tls_tickets_dump(struct mt_tls_tickets *tickets, struct mt_buf *out);
 /* Rotates when that is due. True when the keys have changed and want to be kept; without random
  * numbers the old ones go on. */
 bool mt_tls_tickets_tick(struct mt_tls_tickets *tickets, int64_t now_s);
+/* A fresh key now; those before it still open. False without random numbers: nothing changed. */
+MT_MUST_USE bool mt_tls_tickets_rotate(struct mt_tls_tickets *tickets, int64_t now_s);
 /* Drops every key: no ticket given out so far resumes. False without random numbers: nothing
  * changed. */
 MT_MUST_USE bool mt_tls_tickets_drop(struct mt_tls_tickets *tickets, int64_t now_s);

@@ -633,7 +633,7 @@ static void newer_format_is_refused_untouched(void **context)
 	struct place *place = *context;
 	size_t len;
 	free(make_sample(place, &len));
-	alter(place, "PRAGMA user_version = 2");
+	alter(place, "PRAGMA user_version = 3");
 	assert_refused(place, MT_INVALID);
 	assert_non_null(strstr(place->fault, "newer"));
 }
