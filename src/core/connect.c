@@ -23,12 +23,14 @@ struct admission {
 static void refuse(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect,
 		   uint8_t reason, const char *what)
 {
+	const struct mt_user *proven = mt_policy_user_by_id(core->policy, mt_proof_user(peer));
 	core->counts.connects_refused++;
 	mt_audit(core, peer,
 		 &(struct mt_audit_facts){.event = MT_AUDIT_REFUSE,
 					  .what = what,
 					  .reason = reason,
-					  .user = connect->user,
+					  .user = connect->has_user || !proven ? connect->user
+									       : proven->name,
 					  .client_id = connect->client_id});
 	mt_welcome_refuse(core, peer, reason, what);
 	mt_peer_close(core, peer, 0, false, what);

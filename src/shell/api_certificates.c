@@ -281,11 +281,38 @@ static enum mt_status revoke_all(struct mt_api_call *call, struct revocation *en
 	return MT_OK;
 }
 
+static bool is_chosen(const struct revocation *end, const struct mt_socket *socket)
+{
+	struct mt_tls_peer peer;
+	if (!socket || socket->proven_until_s == 0 || !mt_tls_session_peer(socket->tls, &peer))
+		return false;
+	for (uint32_t i = 0; i < end->certificate_count; i++)
+		if (strcmp(peer.serial, end->serials[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Before the change: the first look after it may be quicker than we are. */
+static void count_on_loop(struct mt_broker *broker, void *argument)
+{
+	const struct mt_pump *pump = mt_broker_pump(broker);
+	struct revocation *end = argument;
+	for (size_t i = 0; i < pump->socket_cap; i++)
+		end->closed_count += is_chosen(end, pump->sockets[i]);
+}
+
 static void close_on_loop(struct mt_broker *broker, void *argument)
 {
 	struct revocation *end = argument;
 	for (uint32_t i = 0; i < end->user_count; i++)
-		end->closed_count += mt_pump_review_user(mt_broker_pump(broker), end->users[i]);
+		(void)mt_pump_review_user(mt_broker_pump(broker), end->users[i]);
+}
+
+/* A broker that stops closes all of them. */
+static void on_loop(struct mt_api_call *call, mt_hub_call_fn *run, struct revocation *end)
+{
+	if (mt_hub_call(mt_broker_hub(call->api->broker), run, end) != MT_OK)
+		end->closed_count = 0;
 }
 
 static void revoke(struct mt_api_call *call)
@@ -305,10 +332,11 @@ static void revoke(struct mt_api_call *call)
 			    end.name);
 		return;
 	}
+	if (status == MT_OK)
+		on_loop(call, count_on_loop, &end);
 	if (!mt_api_change_end(call, status))
 		return;
-	if (mt_hub_call(mt_broker_hub(call->api->broker), close_on_loop, &end) != MT_OK)
-		end.closed_count = 0; /* it is stopping: all of them end */
+	on_loop(call, close_on_loop, &end);
 	mt_api_succeed(call, json_pack("{s:s, s:I, s:I, s:I, s:s}", "revoked", end.name,
 				       "certificates", (json_int_t)end.certificate_count,
 				       "connections_closed", (json_int_t)end.closed_count,

@@ -192,6 +192,10 @@ static enum mt_status make(struct mt_transport *transport, uint32_t index, struc
 		mt_tls_context_destroy(&context);
 		return status;
 	}
+	if (*mt_tls_context_warning(context))
+		mt_log(MT_LOG_WARNING, "tls", "served without a staple",
+		       MT_STR("listener", transport->settings->listeners[index].name),
+		       MT_STR("why", mt_tls_context_warning(context)));
 	mt_tls_context_set_book(context, transport->book);
 	transport->of[index].not_after_s = mt_tls_context_not_after(context);
 	*out = context;

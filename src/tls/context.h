@@ -80,6 +80,10 @@ mt_tls_context_create_client(const struct mt_tls_client_settings *settings,
 struct mt_tls_context *mt_tls_context_ref(struct mt_tls_context *context);
 /* When the first certificate of any of the server's chains ends; unix time. */
 int64_t mt_tls_context_not_after(const struct mt_tls_context *context);
+/* What is left out of it and should not be, one sentence: a staple that cannot be used. "":
+ * nothing.
+ */
+const char *mt_tls_context_warning(const struct mt_tls_context *context);
 /* From the next handshake on. A reference is taken; NULL: nobody proves anything. Any thread. */
 void mt_tls_context_set_book(struct mt_tls_context *context, struct mt_book *book);
 

@@ -47,6 +47,7 @@ struct mt_tls_context {
 	struct mt_tls_own
 		own[MT_TLS_PAIRS_MAX]; /* of a server; the first one for all other names */
 	uint32_t own_count;
+	char warning[256];   /* "": none */
 	SSL_SESSION *latest; /* of a client: to resume; NULL: none */
 	char *latest_host;   /* that it belongs to */
 	bool is_latest_new;  /* and was not saved yet */

@@ -41,8 +41,11 @@ static enum mt_status load_pair(struct mt_tls_context *context, const struct mt_
 {
 	struct mt_tls_own *own = &context->own[context->own_count];
 	MT_TRY(mt_tls_own_load(pair->certificate_path, pair->key_path, own, fault, cap));
-	if (pair->staple_path && pair->staple_path[0] != '\0')
-		MT_TRY(mt_tls_staple_load(own, pair->staple_path, fault, cap));
+	/* Without its staple a certificate is as good as one that has none. */
+	if (pair->staple_path && pair->staple_path[0] != '\0' &&
+	    mt_tls_staple_load(own, pair->staple_path, context->warning,
+			       sizeof(context->warning)) == MT_MEMORY)
+		return MT_MEMORY;
 	if (context->own_count == 0)
 		MT_TRY(mt_tls_own_use(context->ctx, own, pair->certificate_path, fault, cap));
 	else
@@ -112,4 +115,9 @@ int64_t mt_tls_context_not_after(const struct mt_tls_context *context)
 			first_s = end_s;
 	}
 	return first_s;
+}
+
+const char *mt_tls_context_warning(const struct mt_tls_context *context)
+{
+	return context->warning;
 }
