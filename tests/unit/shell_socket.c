@@ -509,8 +509,8 @@ static void test_answers_nobody_reads_are_bounded(void **state)
 	size_t most = 0;
 	(void)state;
 	start(&site, true);
-	for (int batch = 0; batch < 200 && end == MT_SOCKET_LIVES; batch++) {
-		ask_for_keys(&site, 50);
+	for (int batch = 0; batch < 1000 && end == MT_SOCKET_LIVES; batch++) {
+		ask_for_keys(&site, 10);
 		end = receive(&site);
 		most = site.socket->left_bytes > most ? site.socket->left_bytes : most;
 	}
