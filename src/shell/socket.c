@@ -50,12 +50,24 @@ static enum mt_socket_end write_until_blocked(struct mt_socket *socket, struct m
 	return MT_SOCKET_LIVES;
 }
 
+static void report_fault(const struct mt_socket *socket, const char *subject, const char *why)
+{
+	char address[MT_ENDPOINT_TEXT_BYTES];
+	mt_peer_address_text(&socket->peer, address);
+	mt_log(MT_LOG_NOTICE, subject, "connection ended", MT_STR("why", why),
+	       MT_STR("address", address), MT_STR("listener", socket->listener));
+}
+
 /* Records go out in the order they were made: none overtakes what is kept. */
 static enum mt_socket_end write_raw(struct mt_socket *socket, struct mt_bytes bytes)
 {
+	enum mt_status status;
 	if (socket->left_bytes == 0 && write_until_blocked(socket, &bytes) == MT_SOCKET_ENDS)
 		return MT_SOCKET_ENDS;
-	return keep(socket, bytes) == MT_OK ? MT_SOCKET_LIVES : MT_SOCKET_ENDS;
+	status = keep(socket, bytes);
+	if (status == MT_LIMIT)
+		report_fault(socket, "tls", "the peer does not read what it asks for");
+	return status == MT_OK ? MT_SOCKET_LIVES : MT_SOCKET_ENDS;
 }
 
 /* Sends the kept bytes; what then remains moves to the front. */
@@ -73,14 +85,6 @@ static enum mt_socket_end write_left(struct mt_socket *socket)
 	}
 	socket->left_bytes = left.len;
 	return MT_SOCKET_LIVES;
-}
-
-static void report_fault(const struct mt_socket *socket, const char *subject, const char *why)
-{
-	char address[MT_ENDPOINT_TEXT_BYTES];
-	mt_peer_address_text(&socket->peer, address);
-	mt_log(MT_LOG_NOTICE, subject, "connection ended", MT_STR("why", why),
-	       MT_STR("address", address), MT_STR("listener", socket->listener));
 }
 
 static void report_tls_fault(const struct mt_socket *socket)

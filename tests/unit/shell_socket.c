@@ -507,14 +507,23 @@ static void test_answers_nobody_reads_are_bounded(void **state)
 	struct site site;
 	enum mt_socket_end end = MT_SOCKET_LIVES;
 	size_t most = 0;
+	FILE *log = tmpfile();
+	int console = dup(STDERR_FILENO);
+	char line[512] = "";
 	(void)state;
 	start(&site, true);
+	assert_true(log && dup2(fileno(log), STDERR_FILENO) >= 0);
 	for (int batch = 0; batch < 1000 && end == MT_SOCKET_LIVES; batch++) {
 		ask_for_keys(&site, 10);
 		end = receive(&site);
 		most = site.socket->left_bytes > most ? site.socket->left_bytes : most;
 	}
+	assert_true(dup2(console, STDERR_FILENO) >= 0);
+	close(console);
+	assert_true(pread(fileno(log), line, sizeof(line) - 1, 0) >= 0);
+	fclose(log);
 	assert_int_equal(end, MT_SOCKET_ENDS);
+	assert_non_null(strstr(line, "why=\"the peer does not read what it asks for\""));
 	assert_in_range(most, MT_TLS_RECORD_BYTES_MAX, MT_SOCKET_LEFT_BYTES_MAX);
 	close_site(&site);
 }
