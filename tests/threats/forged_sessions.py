@@ -138,7 +138,8 @@ def tls_status():
 
 
 with Target("limits.handshake_time=5s", "limits.connections_per_address=off", "listeners.ids.address=127.0.0.1:0",
-            "listeners.ids.resumption=ids", "listeners.ids.anonymous=open") as TARGET:
+            "listeners.ids.resumption=ids", "listeners.ids.anonymous=open",
+            "listeners.ids.client_certificate=no", "listeners.tls.client_certificate=no") as TARGET:
     IDS = TARGET.port("ids")
     TICKET_13, ID_13 = (Connection13(port).session() for port in (TARGET.tls, IDS))
     TICKET_12, ID_12 = (Connection12(port).session() for port in (TARGET.tls, IDS))
