@@ -186,7 +186,8 @@ def drip():
     TARGET.serves(TLS)
 
 
-with Target("limits.handshake_time=5s", "limits.connections_per_address=off") as TARGET:
+with Target("listeners.tls.client_certificate=no", "limits.handshake_time=5s",
+            "limits.connections_per_address=off") as TARGET:
     for each in (Connection12, Connection13):
         which = "TLS 1.%s, " % each.__name__[-1]
         for name, attack in LIVES[each].items():
@@ -196,6 +197,7 @@ with Target("limits.handshake_time=5s", "limits.connections_per_address=off") as
     threat("answers that nobody takes, before CONNECT", unread, False)
     threat("answers that nobody takes", unread, True)
 
-with Target("limits.handshake_time=3s", "limits.connections_per_address=%d" % ADDRESSES) as TARGET:
+with Target("listeners.tls.client_certificate=no", "limits.handshake_time=3s",
+            "limits.connections_per_address=%d" % ADDRESSES) as TARGET:
     threat("%d hellos from one address, a byte a second" % ADDRESSES, drip)
 finish()
