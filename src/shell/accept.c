@@ -52,22 +52,50 @@ static void turn_away(struct mt_pump *pump, const struct mt_socket *socket,
 	mt_tape_turn_away(pump->tape, pump->core, pump->now, &facts, limit);
 }
 
+/* Whoever is slow, or only takes up room, makes way for those who come. */
+static void end_oldest_handshake(struct mt_pump *pump)
+{
+	struct mt_list *link = mt_list_first(&pump->handshakes);
+	struct mt_socket *oldest = MT_LIST_ITEM(link, struct mt_socket, handshake);
+	turn_away(pump, oldest, &oldest->peer, MT_LIMIT_HANDSHAKES);
+	mt_pump_met(pump, oldest);
+	mt_pump_give_up(pump, oldest);
+}
+
 enum mt_status mt_pump_admit(struct mt_pump *pump, struct mt_socket *socket,
 			     const struct mt_peer_address *peer)
 {
 	const struct mt_listener *listener = &pump->listeners[socket->listener_index];
+	bool is_shaking = listener->tls != NULL;
 	enum mt_limit_id over;
 	if (!mt_sources_admit(&pump->sources, pump->now.mono_ns, peer, &listener->settings->limits,
-			      &over)) {
+			      is_shaking, &over)) {
 		turn_away(pump, socket, peer, over);
 		return MT_LIMIT;
 	}
 	socket->is_counted = true;
+	if (!is_shaking)
+		return MT_OK;
+	mt_list_push_back(&pump->handshakes, &socket->handshake);
+	pump->handshake_count++;
+	while (pump->settings->limits.handshakes > 0 &&
+	       pump->handshake_count > pump->settings->limits.handshakes)
+		end_oldest_handshake(pump);
 	return MT_OK;
+}
+
+void mt_pump_met(struct mt_pump *pump, struct mt_socket *socket)
+{
+	if (!mt_list_is_linked(&socket->handshake))
+		return;
+	mt_list_remove(&socket->handshake);
+	pump->handshake_count--;
+	mt_sources_met(&pump->sources, &socket->peer);
 }
 
 void mt_pump_dismiss(struct mt_pump *pump, struct mt_socket *socket)
 {
+	mt_pump_met(pump, socket);
 	if (socket->is_counted)
 		mt_sources_leave(&pump->sources, pump->now.mono_ns, &socket->peer);
 	socket->is_counted = false;
@@ -91,12 +119,14 @@ static bool admits_more(struct mt_pump *pump, struct mt_listener *listener,
 	return true;
 }
 
-static enum mt_status make_stages(const struct mt_listener *listener, struct mt_socket *socket)
+static enum mt_status make_stages(struct mt_pump *pump, const struct mt_listener *listener,
+				  struct mt_socket *socket)
 {
 	if (listener->tls) {
 		socket->tls = mt_tls_session_create_server(listener->tls);
 		if (!socket->tls)
 			return MT_MEMORY;
+		mt_tls_session_share(socket->tls, &pump->scratch.handshakes_left);
 	}
 	if (listener->settings->is_websocket) {
 		socket->web = mt_web_create(&listener->web);
@@ -111,7 +141,7 @@ static enum mt_status make_stages(const struct mt_listener *listener, struct mt_
 static enum mt_status begin(struct mt_pump *pump, const struct mt_listener *listener,
 			    struct mt_socket *socket)
 {
-	enum mt_status status = make_stages(listener, socket);
+	enum mt_status status = make_stages(pump, listener, socket);
 	if (status == MT_OK)
 		status = mt_pump_introduce(pump, socket);
 	if (status == MT_OK) {

@@ -13,6 +13,8 @@
 
 #define SOCKET_BYTES ((size_t)48 << 10) /* about what a TLS connection takes outside the core */
 #define EVENTS_PER_TURN 256
+/* In full, 0.3 ms each. Those that go on from a session never wait. */
+#define HANDSHAKES_PER_TURN 8u
 #define READS_PER_TURN 4u
 #define STOP_PATIENCE (2 * MT_SECOND)
 #define ACCEPT_REST (100 * MT_MS)
@@ -77,6 +79,11 @@ static void queue_up(struct mt_pump *pump, struct mt_conn_list *list, bool *is_q
 	}
 }
 
+void mt_pump_give_up(struct mt_pump *pump, struct mt_socket *socket)
+{
+	queue_up(pump, &pump->closing, &socket->is_queued_closing, socket->conn);
+}
+
 static enum mt_status make_room(struct mt_pump *pump, mt_conn conn)
 {
 	uint32_t index = mt_handle_index(conn);
@@ -114,6 +121,7 @@ enum mt_status mt_pump_reopen(struct mt_pump *pump, struct mt_socket *socket)
 {
 	forget_handle(pump, socket);
 	socket->is_queued_dirty = socket->is_queued_closing = socket->is_queued_pending = false;
+	socket->is_queued_waiting = false;
 	MT_TRY(mt_pump_introduce(pump, socket));
 	MT_TRY(make_room(pump, socket->conn));
 	MT_TRY(mt_loop_change(&pump->loop, socket->fd, socket->conn));
@@ -244,6 +252,23 @@ static bool is_introduced(struct mt_pump *pump, struct mt_socket *socket)
 	return false;
 }
 
+static void note_handshake(struct mt_pump *pump, struct mt_socket *socket)
+{
+	if (socket->is_met)
+		mt_pump_met(pump, socket);
+	mt_pump_note_proof(pump, socket);
+}
+
+static void conclude_receive(struct mt_pump *pump, struct mt_socket *socket, enum mt_socket_end end)
+{
+	if (end == MT_SOCKET_ENDS)
+		queue_up(pump, &pump->closing, &socket->is_queued_closing, socket->conn);
+	else if (socket->is_waiting)
+		queue_up(pump, &pump->waiting, &socket->is_queued_waiting, socket->conn);
+	else if (socket->is_read_pending && !socket->is_paused)
+		queue_up(pump, &pump->pending, &socket->is_queued_pending, socket->conn);
+}
+
 /* The requests are served after each read: a pause must hold before the next one. */
 static void receive(struct mt_pump *pump, struct mt_socket *socket)
 {
@@ -258,14 +283,36 @@ static void receive(struct mt_pump *pump, struct mt_socket *socket)
 		/* Serving may have ended it. */
 		if (socket_of(pump, conn) != socket)
 			return;
-		mt_pump_note_proof(pump, socket);
+		note_handshake(pump, socket);
 		if (socket->is_queued_closing || socket->is_paused || !socket->is_read_pending)
 			break;
 	}
-	if (end == MT_SOCKET_ENDS)
-		queue_up(pump, &pump->closing, &socket->is_queued_closing, conn);
-	else if (socket->is_read_pending && !socket->is_paused)
-		queue_up(pump, &pump->pending, &socket->is_queued_pending, conn);
+	conclude_receive(pump, socket, end);
+}
+
+/* Those whose handshake was put off, the longest waiting first. */
+static void serve_waiting(struct mt_pump *pump)
+{
+	size_t count = 0;
+	pump->scratch.handshakes_left = HANDSHAKES_PER_TURN;
+	while (count < pump->waiting.count && pump->scratch.handshakes_left > 0) {
+		mt_conn conn = pump->waiting.items[count++];
+		struct mt_socket *socket = socket_of(pump, conn);
+		enum mt_socket_end end;
+		if (!socket || !socket->is_queued_waiting)
+			continue;
+		socket->is_queued_waiting = false;
+		end = mt_socket_go_on(socket, pump->core, pump->now, &pump->scratch);
+		serve_requests(pump);
+		if (socket_of(pump, conn) != socket)
+			continue;
+		note_handshake(pump, socket);
+		conclude_receive(pump, socket, end);
+	}
+	pump->waiting.count -= count;
+	if (count > 0)
+		memmove(pump->waiting.items, pump->waiting.items + count,
+			pump->waiting.count * sizeof(mt_conn));
 }
 
 static void serve_socket_event(struct mt_pump *pump, const struct mt_event *event)
@@ -482,7 +529,7 @@ static int timeout_ms(const struct mt_pump *pump)
 	if (pump->linger.next_ns < due)
 		due = pump->linger.next_ns;
 	if (pump->pending.count > 0 || pump->dirty.count > 0 || pump->closing.count > 0 ||
-	    due <= now)
+	    pump->waiting.count > 0 || due <= now)
 		return 0;
 	if (due - now > 3600 * MT_SECOND)
 		return 3600 * 1000;
@@ -495,6 +542,7 @@ enum mt_status mt_pump_turn(struct mt_pump *pump, bool *is_over)
 	int count = 0;
 	MT_TRY(mt_loop_wait(&pump->loop, timeout_ms(pump), events, EVENTS_PER_TURN, &count));
 	pump->now = mt_clock_now();
+	serve_waiting(pump);
 	serve_pending(pump);
 	for (int i = 0; i < count; i++)
 		serve_event(pump, &events[i]);
@@ -537,6 +585,8 @@ enum mt_status mt_pump_open(struct mt_pump *pump)
 	enum mt_status status;
 	pump->now = mt_clock_now();
 	pump->accept_due_ns = MT_TIME_NEVER;
+	pump->scratch.handshakes_left = HANDSHAKES_PER_TURN;
+	mt_list_init(&pump->handshakes);
 	pump->review = (struct mt_review){.due_ns = MT_TIME_NEVER, .not_after_s = INT64_MAX};
 	MT_TRY(mt_loop_open(&pump->loop));
 	mt_sources_init(&pump->sources, mt_random_seed());
@@ -558,6 +608,7 @@ void mt_pump_close(struct mt_pump *pump)
 	free(pump->dirty.items);
 	free(pump->closing.items);
 	free(pump->pending.items);
+	free(pump->waiting.items);
 	mt_sources_finish(&pump->sources);
 	mt_linger_finish(&pump->linger);
 	mt_loop_close(&pump->loop);

@@ -70,6 +70,9 @@ struct mt_pump {
 	size_t socket_cap;
 	uint32_t socket_count;
 	struct mt_conn_list dirty, closing, pending;
+	struct mt_conn_list waiting; /* for their turn of a handshake in full */
+	struct mt_list handshakes;   /* of TLS that go on, oldest first */
+	uint32_t handshake_count;
 	struct mt_sources sources;
 	struct mt_linger linger;
 	struct mt_heap heap;
@@ -99,6 +102,8 @@ void mt_pump_rest_listeners(struct mt_pump *pump);
 /* Counts it among those of the address; else it is to be closed, and the log was told. */
 MT_MUST_USE enum mt_status mt_pump_admit(struct mt_pump *pump, struct mt_socket *socket,
 					 const struct mt_peer_address *peer);
+/* Its TLS handshake is over. */
+void mt_pump_met(struct mt_pump *pump, struct mt_socket *socket);
 /* No longer counted. */
 void mt_pump_dismiss(struct mt_pump *pump, struct mt_socket *socket);
 /* The core gets to know the connection, by the address it has now; false without room. */
@@ -118,6 +123,8 @@ MT_MUST_USE enum mt_socket_end mt_pump_meet_proxy(struct mt_pump *pump, struct m
 /* ---- audit.c ---- */
 void mt_pump_audit(const struct mt_audit *audit);
 /* ---- pump.c, for accept.c and proxy.c ---- */
+/* It is closed at the end of the turn. */
+void mt_pump_give_up(struct mt_pump *pump, struct mt_socket *socket);
 MT_MUST_USE enum mt_status mt_pump_adopt(struct mt_pump *pump, struct mt_socket *socket);
 /* Forgotten by the core and introduced anew, by its address of now. */
 MT_MUST_USE enum mt_status mt_pump_reopen(struct mt_pump *pump, struct mt_socket *socket);

@@ -40,7 +40,9 @@ struct mt_limits {
 	uint32_t connections_per_address;
 	uint32_t connect_rate; /* a second, of one address */
 	uint32_t listener_connect_rate;
-	uint32_t publish_rate;	   /* a second, per client */
+	uint32_t publish_rate; /* a second, per client */
+	uint32_t handshakes;   /* of TLS, at one time */
+	uint32_t handshakes_per_address;
 	uint32_t topic_aliases;	   /* accepted from a client */
 	uint32_t client_aliases;   /* assigned towards one */
 	uint32_t session_expiry_s; /* UINT32_MAX: without end */

@@ -160,11 +160,10 @@ static void prove(struct mt_socket *socket, struct mt_core *core, struct mt_now 
 	mt_tape_prove(socket->tape, core, now, socket->conn, &proof);
 }
 
-static enum mt_socket_end feed_tls(struct mt_socket *socket, struct mt_core *core,
-				   struct mt_now now, struct mt_scratch *scratch, size_t received)
+static enum mt_socket_end run_tls(struct mt_socket *socket, struct mt_core *core, struct mt_now now,
+				  struct mt_scratch *scratch)
 {
 	enum mt_status status = MT_OK;
-	mt_tls_session_feed(socket->tls, mt_bytes_of(scratch->received, received));
 	while (status == MT_OK) {
 		struct mt_buf cipher = mt_buf_of(scratch->cipher, sizeof(scratch->cipher));
 		size_t len;
@@ -180,7 +179,21 @@ static enum mt_socket_end feed_tls(struct mt_socket *socket, struct mt_core *cor
 	}
 	if (status == MT_TLS)
 		report_tls_fault(socket);
+	socket->is_waiting = mt_tls_session_is_waiting(socket->tls);
 	return status == MT_AGAIN ? MT_SOCKET_LIVES : MT_SOCKET_ENDS;
+}
+
+static enum mt_socket_end feed_tls(struct mt_socket *socket, struct mt_core *core,
+				   struct mt_now now, struct mt_scratch *scratch, size_t received)
+{
+	mt_tls_session_feed(socket->tls, mt_bytes_of(scratch->received, received));
+	return run_tls(socket, core, now, scratch);
+}
+
+enum mt_socket_end mt_socket_go_on(struct mt_socket *socket, struct mt_core *core,
+				   struct mt_now now, struct mt_scratch *scratch)
+{
+	return run_tls(socket, core, now, scratch);
 }
 
 static enum mt_socket_end feed(struct mt_socket *socket, struct mt_core *core, struct mt_now now,
@@ -194,7 +207,7 @@ static enum mt_socket_end feed(struct mt_socket *socket, struct mt_core *core, s
 enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struct mt_core *core,
 				     struct mt_now now, struct mt_scratch *scratch, unsigned rounds)
 {
-	while (rounds-- > 0 && !socket->is_paused) {
+	while (rounds-- > 0 && !socket->is_paused && !socket->is_waiting) {
 		size_t len;
 		bool is_drained;
 		enum mt_status status =

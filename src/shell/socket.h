@@ -30,14 +30,16 @@ struct mt_socket {
 	int64_t proven_until_s; /* what TLS proved; INT64_MAX: without end; 0: nothing */
 	uint64_t proven_user;	/* 0: nobody */
 	bool is_met;		/* TLS is done */
-	bool is_proxy_awaited;	/* nothing is read before the PROXY header */
-	bool is_local;		/* the other end, proxy or not, is on this machine */
-	bool is_counted;	/* among the connections of its address */
-	bool is_paused;		/* the core wants no bytes now */
-	bool is_read_pending;	/* an edge came that was not served to its end */
-	bool is_blocked;	/* the socket takes no bytes until EPOLLOUT */
-	bool is_hung_up;	/* the peer will send no more: read until the end shows */
-	bool is_queued_dirty, is_queued_closing, is_queued_pending;
+	bool is_waiting; /* its handshake is put off: nothing is read until mt_socket_go_on */
+	struct mt_list handshake; /* in `handshakes` of the pump, as long as it goes on */
+	bool is_proxy_awaited;	  /* nothing is read before the PROXY header */
+	bool is_local;		  /* the other end, proxy or not, is on this machine */
+	bool is_counted;	  /* among the connections of its address */
+	bool is_paused;		  /* the core wants no bytes now */
+	bool is_read_pending;	  /* an edge came that was not served to its end */
+	bool is_blocked;	  /* the socket takes no bytes until EPOLLOUT */
+	bool is_hung_up;	  /* the peer will send no more: read until the end shows */
+	bool is_queued_dirty, is_queued_closing, is_queued_pending, is_queued_waiting;
 };
 
 /* Scratch of the loop's thread: one set for all connections. */
@@ -46,6 +48,7 @@ struct mt_scratch {
 	uint8_t received[MT_SCRATCH_BYTES];
 	uint8_t plain[MT_SCRATCH_BYTES];
 	uint8_t cipher[MT_SCRATCH_BYTES + MT_TLS_FLIGHT_BYTES_MAX];
+	uint32_t handshakes_left; /* in full, that may begin in this turn */
 };
 
 /* Kept cipher bytes: a record of ours and answers to the peer's; with more the connection ends. */
@@ -60,6 +63,9 @@ enum mt_socket_end { MT_SOCKET_LIVES, MT_SOCKET_ENDS };
 MT_MUST_USE enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struct mt_core *core,
 						 struct mt_now now, struct mt_scratch *scratch,
 						 unsigned rounds);
+/* The handshake that was put off goes on, when it may; is_waiting tells. */
+MT_MUST_USE enum mt_socket_end mt_socket_go_on(struct mt_socket *socket, struct mt_core *core,
+					       struct mt_now now, struct mt_scratch *scratch);
 /* Sends what the core has, until all is out or the socket blocks. */
 MT_MUST_USE enum mt_socket_end mt_socket_flush(struct mt_socket *socket, struct mt_core *core,
 					       struct mt_now now, struct mt_scratch *scratch);

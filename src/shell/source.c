@@ -8,6 +8,7 @@ struct source {
 	struct mt_list idle; /* while there are no connections */
 	uint8_t key[KEY_BYTES];
 	uint32_t count;
+	uint32_t shaking_count; /* of them */
 	struct mt_bucket bucket;
 };
 
@@ -100,10 +101,11 @@ static void rest(struct mt_sources *sources, mt_time now, struct source *source)
 }
 
 bool mt_sources_admit(struct mt_sources *sources, mt_time now, const struct mt_peer_address *peer,
-		      const struct mt_limits *limits, enum mt_limit_id *over)
+		      const struct mt_limits *limits, bool is_shaking, enum mt_limit_id *over)
 {
 	struct source *source = find(sources, peer);
 	uint32_t most = limits->connections_per_address, rate = limits->connect_rate;
+	uint32_t most_shaking = is_shaking ? limits->handshakes_per_address : 0;
 	if (!source)
 		source = add(sources, peer);
 	if (!source) {
@@ -112,6 +114,10 @@ bool mt_sources_admit(struct mt_sources *sources, mt_time now, const struct mt_p
 	}
 	if (most > 0 && source->count >= most) {
 		*over = MT_LIMIT_CONNECTIONS_PER_ADDRESS;
+		return false;
+	}
+	if (most_shaking > 0 && source->shaking_count >= most_shaking) {
+		*over = MT_LIMIT_HANDSHAKES_PER_ADDRESS;
 		return false;
 	}
 	if (rate > 0 && !mt_bucket_take(&source->bucket, now, MT_SECOND / rate, MT_SECOND)) {
@@ -123,8 +129,16 @@ bool mt_sources_admit(struct mt_sources *sources, mt_time now, const struct mt_p
 		sources->idle_count--;
 	}
 	source->count++;
+	source->shaking_count += is_shaking;
 	expire(sources, now);
 	return true;
+}
+
+void mt_sources_met(struct mt_sources *sources, const struct mt_peer_address *peer)
+{
+	struct source *source = find(sources, peer);
+	MT_CHECK(source != NULL && source->shaking_count > 0);
+	source->shaking_count--;
 }
 
 void mt_sources_leave(struct mt_sources *sources, mt_time now, const struct mt_peer_address *peer)

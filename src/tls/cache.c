@@ -164,6 +164,16 @@ bool mt_tls_cache_put(struct mt_tls_cache *cache, SSL_SESSION *session)
 	return is_kept;
 }
 
+bool mt_tls_cache_has(struct mt_tls_cache *cache, struct mt_bytes id)
+{
+	struct shard *shard = shard_of(cache, id);
+	bool is_there;
+	pthread_mutex_lock(&shard->lock);
+	is_there = mt_map_find(&shard->by_id, id) != NULL;
+	pthread_mutex_unlock(&shard->lock);
+	return is_there;
+}
+
 SSL_SESSION *mt_tls_cache_find(struct mt_tls_cache *cache, struct mt_bytes id)
 {
 	struct shard *shard = shard_of(cache, id);

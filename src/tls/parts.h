@@ -143,6 +143,8 @@ void mt_tls_session_note_refusal(struct mt_tls_session *session, const char *why
 /* The certificate that the client gets. */
 void mt_tls_session_note_own(struct mt_tls_session *session, const struct mt_tls_own *own);
 const struct mt_tls_own *mt_tls_session_own(const struct mt_tls_session *session);
+/* A handshake in full may begin now; false: it waits. */
+MT_MUST_USE bool mt_tls_session_may_begin(struct mt_tls_session *session);
 /* Its id was found in the cache. */
 void mt_tls_session_note_id(struct mt_tls_session *session);
 /* Who knows TLS 1.3 sends an id of no session, for middleboxes (RFC 8446 appendix D.4). */
@@ -168,8 +170,12 @@ void mt_tls_fault_describe(const SSL *ssl, uint8_t first_byte, char *fault, size
 int mt_tls_tickets_protect(struct mt_tls_tickets *tickets, uint8_t *name, uint8_t *iv,
 			   EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, bool is_encrypting);
 
+/* It was made under a key that still opens it, as far as its name tells. */
+bool mt_tls_tickets_know(struct mt_tls_tickets *tickets, struct mt_bytes ticket);
+
 /* Keeps a session, whose reference it takes over; false: it is not kept. */
 bool mt_tls_cache_put(struct mt_tls_cache *cache, SSL_SESSION *session);
 /* A new reference, or NULL. */
+bool mt_tls_cache_has(struct mt_tls_cache *cache, struct mt_bytes id);
 SSL_SESSION *mt_tls_cache_find(struct mt_tls_cache *cache, struct mt_bytes id);
 void mt_tls_cache_remove(struct mt_tls_cache *cache, struct mt_bytes id);

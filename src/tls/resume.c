@@ -108,14 +108,46 @@ static SSL_TICKET_RETURN judge_ticket(SSL *ssl, SSL_SESSION *session, const unsi
 	}
 }
 
-/* Bytes of the first identity of pre_shared_key (RFC 8446 section 4.2.11); 0: none. */
-static size_t first_identity(SSL *ssl)
+/* The first identity of pre_shared_key (RFC 8446 section 4.2.11); empty: none. */
+static struct mt_bytes first_identity(SSL *ssl)
 {
 	const unsigned char *data;
-	size_t len;
+	size_t len, identity_len;
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk, &data, &len) != 1 || len < 4)
-		return 0;
-	return (size_t)data[2] << 8 | data[3];
+		return mt_bytes_of(NULL, 0);
+	identity_len = (size_t)data[2] << 8 | data[3];
+	return mt_bytes_of(data + 4, identity_len <= len - 4 ? identity_len : 0);
+}
+
+static bool knows(const struct mt_tls_context *context, struct mt_bytes session)
+{
+	if (session.len == ID_BYTES)
+		return context->cache && mt_tls_cache_has(context->cache, session);
+	return context->tickets && mt_tls_tickets_know(context->tickets, session);
+}
+
+static bool is_key(struct mt_tls_context *context, struct mt_bytes identity)
+{
+	struct mt_book *book = context->has_psk ? mt_tls_context_book(context) : NULL;
+	struct mt_bytes key;
+	bool is_known = book && mt_book_psk(book, identity, &key) != 0;
+	mt_book_unref(&book);
+	return is_known;
+}
+
+/* It brings a session of ours, as far as that shows before anything is opened; a pre-shared key is
+ * as cheap. */
+static bool comes_back(struct mt_tls_context *context, SSL *ssl)
+{
+	struct mt_bytes identity = first_identity(ssl);
+	const unsigned char *data;
+	size_t len;
+	if (identity.len > 0)
+		return knows(context, identity) || is_key(context, identity);
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_session_ticket, &data, &len) == 1 && len > 0)
+		return knows(context, mt_bytes_of(data, len));
+	len = SSL_client_hello_get0_session_id(ssl, &data);
+	return len > 0 && knows(context, mt_bytes_of(data, len));
 }
 
 /*
@@ -126,7 +158,7 @@ static void choose_way(struct mt_tls_context *context, SSL *ssl)
 {
 	if (!context->cache || !context->tickets)
 		return;
-	if (context->demand == MT_TLS_DEMAND_REQUIRED || first_identity(ssl) == ID_BYTES)
+	if (context->demand == MT_TLS_DEMAND_REQUIRED || first_identity(ssl).len == ID_BYTES)
 		SSL_set_options(ssl, SSL_OP_NO_TICKET);
 }
 
@@ -138,6 +170,8 @@ static int meet_client(SSL *ssl, int *alert, void *unused)
 	(void)unused;
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &data, &len) == 1)
 		mt_tls_session_note_invention(SSL_get_app_data(ssl));
+	if (!comes_back(context, ssl) && !mt_tls_session_may_begin(SSL_get_app_data(ssl)))
+		return SSL_CLIENT_HELLO_RETRY;
 	if (!mt_tls_choose_own(context, ssl)) {
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_CLIENT_HELLO_ERROR;

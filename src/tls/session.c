@@ -37,6 +37,9 @@ struct mt_tls_session {
 	uint32_t handshake_bytes;
 	uint32_t key_updates; /* in what was fed last */
 	uint8_t first_byte;
+	uint32_t *full_left; /* of a server; NULL: it need not wait */
+	uint8_t *held;	     /* what came behind a ClientHello that waits, or NULL */
+	bool is_waiting;
 	bool is_open;
 	bool is_failed;
 	bool is_closed;
@@ -177,6 +180,7 @@ void mt_tls_session_destroy(struct mt_tls_session **session)
 	SSL_free((*session)->ssl);
 	mt_tls_context_destroy(&(*session)->context);
 	free((*session)->proof);
+	free((*session)->held);
 	free((*session)->fault);
 	free((*session)->host);
 	free(*session);
@@ -209,6 +213,24 @@ void mt_tls_session_note_refusal(struct mt_tls_session *session, const char *why
 {
 	free(session->fault);
 	session->fault = strdup(why);
+}
+
+void mt_tls_session_share(struct mt_tls_session *session, uint32_t *full_left)
+{
+	session->full_left = full_left;
+}
+
+bool mt_tls_session_is_waiting(const struct mt_tls_session *session)
+{
+	return session->is_waiting;
+}
+
+bool mt_tls_session_may_begin(struct mt_tls_session *session)
+{
+	session->is_waiting = session->full_left && *session->full_left == 0;
+	if (session->full_left && !session->is_waiting)
+		--*session->full_left;
+	return !session->is_waiting;
 }
 
 void mt_tls_session_note_id(struct mt_tls_session *session)
@@ -312,8 +334,27 @@ static enum mt_status fail(struct mt_tls_session *session)
 	return MT_TLS;
 }
 
+/* The bytes that were not taken stay with us: they were lent until now. */
+static enum mt_status hold(struct mt_tls_session *session)
+{
+	uint8_t *held;
+	if (session->in.len == 0)
+		return MT_AGAIN;
+	held = malloc(session->in.len);
+	if (!held)
+		return fail(session);
+	/* They may be what was held before, or the end of it. */
+	memcpy(held, session->in.data, session->in.len);
+	free(session->held);
+	session->held = held;
+	session->in.data = held;
+	return MT_AGAIN;
+}
+
 static enum mt_status conclude_read(struct mt_tls_session *session, int error)
 {
+	if (error == SSL_ERROR_WANT_CLIENT_HELLO_CB)
+		return hold(session);
 	if (error == SSL_ERROR_WANT_READ && session->in.len == 0)
 		return MT_AGAIN;
 	if (error != SSL_ERROR_ZERO_RETURN)
@@ -335,6 +376,7 @@ enum mt_status mt_tls_session_read(struct mt_tls_session *session, void *plain, 
 	if (session->is_closed)
 		return MT_CLOSED;
 	ERR_clear_error();
+	session->is_waiting = false;
 	session->out = cipher;
 	error = SSL_read_ex(session->ssl, plain, cap, &got) == 1 ? SSL_ERROR_NONE
 								 : SSL_get_error(session->ssl, 0);

@@ -29,6 +29,11 @@ MT_MUST_USE struct mt_tls_session *mt_tls_session_create_server(struct mt_tls_co
 /* host: for SNI and the check of the certificate's names (or its address). */
 MT_MUST_USE struct mt_tls_session *mt_tls_session_create_client(struct mt_tls_context *context,
 								const char *host);
+/* A client that does not go on from a session of ours takes one of *full_left, and waits while
+ * there are none: mt_tls_session_read has to be called again then, without feeding. It outlives the
+ * session. */
+void mt_tls_session_share(struct mt_tls_session *session, uint32_t *full_left);
+bool mt_tls_session_is_waiting(const struct mt_tls_session *session);
 void mt_tls_session_destroy(struct mt_tls_session **session);
 
 /* Cipher bytes from the peer; the view must stay valid until read() has returned MT_AGAIN (then all

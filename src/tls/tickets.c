@@ -241,3 +241,11 @@ int mt_tls_tickets_protect(struct mt_tls_tickets *tickets, uint8_t *name, uint8_
 	mt_bytes_wipe(&key, sizeof(key));
 	return result;
 }
+
+bool mt_tls_tickets_know(struct mt_tls_tickets *tickets, struct mt_bytes ticket)
+{
+	struct key key;
+	bool is_known = ticket.len > NAME_BYTES && find(tickets, ticket.data, &key) < KEYS;
+	mt_bytes_wipe(&key, sizeof(key));
+	return is_known;
+}

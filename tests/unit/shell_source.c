@@ -40,7 +40,7 @@ static struct mt_peer_address ipv4(uint8_t host)
 
 static bool admit(mt_time now, struct mt_peer_address peer)
 {
-	return mt_sources_admit(&sources, now, &peer, &limits, &over);
+	return mt_sources_admit(&sources, now, &peer, &limits, false, &over);
 }
 
 static void leave(mt_time now, struct mt_peer_address peer)
@@ -67,6 +67,30 @@ static void a_site_of_ipv6_is_one_address(void **state)
 	leave(3, ipv6(2, 3));
 	leave(3, ipv4(1));
 	leave(3, ipv4(2));
+	assert_int_equal(sources.by_address.count, 0);
+}
+
+static void handshakes_have_a_share_of_their_own(void **state)
+{
+	struct mt_peer_address here = ipv4(1), there = ipv4(2);
+	(void)state;
+	limits.handshakes_per_address = 2;
+	assert_true(mt_sources_admit(&sources, 1, &here, &limits, true, &over));
+	assert_true(mt_sources_admit(&sources, 1, &here, &limits, true, &over));
+	assert_false(mt_sources_admit(&sources, 1, &here, &limits, true, &over));
+	assert_int_equal(over, MT_LIMIT_HANDSHAKES_PER_ADDRESS);
+	assert_true(mt_sources_admit(&sources, 1, &here, &limits, false, &over));
+	assert_true(mt_sources_admit(&sources, 1, &there, &limits, true, &over));
+	mt_sources_met(&sources, &here);
+	assert_true(mt_sources_admit(&sources, 1, &here, &limits, true, &over));
+	limits.handshakes_per_address = 0;
+	assert_true(mt_sources_admit(&sources, 1, &here, &limits, true, &over));
+	for (int i = 0; i < 3; i++)
+		mt_sources_met(&sources, &here);
+	mt_sources_met(&sources, &there);
+	for (int i = 0; i < 5; i++)
+		mt_sources_leave(&sources, 2, &here);
+	mt_sources_leave(&sources, 2, &there);
 	assert_int_equal(sources.by_address.count, 0);
 }
 
@@ -121,9 +145,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_site_of_ipv6_is_one_address),
-		TEST(a_rate_outlives_its_connections),
-		TEST(idle_addresses_are_bounded),
+		TEST(a_site_of_ipv6_is_one_address),	 TEST(handshakes_have_a_share_of_their_own),
+		TEST(a_rate_outlives_its_connections),	 TEST(idle_addresses_are_bounded),
 		TEST(memory_that_fails_leaves_no_trace),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -490,6 +490,73 @@ static void floods_of_key_updates_are_ended(void **state)
 }
 
 /* Without room to answer the session fails; nothing is written past the end. */
+/* A handshake in full waits while nothing is left of what they share; one that goes on does not. */
+static void handshakes_in_full_take_turns(void **state)
+{
+	struct end *client, *server;
+	uint32_t left = 1;
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		client = end_of(mt_tls_session_create_client(world.client, "localhost"));
+		server = end_of(mt_tls_session_create_server(world.server));
+		mt_tls_session_share(server->session, &left);
+		settle(client, server, i == 2 ? 1 : SIZE_MAX);
+		assert_int_equal(mt_tls_session_is_open(server->session), i == 0);
+		assert_int_equal(mt_tls_session_is_waiting(server->session), i > 0);
+		assert_int_equal(left, 0);
+		if (i > 0) {
+			/* Asked again, it waits on. */
+			assert_int_equal(end_go_on(server), MT_AGAIN);
+			assert_true(mt_tls_session_is_waiting(server->session));
+			left = 2;
+			assert_int_equal(end_go_on(server), MT_AGAIN);
+			assert_int_equal(left, 1);
+			carry(server, client, SIZE_MAX);
+			settle(client, server, SIZE_MAX);
+			assert_true(mt_tls_session_is_open(server->session));
+			send_text(client, server, "hello");
+			left = 0;
+		}
+		part(client, server);
+	}
+}
+
+/* What came behind the hello is kept meanwhile: it was only lent. */
+static void what_is_behind_a_hello_waits_too(void **state)
+{
+	uint8_t bytes[8192];
+	struct mt_buf lent = mt_buf_of(bytes, sizeof(bytes));
+	static const uint8_t ccs[] = {0x14, 3, 3, 0, 1, 1};
+	struct end *client, *server;
+	uint32_t left = 0;
+	(void)state;
+	client = end_of(mt_tls_session_create_client(world.client, "localhost"));
+	server = end_of(mt_tls_session_create_server(world.server));
+	mt_tls_session_share(server->session, &left);
+	end_feed(client, mt_bytes_of(NULL, 0));
+	mt_buf_put(&lent, mt_buf_view(&client->out));
+	mt_buf_put(&lent, mt_bytes_of(ccs, sizeof(ccs)));
+	client->out.pos = 0;
+	assert_int_equal(end_feed(server, mt_buf_view(&lent)), MT_AGAIN);
+	assert_true(mt_tls_session_is_waiting(server->session));
+	memset(bytes, 0xff, sizeof(bytes));
+	assert_int_equal(end_go_on(server), MT_AGAIN);
+	left = 1;
+	assert_int_equal(end_go_on(server), MT_AGAIN);
+	assert_false(mt_tls_session_is_waiting(server->session));
+	carry(server, client, SIZE_MAX);
+	settle(client, server, SIZE_MAX);
+	assert_true(mt_tls_session_is_open(server->session));
+	part(client, server);
+	/* And one that ends while it waits. */
+	left = 0;
+	client = end_of(mt_tls_session_create_client(world.client, "localhost"));
+	server = end_of(mt_tls_session_create_server(world.server));
+	mt_tls_session_share(server->session, &left);
+	settle(client, server, SIZE_MAX);
+	part(client, server);
+}
+
 static void a_full_buffer_is_a_failure(void **state)
 {
 	struct end *client = end_of(mt_tls_session_create_client(world.client, "localhost"));
@@ -556,6 +623,8 @@ int main(void)
 		cmocka_unit_test(forged_records_are_refused),
 		cmocka_unit_test(endless_handshakes_are_ended),
 		cmocka_unit_test(floods_of_key_updates_are_ended),
+		cmocka_unit_test(handshakes_in_full_take_turns),
+		cmocka_unit_test(what_is_behind_a_hello_waits_too),
 		cmocka_unit_test(a_full_buffer_is_a_failure),
 		cmocka_unit_test(an_idle_connection_is_small),
 	};

@@ -126,12 +126,11 @@ static inline void end_free(struct end *end)
 	free(end);
 }
 
-/* Feeds and reads until nothing more comes; plain bytes are collected. */
-static inline enum mt_status end_feed(struct end *end, struct mt_bytes cipher)
+/* Reads until nothing more comes; plain bytes are collected. */
+static inline enum mt_status end_go_on(struct end *end)
 {
 	size_t len = 0;
 
-	mt_tls_session_feed(end->session, cipher);
 	do {
 		end->last =
 			mt_tls_session_read(end->session, end->plain + end->plain_len,
@@ -140,6 +139,12 @@ static inline enum mt_status end_feed(struct end *end, struct mt_bytes cipher)
 			end->plain_len += len;
 	} while (end->last == MT_OK);
 	return end->last;
+}
+
+static inline enum mt_status end_feed(struct end *end, struct mt_bytes cipher)
+{
+	mt_tls_session_feed(end->session, cipher);
+	return end_go_on(end);
 }
 
 /* Carries everything that `from` has written to `to`, in pieces of at most `piece` bytes. */
