@@ -3,7 +3,7 @@ function trim(s) { gsub(/^[ \t]+|[ \t]+$/, "", s); return s }
 BEGIN {
 	print "# $SYS topics"
 	print ""
-	print "<!-- Made from spec/sys.tbl by tools/docs: change the table. -->"
+	print "<!-- Made from spec/sys.tbl and spec/tls.tbl by tools/docs: change the table. -->"
 	print ""
 	print "The broker publishes figures about itself as retained messages with QoS 0, under the names that Mosquitto gave them; what is"
 	print "ours stands below `mortise/`. `sys_interval` of the [configuration](configuration.md) is the time between two rounds (10 s; `off`"
@@ -24,6 +24,14 @@ BEGIN {
 		print ""
 		print "| topic below `$SYS/broker/load/` | of what |"
 		print "|---|---|"
+	}
+	if (table == "TLS_COUNTS") {
+		print ""
+		print "Of each listener that speaks TLS, `mortise/tls/` and its name, then:"
+		print ""
+		print "| topic below `$SYS/broker/mortise/tls/LISTENER/` | what |"
+		print "|---|---|"
+		print "| `days_left` | whole days until its first certificate ends |"
 	}
 	next
 }

@@ -285,6 +285,11 @@ void mt_core_tick(struct mt_core *core, struct mt_now now);
  * connections ended. */
 uint32_t mt_core_kick(struct mt_core *core, struct mt_now now, struct mt_bytes user,
 		      struct mt_bytes client_id);
+/* A figure of the shell's own: published as $SYS/broker/mortise/NAME when it has changed, and there
+ * is $SYS. name: at most MT_FIGURE_NAME_BYTES_MAX. */
+#define MT_FIGURE_NAME_BYTES_MAX 128u
+void mt_core_publish_figure(struct mt_core *core, struct mt_now now, struct mt_bytes name,
+			    uint64_t value);
 /* Says SERVER_SHUTTING_DOWN to everyone and asks to close them; no will is sent. */
 void mt_core_shut_down(struct mt_core *core, struct mt_now now);
 

@@ -134,3 +134,17 @@ void mt_sys_publish(struct mt_core *core)
 	publish_loads(core, &counts);
 	publish_limits(core, &counts);
 }
+
+void mt_core_publish_figure(struct mt_core *core, struct mt_now now, struct mt_bytes name,
+			    uint64_t value)
+{
+	char topic[MT_FIGURE_NAME_BYTES_MAX + 32] = "", text[TEXT_BYTES];
+	struct mt_buf path = mt_buf_of(topic, sizeof(topic) - 1);
+	core->now = now;
+	MT_CHECK(name.len <= MT_FIGURE_NAME_BYTES_MAX);
+	if (core->settings.sys_interval_ns == 0 || core->settings.core_index != 0)
+		return;
+	mt_buf_put(&path, mt_bytes_str("$SYS/broker/mortise/"));
+	mt_buf_put(&path, name);
+	publish(core, topic, decimal(value, text));
+}

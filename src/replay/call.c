@@ -13,10 +13,10 @@ struct pipe {
 	struct mt_reader in;
 };
 
-static const char *const names[] = {"create",	  "listener",	   "open",   "turn_away", "input",
-				    "closed",	  "authenticated", "stored", "peer",	  "adopt",
-				    "set_policy", "tick",	   "kick",   "shut_down", "sent",
-				    "drain",	  "check",	   "end",    "prove",	  "expel"};
+static const char *const names[] = {
+	"create", "listener", "open",  "turn_away",  "input", "closed", "authenticated",
+	"stored", "peer",     "adopt", "set_policy", "tick",  "kick",	"shut_down",
+	"sent",	  "drain",    "check", "end",	     "prove", "expel",	"figure"};
 _Static_assert(MT_COUNT_OF(names) == MT_CALL_KIND_COUNT, "each kind has a name");
 
 const char *mt_call_name(enum mt_call_kind kind)
@@ -292,16 +292,19 @@ static void pipe_welcome(struct pipe *pipe, struct mt_call *call)
 	pipe->is_bad |= call->status != MT_OK && call->status != MT_LIMIT;
 }
 
-/* What TLS proved of a connection, or that it holds no longer. */
-static void pipe_identity(struct pipe *pipe, struct mt_call *call)
+/* What TLS proved of a connection, that it holds no longer, and what is counted of it. */
+static void pipe_tls(struct pipe *pipe, struct mt_call *call)
 {
-	pipe_u64(pipe, &call->conn);
-	if (call->kind == MT_CALL_PROVE) {
+	if (call->kind == MT_CALL_FIGURE)
+		pipe_bytes(pipe, &call->bytes);
+	else
+		pipe_u64(pipe, &call->conn);
+	if (call->kind == MT_CALL_PROVE)
 		pipe_proof(pipe, &call->proof);
-		return;
-	}
-	pipe_u64(pipe, &call->number);
-	pipe->is_bad |= call->number >= MT_EXPULSION_COUNT;
+	else
+		pipe_u64(pipe, &call->number);
+	pipe->is_bad |= call->kind == MT_CALL_FIGURE && call->bytes.len > MT_FIGURE_NAME_BYTES_MAX;
+	pipe->is_bad |= call->kind == MT_CALL_EXPEL && call->number >= MT_EXPULSION_COUNT;
 }
 
 static void pipe_body(struct pipe *pipe, struct mt_call *call)
@@ -322,7 +325,8 @@ static void pipe_body(struct pipe *pipe, struct mt_call *call)
 		break;
 	case MT_CALL_PROVE:
 	case MT_CALL_EXPEL:
-		pipe_identity(pipe, call);
+	case MT_CALL_FIGURE:
+		pipe_tls(pipe, call);
 		break;
 	case MT_CALL_INPUT:
 		pipe_u64(pipe, &call->conn);
@@ -358,10 +362,9 @@ static void pipe_body(struct pipe *pipe, struct mt_call *call)
 		pipe_u64(pipe, &call->digest);
 		break;
 	case MT_CALL_DRAIN:
-		pipe_u64(pipe, &call->number);
-		pipe_u64(pipe, &call->digest);
-		break;
 	case MT_CALL_CHECK:
+		if (call->kind == MT_CALL_DRAIN)
+			pipe_u64(pipe, &call->number);
 		pipe_u64(pipe, &call->digest);
 		break;
 	case MT_CALL_SET_POLICY:

@@ -31,12 +31,13 @@ enum mt_call_kind {
 	MT_CALL_TICK,
 	MT_CALL_KICK, /* bytes: user, more: client id, number: ended */
 	MT_CALL_SHUT_DOWN,
-	MT_CALL_SENT,  /* conn, number: bytes, digest with them */
-	MT_CALL_DRAIN, /* number: calls of mt_core_request, digest after them */
-	MT_CALL_CHECK, /* digest: of the core's counts */
-	MT_CALL_END,   /* bytes: why the recording ends */
-	MT_CALL_PROVE, /* conn, proof */
-	MT_CALL_EXPEL, /* conn, number: enum mt_expulsion */
+	MT_CALL_SENT,	/* conn, number: bytes, digest with them */
+	MT_CALL_DRAIN,	/* number: calls of mt_core_request, digest after them */
+	MT_CALL_CHECK,	/* digest: of the core's counts */
+	MT_CALL_END,	/* bytes: why the recording ends */
+	MT_CALL_PROVE,	/* conn, proof */
+	MT_CALL_EXPEL,	/* conn, number: enum mt_expulsion */
+	MT_CALL_FIGURE, /* bytes: name, number: value */
 	MT_CALL_KIND_COUNT
 };
 

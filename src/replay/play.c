@@ -448,6 +448,9 @@ static enum mt_play_state play_call(struct mt_play *play, const struct mt_call *
 	case MT_CALL_EXPEL:
 		mt_core_expel(play->core, call->now, call->conn, (enum mt_expulsion)call->number);
 		return MT_PLAY_ON;
+	case MT_CALL_FIGURE:
+		mt_core_publish_figure(play->core, call->now, call->bytes, call->number);
+		return MT_PLAY_ON;
 	case MT_CALL_INPUT:
 		return play_input(play, call);
 	case MT_CALL_CLOSED:

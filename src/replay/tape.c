@@ -289,6 +289,13 @@ void mt_tape_note_proof(struct mt_tape *tape, struct mt_now now, mt_conn conn,
 	     &(struct mt_call){.kind = MT_CALL_PROVE, .now = now, .conn = conn, .proof = *proof});
 }
 
+void mt_tape_note_figure(struct mt_tape *tape, struct mt_now now, struct mt_bytes name,
+			 uint64_t value)
+{
+	note(tape,
+	     &(struct mt_call){.kind = MT_CALL_FIGURE, .now = now, .bytes = name, .number = value});
+}
+
 /* Where secrets may be overwritten; NULL: the log has ended. */
 static uint8_t *copy_room(struct mt_tape *tape, size_t bytes)
 {

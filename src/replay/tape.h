@@ -64,6 +64,8 @@ void mt_tape_note_policy(struct mt_tape *tape, struct mt_now now, const struct m
 void mt_tape_note_request(struct mt_tape *tape, const struct mt_request *request);
 void mt_tape_note_kick(struct mt_tape *tape, struct mt_now now, struct mt_bytes user,
 		       struct mt_bytes client_id, uint32_t count);
+void mt_tape_note_figure(struct mt_tape *tape, struct mt_now now, struct mt_bytes name,
+			 uint64_t value);
 /* CLOSED, EXPEL, STORED, TICK, SHUT_DOWN: what they have of these. */
 void mt_tape_note(struct mt_tape *tape, enum mt_call_kind kind, struct mt_now now, mt_conn conn,
 		  uint64_t number, enum mt_status status);
@@ -182,6 +184,14 @@ static inline uint32_t mt_tape_kick(struct mt_tape *tape, struct mt_core *core, 
 	if (MT_UNLIKELY(tape))
 		mt_tape_note_kick(tape, now, user, client_id, count);
 	return count;
+}
+
+static inline void mt_tape_publish_figure(struct mt_tape *tape, struct mt_core *core,
+					  struct mt_now now, struct mt_bytes name, uint64_t value)
+{
+	if (MT_UNLIKELY(tape))
+		mt_tape_note_figure(tape, now, name, value);
+	mt_core_publish_figure(core, now, name, value);
 }
 
 static inline void mt_tape_shut_down(struct mt_tape *tape, struct mt_core *core, struct mt_now now)

@@ -65,16 +65,13 @@ static json_t *holdings_of(const struct mt_core_counts *counts)
 /* The handshakes of each TLS listener: in full, resumed, and why not. */
 static json_t *handshakes_of(const struct mt_broker *broker)
 {
-	static const char *const names[MT_TLS_OUTCOMES] = {
-		"full",		  "by_id",   "by_ticket", "unknown_id",
-		"unknown_ticket", "too_old", "void",	  "failed"};
 	const struct mt_transport *transport = mt_broker_transport(broker);
 	json_t *all = json_object();
 	const struct mt_listener *listener;
 	for (uint32_t i = 0; (listener = mt_broker_listener(broker, i)) != NULL; i++) {
 		json_t *one = listener->settings->is_tls ? json_object() : NULL;
 		for (int outcome = 0; one && outcome < MT_TLS_OUTCOMES; outcome++)
-			json_object_set_new(one, names[outcome],
+			json_object_set_new(one, mt_tls_outcome_name((enum mt_tls_outcome)outcome),
 					    json_integer((json_int_t)mt_transport_counted(
 						    transport, i, (enum mt_tls_outcome)outcome)));
 		if (one)

@@ -477,6 +477,23 @@ static void look_at_heap(struct mt_pump *pump)
 			     (size_t)mt_core_counts(pump->core).memory_bytes);
 }
 
+static void publish_figure(void *context, const char *name, uint64_t value)
+{
+	struct mt_pump *pump = context;
+	mt_tape_publish_figure(pump->tape, pump->core, pump->now, mt_bytes_str(name), value);
+}
+
+/* Beside the figures of the core, and as often. */
+static void publish_figures(struct mt_pump *pump)
+{
+	if (pump->now.mono_ns < pump->figures_due_ns || !pump->transport.settings)
+		return;
+	pump->figures_due_ns = pump->settings->sys_interval_ns > 0
+				       ? pump->now.mono_ns + pump->settings->sys_interval_ns
+				       : MT_TIME_NEVER;
+	mt_transport_tell(&pump->transport, publish_figure, pump);
+}
+
 static void look_at_certificates(struct mt_pump *pump)
 {
 	uint32_t changed = mt_transport_tick(&pump->transport, pump->now, pump->listeners,
@@ -484,6 +501,7 @@ static void look_at_certificates(struct mt_pump *pump)
 	if (changed != 0)
 		mt_pump_review(pump, changed);
 	mt_pump_review_slice(pump);
+	publish_figures(pump);
 	serve_requests(pump);
 }
 
@@ -513,6 +531,8 @@ static mt_time tls_due(const struct mt_pump *pump)
 		due = pump->resumption.due_ns;
 	if (pump->transport.settings && pump->transport.due_ns < due)
 		due = pump->transport.due_ns;
+	if (pump->transport.settings && pump->figures_due_ns < due)
+		due = pump->figures_due_ns;
 	return due;
 }
 

@@ -80,6 +80,7 @@ struct mt_pump {
 		resumption; /* opened and closed by the caller, and so is what follows */
 	struct mt_transport transport;
 	struct mt_review review;
+	mt_time figures_due_ns;		  /* of the next round of TLS below $SYS */
 	struct mt_bucket shortage_bucket; /* of records that descriptors are short */
 	struct mt_now now;
 	struct mt_scratch scratch;

@@ -2,6 +2,8 @@
 #include "shell/transport.h"
 
 #include "base/log.h"
+#include "io/clock.h"
+#include "shell/provision_tls.h"
 #include "shell/pump.h"
 
 #include <dirent.h>
@@ -11,6 +13,8 @@
 
 #define LOOK_NS (60 * MT_SECOND)
 #define SETTLE_NS (200 * MT_MS)
+#define DATES_NS (3600 * MT_SECOND)
+#define WARN_S ((int64_t)30 * 86400)
 #define PATH_BYTES (MT_PATH_BYTES + 320)
 
 _Static_assert(MT_LISTENERS_MAX <= 32, "a bit for each listener");
@@ -269,6 +273,53 @@ static bool look(struct mt_transport *transport, uint32_t index, struct mt_liste
 	return true;
 }
 
+static void warn_of_end(const struct mt_transport *transport, uint32_t index, int64_t left_s)
+{
+	bool is_own = transport->settings->listeners[index].certificate_path[0] == '\0';
+	mt_log(left_s > 0 ? MT_LOG_WARNING : MT_LOG_ERROR, "tls",
+	       left_s > 0 ? "a certificate ends soon" : "a certificate has ended",
+	       MT_STR("listener", transport->settings->listeners[index].name),
+	       MT_U64("days_left", left_s > 0 ? (uint64_t)left_s / 86400 : 0),
+	       MT_STR("remedy", is_own ? "mortise cert renew; mortise cert ca import, when its key "
+					 "is away"
+				       : "renew it where it came from"));
+}
+
+/* Whoever reads the files anew, the next look finds them. */
+static bool renew(const struct mt_transport *transport, struct mt_now now)
+{
+	char fault[384] = "";
+	bool is_renewed = false;
+	enum mt_status status =
+		mt_provision_tls(transport->settings->state_path, now.wall_ns / MT_SECOND,
+				 MT_RENEW_WHEN_DUE, &is_renewed, fault, sizeof(fault));
+	if (fault[0] != '\0')
+		mt_log(MT_LOG_WARNING, "tls", "the server certificate was not renewed",
+		       MT_STR("why", fault));
+	else if (is_renewed)
+		mt_log_write(MT_LOG_NOTICE, "tls", "the server certificate was renewed", NULL, 0);
+	return status == MT_OK && is_renewed;
+}
+
+static void look_at_dates(struct mt_transport *transport, struct mt_now now,
+			  const struct mt_listener *listeners, uint32_t count)
+{
+	bool is_renewed = false;
+	if (now.mono_ns < transport->renew_due_ns)
+		return;
+	transport->renew_due_ns = now.mono_ns + DATES_NS;
+	for (uint32_t i = 0; i < count; i++) {
+		int64_t left_s = transport->of[i].not_after_s - now.wall_ns / MT_SECOND;
+		bool is_own = transport->settings->listeners[i].certificate_path[0] == '\0';
+		if (!listeners[i].tls || left_s > WARN_S)
+			continue;
+		if (is_own && (is_renewed || renew(transport, now)))
+			is_renewed = true;
+		else
+			warn_of_end(transport, i, left_s);
+	}
+}
+
 uint32_t mt_transport_tick(struct mt_transport *transport, struct mt_now now,
 			   struct mt_listener *listeners, uint32_t count)
 {
@@ -276,6 +327,7 @@ uint32_t mt_transport_tick(struct mt_transport *transport, struct mt_now now,
 	if (!transport->settings || now.mono_ns < transport->due_ns)
 		return 0;
 	transport->due_ns = now.mono_ns + LOOK_NS;
+	look_at_dates(transport, now, listeners, count);
 	for (uint32_t i = 0; i < count; i++)
 		if (listeners[i].tls && look(transport, i, &listeners[i]))
 			changed |= UINT32_C(1) << i;
@@ -303,4 +355,27 @@ struct mt_transport_facts mt_transport_facts(const struct mt_transport *transpor
 	return (struct mt_transport_facts){.not_after_s = transport->of[index].not_after_s,
 					   .reloads = transport->of[index].reloads,
 					   .is_stale = transport->of[index].is_stale};
+}
+
+static void tell_one(const struct mt_transport *transport, uint32_t index,
+		     mt_transport_figure_fn *tell, void *context)
+{
+	const char *listener = transport->settings->listeners[index].name;
+	int64_t left_s = transport->of[index].not_after_s - mt_clock_now().wall_ns / MT_SECOND;
+	char name[MT_LISTENER_NAME_BYTES + 32];
+	for (int i = 0; i < MT_TLS_OUTCOMES; i++) {
+		enum mt_tls_outcome outcome = (enum mt_tls_outcome)i;
+		snprintf(name, sizeof(name), "tls/%s/%s", listener, mt_tls_outcome_name(outcome));
+		tell(context, name, mt_transport_counted(transport, index, outcome));
+	}
+	snprintf(name, sizeof(name), "tls/%s/days_left", listener);
+	tell(context, name, left_s > 0 ? (uint64_t)left_s / 86400 : 0);
+}
+
+void mt_transport_tell(const struct mt_transport *transport, mt_transport_figure_fn *tell,
+		       void *context)
+{
+	for (uint32_t i = 0; i < transport->settings->listener_count; i++)
+		if (transport->settings->listeners[i].is_tls)
+			tell_one(transport, i, tell, context);
 }

@@ -4,8 +4,9 @@
  *   settings + files -> context; folder changes, or a minute passes -> other files? -> a new
  * context whole -> in place of the old one, which its connections keep
  *
- * What cannot be loaded leaves everything as it is, and the log says why, once. Threading: the
- * loop's, but for reading counts and facts.
+ * What cannot be loaded leaves everything as it is, and the log says why, once. Once an hour the
+ * dates are looked at: our own certificate is renewed in time, of others the log warns. Threading:
+ * the loop's, but for reading counts and facts.
  */
 #pragma once
 
@@ -26,7 +27,8 @@ struct mt_transport {
 	const struct mt_resumption *resumption;
 	struct mt_book *book;
 	struct mt_watch watch;
-	mt_time due_ns; /* of the next look at the files */
+	mt_time due_ns;	      /* of the next look at the files */
+	mt_time renew_due_ns; /* of the next look at their dates */
 	struct {
 		uint64_t signature; /* of its files, as far as they were looked at */
 		struct mt_tls_counts counts;
@@ -53,6 +55,10 @@ uint32_t mt_transport_tick(struct mt_transport *transport, struct mt_now now,
 /* Whom certificates and keys stand for, from now on. A reference is taken. */
 void mt_transport_set_book(struct mt_transport *transport, struct mt_book *book,
 			   struct mt_listener *listeners, uint32_t count);
+/* Every figure of every TLS listener: "tls/LISTENER/NAME". */
+typedef void mt_transport_figure_fn(void *context, const char *name, uint64_t value);
+void mt_transport_tell(const struct mt_transport *transport, mt_transport_figure_fn *tell,
+		       void *context);
 uint64_t mt_transport_counted(const struct mt_transport *transport, uint32_t index,
 			      enum mt_tls_outcome outcome);
 struct mt_transport_facts mt_transport_facts(const struct mt_transport *transport, uint32_t index);

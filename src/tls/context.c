@@ -108,9 +108,25 @@ void mt_tls_context_set_book(struct mt_tls_context *context, struct mt_book *boo
 	mt_book_unref(&old);
 }
 
+const char *mt_tls_outcome_name(enum mt_tls_outcome outcome)
+{
+	static const char *const names[] = {
+#define X(name, id, meaning) name,
+		MT_TABLE_TLS_COUNTS(X)
+#undef X
+	};
+	MT_CHECK((size_t)outcome < MT_COUNT_OF(names));
+	return names[outcome];
+}
+
+void mt_tls_context_add(struct mt_tls_context *context, enum mt_tls_outcome outcome, uint64_t count)
+{
+	atomic_fetch_add_explicit(&context->counts->of[outcome], count, memory_order_relaxed);
+}
+
 void mt_tls_context_count(struct mt_tls_context *context, enum mt_tls_outcome outcome)
 {
-	atomic_fetch_add_explicit(&context->counts->of[outcome], 1, memory_order_relaxed);
+	mt_tls_context_add(context, outcome, 1);
 }
 
 uint64_t mt_tls_context_counted(const struct mt_tls_context *context, enum mt_tls_outcome outcome)

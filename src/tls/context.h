@@ -9,6 +9,8 @@
 
 #include "identity/book.h"
 
+#include "spec/tls.h"
+
 struct mt_tls_cache;
 struct mt_tls_context;
 struct mt_tls_tickets;
@@ -23,18 +25,15 @@ struct mt_tls_pair {
 /* Does a client show a certificate? */
 enum mt_tls_demand { MT_TLS_DEMAND_NONE, MT_TLS_DEMAND_OPTIONAL, MT_TLS_DEMAND_REQUIRED };
 
-/* What became of the handshakes of a server. */
+/* What became of the handshakes of a server, and what they took. */
 enum mt_tls_outcome {
-	MT_TLS_FULL,
-	MT_TLS_BY_ID, /* TLS 1.3: by a stateful ticket */
-	MT_TLS_BY_TICKET,
-	MT_TLS_UNKNOWN_ID,     /* and in full after all */
-	MT_TLS_UNKNOWN_TICKET, /* no key opens it; in full after all */
-	MT_TLS_TOO_OLD,	       /* or of another time, by a clock that was set; in full after all */
-	MT_TLS_VOID,	       /* the proof in it holds no longer; in full after all */
-	MT_TLS_FAILED,	       /* no handshake came of it */
-	MT_TLS_OUTCOMES
+#define X(name, id, meaning) MT_TLS_##id,
+	MT_TABLE_TLS_COUNTS(X)
+#undef X
+		MT_TLS_OUTCOMES
 };
+/* "by_id" */
+const char *mt_tls_outcome_name(enum mt_tls_outcome outcome);
 
 /* How often; any thread. */
 struct mt_tls_counts {

@@ -156,6 +156,8 @@ void mt_tls_client_remember(SSL_CTX *ctx);
 void mt_tls_client_go_on(struct mt_tls_context *context, SSL *ssl, const char *host);
 /* A client's handshake is finished. */
 void mt_tls_client_opened(SSL *ssl);
+void mt_tls_context_add(struct mt_tls_context *context, enum mt_tls_outcome outcome,
+			uint64_t count);
 void mt_tls_context_count(struct mt_tls_context *context, enum mt_tls_outcome outcome);
 SSL *mt_tls_session_ssl(struct mt_tls_session *session);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define FAULT_BYTES 201
 #define SUMMARY_BYTES 48
@@ -29,11 +30,12 @@ struct proof {
 struct mt_tls_session {
 	SSL *ssl;
 	struct mt_tls_context *context;
-	struct mt_bytes in;   /* fed and not yet taken */
-	struct mt_buf *out;   /* of the call that runs, else NULL */
-	char *fault;	      /* after a failure, or NULL */
-	char *host;	      /* that a client asked for, or NULL */
-	const char *obstacle; /* why the BIO refused, or NULL */
+	struct mt_bytes in;    /* fed and not yet taken */
+	struct mt_buf *out;    /* of the call that runs, else NULL */
+	char *fault;	       /* after a failure, or NULL */
+	char *host;	       /* that a client asked for, or NULL */
+	const char *obstacle;  /* why the BIO refused, or NULL */
+	uint64_t handshake_ns; /* of a server's client: what it took us */
 	uint32_t handshake_bytes;
 	uint32_t key_updates; /* in what was fed last */
 	uint8_t first_byte;
@@ -296,6 +298,7 @@ static bool open_up(struct mt_tls_session *session)
 	if (mt_tls_session_is_resumed(session) && !(session->proof && session->proof->is_key))
 		outcome = session->is_id_known ? MT_TLS_BY_ID : MT_TLS_BY_TICKET;
 	mt_tls_context_count(session->context, outcome);
+	mt_tls_context_add(session->context, MT_TLS_MICROSECONDS, session->handshake_ns / 1000);
 	return true;
 }
 
@@ -318,8 +321,11 @@ static enum mt_status fail(struct mt_tls_session *session)
 {
 	session->is_failed = true;
 	session->in = mt_bytes_of(NULL, 0);
-	if (!session->is_open)
+	if (!session->is_open) {
 		mt_tls_context_count(session->context, MT_TLS_FAILED);
+		mt_tls_context_add(session->context, MT_TLS_MICROSECONDS,
+				   session->handshake_ns / 1000);
+	}
 	if (session->fault) {
 		ERR_clear_error();
 		return MT_TLS;
@@ -364,6 +370,25 @@ static enum mt_status conclude_read(struct mt_tls_session *session, int error)
 	return MT_CLOSED;
 }
 
+static uint64_t nanoseconds(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* SSL_ERROR_NONE: *got plain bytes. */
+static int read_some(struct mt_tls_session *session, void *plain, size_t cap, size_t *got)
+{
+	uint64_t start_ns = session->is_open || session->host ? 0 : nanoseconds();
+	int error = SSL_read_ex(session->ssl, plain, cap, got) == 1
+			    ? SSL_ERROR_NONE
+			    : SSL_get_error(session->ssl, 0);
+	if (start_ns != 0)
+		session->handshake_ns += nanoseconds() - start_ns;
+	return error;
+}
+
 enum mt_status mt_tls_session_read(struct mt_tls_session *session, void *plain, size_t cap,
 				   size_t *len, struct mt_buf *cipher)
 {
@@ -378,8 +403,7 @@ enum mt_status mt_tls_session_read(struct mt_tls_session *session, void *plain, 
 	ERR_clear_error();
 	session->is_waiting = false;
 	session->out = cipher;
-	error = SSL_read_ex(session->ssl, plain, cap, &got) == 1 ? SSL_ERROR_NONE
-								 : SSL_get_error(session->ssl, 0);
+	error = read_some(session, plain, cap, &got);
 	session->out = NULL;
 	if (!session->is_open && SSL_is_init_finished(session->ssl) == 1 && !open_up(session)) {
 		session->obstacle = "no memory for what the client proved";

@@ -194,6 +194,9 @@ static void make(struct play *play, const struct mt_call *call)
 	case MT_CALL_PROVE:
 		mt_core_prove(play->core, play->now, conn, &call->proof);
 		break;
+	case MT_CALL_FIGURE:
+		mt_core_publish_figure(play->core, play->now, call->bytes, call->number);
+		break;
 	case MT_CALL_EXPEL:
 		mt_core_expel(play->core, play->now, conn, (enum mt_expulsion)call->number);
 		break;

@@ -599,7 +599,17 @@ def settings(folder):
     yield "certificates.b.staple=%s/b.der" % served
 
 
-BROKER = Broker("limits.connect_rate=off", "limits.connections_per_address=off")
+def test_sys():
+    """The counters are retained below $SYS, as status has them."""
+    for name, least in (("full", 10), ("by_id", 100), ("microseconds", 1000), ("days_left", 700)):
+        done = subprocess.run([BUILD + "/mortise", "sub", "--profile", BROKER.state + "/profiles/admin.mortise", "-t",
+                               "$SYS/broker/mortise/tls/%s/%s" % ("ids" if name == "by_id" else "required", name), "-C", "1",
+                               "-W", "20"], capture_output=True, text=True, timeout=30, check=False)
+        expect_equal(done.returncode, 0)
+        expect(int(done.stdout) >= least, "%s: %s" % (name, done.stdout))
+
+
+BROKER = Broker("sys_interval=1s", "limits.connect_rate=off", "limits.connections_per_address=off")
 SITE, OTHER = Authority(BROKER.folder, "site"), Authority(BROKER.folder, "other")
 CAS, CRLS = os.path.join(BROKER.folder, "cas.pem"), os.path.join(BROKER.folder, "crls")
 os.makedirs(CRLS)
@@ -641,6 +651,7 @@ with BROKER:
     check("certificates: half of a pair is replaced", test_half_replaced)
     check("certificates: several by name", test_names)
     check("certificates: an OCSP staple", test_staple)
+    check("certificates: $SYS tells of handshakes", test_sys)
     check("certificates: the authority's key goes and comes", test_ca_key)
     check("certificates: bad files keep the broker from starting", test_bad_files)
     check("certificates: bad settings are told", test_bad_settings)

@@ -200,6 +200,33 @@ static void limits_appear_once_met(void **state)
 	world_close(&world);
 }
 
+/* What the shell counts stands beside it; where there is no $SYS, it stands nowhere. */
+static void figures_of_the_shell(void **state)
+{
+	struct mt_bytes name = mt_bytes_str("tls/here/full");
+	struct world world;
+	struct world_conn *watcher;
+	(void)state;
+	open_world(&world);
+	watcher = world_client(&world, MT_VERSION_5, "watcher", true);
+	assert_int_equal(world_subscribe(&world, watcher, "$SYS/broker/mortise/tls/#", 0), 0);
+	mt_core_publish_figure(world.core, world.now, name, 7);
+	mt_core_publish_figure(world.core, world.now, name, 7);
+	world_serve(&world);
+	read_all(watcher);
+	assert_int_equal(figure_count, 1);
+	assert_string_equal(value_of("mortise/tls/here/full"), "7");
+	mt_core_publish_figure(world.core, world.now, name, 1234567890123);
+	world_serve(&world);
+	read_all(watcher);
+	assert_string_equal(value_of("mortise/tls/here/full"), "1234567890123");
+	world_close(&world);
+	world_open(&world);
+	mt_core_publish_figure(world.core, world.now, name, 7);
+	assert_int_equal(mt_core_counts(world.core).retained_count, 0);
+	world_close(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +235,7 @@ int main(void)
 		cmocka_unit_test(stored_bytes_come_and_go),
 		cmocka_unit_test(load_follows_what_comes),
 		cmocka_unit_test(limits_appear_once_met),
+		cmocka_unit_test(figures_of_the_shell),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
