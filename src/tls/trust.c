@@ -96,8 +96,10 @@ static enum mt_status load_crl_file(struct mt_tls_context *context, const char *
 	count = view ? read_crls(context, view) : -1;
 	BIO_free(view);
 	BIO_free(file);
-	if (count > 0)
+	if (count > 0) {
+		ERR_clear_error();
 		return MT_OK;
+	}
 	mt_tls_fault_say(fault, cap, "%s is no CRL: %s; expected PEM or DER", path,
 			 mt_tls_fault_reason());
 	return MT_INVALID;
