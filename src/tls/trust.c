@@ -167,9 +167,11 @@ static enum mt_status load_crls(struct mt_tls_context *context,
 	return status;
 }
 
+/* Several of one issuer may lie side by side, old and new. */
 bool mt_tls_trust_revokes(const struct mt_tls_context *context, X509 *certificate)
 {
 	const X509_NAME *issuer = X509_get_issuer_name(certificate);
+	bool has_old = false, has_current = false;
 	for (int i = 0; i < sk_X509_CRL_num(context->crls); i++) {
 		X509_CRL *crl = sk_X509_CRL_value(context->crls, i);
 		const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
@@ -178,11 +180,13 @@ bool mt_tls_trust_revokes(const struct mt_tls_context *context, X509 *certificat
 			continue;
 		if (X509_CRL_get0_by_cert(crl, &entry, certificate) == 1)
 			return true;
-		/* The handshake in full says what is wrong with it. */
-		if (!context->is_old_crl_accepted && next && X509_cmp_current_time(next) < 0)
-			return true;
+		if (next && X509_cmp_current_time(next) < 0)
+			has_old = true;
+		else
+			has_current = true;
 	}
-	return false;
+	/* The handshake in full says what is wrong with it. */
+	return has_old && !has_current && !context->is_old_crl_accepted;
 }
 
 /* ---- the verdict of a handshake ---- */
