@@ -73,7 +73,7 @@ int mt_cli_connection_exit(int status, uint8_t reason)
 	}
 }
 
-static const char *remedy_of(int status, uint8_t reason)
+static const char *remedy_of(int status, uint8_t reason, const char *fault)
 {
 	if (reason == MT_REASON_BAD_USER_NAME_OR_PASSWORD)
 		return "check -u and the password";
@@ -83,6 +83,9 @@ static const char *remedy_of(int status, uint8_t reason)
 		return "use another -i";
 	if (status == MORTISE_UNREACHABLE || status == MORTISE_TIMEOUT)
 		return "check -h and -p, and that the broker runs";
+	if (status == MORTISE_TLS && strstr(fault, "refused with an alert"))
+		return "the broker's log says why it does not take this client: its certificate, "
+		       "or that it shows none";
 	if (status == MORTISE_TLS)
 		return "check that --cafile is the broker's CA and -h the name in its certificate";
 	return NULL;
@@ -91,12 +94,13 @@ static const char *remedy_of(int status, uint8_t reason)
 int mt_cli_connection_fail(const struct mt_cli_connection *connection, const char *what, int status)
 {
 	uint8_t reason = mortise_client_reason(connection->client);
-	const char *remedy = remedy_of(status, reason);
+	const char *fault = mortise_client_fault(connection->client);
+	const char *remedy = remedy_of(status, reason, fault);
 	int code = mt_cli_connection_exit(status, reason);
 	if (connection->is_quiet)
 		return code;
-	return mt_cli_fail(code, "%s: %s%s%s", what, mortise_client_fault(connection->client),
-			   remedy ? "; " : "", remedy ? remedy : "");
+	return mt_cli_fail(code, "%s: %s%s%s", what, fault, remedy ? "; " : "",
+			   remedy ? remedy : "");
 }
 
 static bool has(const struct mt_options *options, const char *name)
