@@ -310,7 +310,8 @@ def the_same_process():
     expect(grown < AT_ONCE * 64 * SHADOW, "%d KiB more" % grown)
 
 
-with Target("limits.handshake_time=2s", "limits.connections_per_address=off") as TARGET:
+with Target("limits.handshake_time=2s", "limits.connections_per_address=off", "limits.handshakes_per_address=off",
+            "limits.handshakes=100000") as TARGET:
     RESIDENT = TARGET.resident_kib()
     for name, data in ANSWERED.items():
         threat(name + ", answered", answered, data)
