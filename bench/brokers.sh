@@ -1,6 +1,7 @@
 # Sourced by the scripts of this folder: starts and ends the brokers that are compared.
 #
 #   broker_start NAME [WRAPPER...]   floor | mosquitto | mortise | base; sets BROKER_PID and BROKER_PORT
+#   launch NAME PORT COMMAND...      another one, the same way
 #   broker_stop PID                  SIGTERM, then waits for its end
 #   broker_exists NAME               false when its program is missing
 #
@@ -93,23 +94,11 @@ mosquitto_configuration() {
 # The listener that examples/bench.yaml opens without credentials moves to the free port.
 mortise_listener() { sed -n '/^listeners:/,/^[^ #]/s/^  \([a-z][a-z0-9_-]*\):.*/\1/p' examples/bench.yaml | head -n 1; }
 
-broker_start() {
-	local name=$1 program tries=0
-	shift
-	program=$(program_of "$name")
-	BROKER_PORT=$(free_port)
-	case $name in
-	floor) set -- "$@" "$program" "$BROKER_PORT" ;;
-	mosquitto)
-		mosquitto_configuration "$BROKER_PORT" >"$WORK/mosquitto.$BROKER_PORT"
-		set -- "$@" "$program" -c "$WORK/mosquitto.$BROKER_PORT"
-		;;
-	mortise | base)
-		mkdir -m 700 "$WORK/state.$BROKER_PORT"
-		set -- "$@" "$program" --state "$WORK/state.$BROKER_PORT" --config examples/bench.yaml \
-			--set "listeners.$(mortise_listener).address=127.0.0.1:$BROKER_PORT"
-		;;
-	esac
+# launch NAME PORT COMMAND...: in the background, until it answers.
+launch() {
+	local name=$1 tries=0
+	BROKER_PORT=$2
+	shift 2
 	"$@" >"$WORK/log.$BROKER_PORT" 2>&1 &
 	BROKER_PID=$!
 	STARTED[$BROKER_PID]=$name
@@ -120,6 +109,26 @@ broker_start() {
 		fi
 		sleep 0.05
 	done
+}
+
+broker_start() {
+	local name=$1 port program
+	shift
+	program=$(program_of "$name")
+	port=$(free_port)
+	case $name in
+	floor) set -- "$@" "$program" "$port" ;;
+	mosquitto)
+		mosquitto_configuration "$port" >"$WORK/mosquitto.$port"
+		set -- "$@" "$program" -c "$WORK/mosquitto.$port"
+		;;
+	mortise | base)
+		mkdir -m 700 "$WORK/state.$port"
+		set -- "$@" "$program" --state "$WORK/state.$port" --config examples/bench.yaml \
+			--set "listeners.$(mortise_listener).address=127.0.0.1:$port"
+		;;
+	esac
+	launch "$name" "$port" "$@"
 }
 
 broker_stop() {

@@ -17,6 +17,17 @@ $(B)/bench/micro_%: bench/micro_%.c $(B)/liball.a
 	$(call say,LD)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(B)/liball.a $(LDFLAGS) $(LIBS_all)
 
+# Clients that come and go over TLS.
+$(B)/bench/tls_floor: bench/tls_floor.c mk/variants.mk
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) $(LIBS_client)
+
+$(B)/bench/tls_load: bench/tls_load.c $(B)/obj/cli/bench_cpu.o
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS_client)
+
 bench: ## tables of CPU time, instructions and system calls per message (BASE=<commit> adds the change)
 	BASE=$(BASE) bench/run
 	bench/instructions
