@@ -63,7 +63,7 @@ brokers_present() {
 build_base() {
 	mkdir "$WORK/base"
 	git archive "$BASE" | tar -x -C "$WORK/base"
-	make -s -C "$WORK/base" V=release build/release/mortised
+	make -s -C "$WORK/base" V=release build/release/mortised build/release/mortise
 }
 
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }

@@ -38,7 +38,10 @@ bench-instructions: ## user instructions per message of the brokers
 
 bench-syscalls: ## system calls per message of the brokers
 	bench/syscalls
-.PHONY: bench bench-instructions bench-syscalls
+
+bench-tls: ## CPU time per TLS connection, in full and resumed, and memory per idle one, beside OpenSSL alone and mosquitto
+	BASE=$(BASE) bench/tls
+.PHONY: bench bench-instructions bench-syscalls bench-tls
 
 soak: all ## ten minutes of a busy site (SECONDS, CONNECTIONS), after which nothing of it may be left
 	MT_BUILD=$(B) bench/soak $(or $(SECONDS),600) $(or $(CONNECTIONS),5000)
