@@ -7,7 +7,9 @@
 
 #define EVENTS_MAX 256
 
-#define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+/* With EPOLLOUT each wake-up would tell that there is room, even where there is nothing to read any
+ * more: a turn of the loop for nothing. */
+#define EDGES (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
 static enum mt_status control(struct mt_loop *loop, int operation, int fd, uint64_t token,
 			      uint32_t interest)
@@ -52,6 +54,11 @@ void mt_loop_close(struct mt_loop *loop)
 enum mt_status mt_loop_add(struct mt_loop *loop, int fd, uint64_t token)
 {
 	return control(loop, EPOLL_CTL_ADD, fd, token, EDGES);
+}
+
+enum mt_status mt_loop_await_room(struct mt_loop *loop, int fd, uint64_t token)
+{
+	return control(loop, EPOLL_CTL_MOD, fd, token, EDGES | EPOLLOUT);
 }
 
 enum mt_status mt_loop_change(struct mt_loop *loop, int fd, uint64_t token)

@@ -58,12 +58,13 @@ static void end_socket(struct mt_pump *pump, struct mt_socket *socket)
 {
 	int fd;
 	forget_handle(pump, socket);
-	mt_loop_remove(&pump->loop, socket->fd);
 	pump->listeners[socket->listener_index].connection_count--;
 	mt_pump_dismiss(pump, socket);
 	fd = mt_socket_end(&socket, &pump->scratch);
-	if (fd >= 0)
-		mt_linger_add(&pump->linger, pump->now.mono_ns, fd);
+	if (fd < 0)
+		return;
+	mt_loop_remove(&pump->loop, fd);
+	mt_linger_add(&pump->linger, pump->now.mono_ns, fd);
 }
 
 /* Puts a connection on a list once; without memory it ends, which needs none. */
@@ -108,6 +109,16 @@ static void put_in_table(struct mt_pump *pump, struct mt_socket *socket)
 	mt_heap_saw(&pump->heap, pump->socket_count * SOCKET_BYTES);
 }
 
+/* It blocked for the first time: that there is room again is to be told. */
+static void await_room(struct mt_pump *pump, struct mt_socket *socket)
+{
+	if (!socket->is_blocked || socket->is_room_awaited)
+		return;
+	socket->is_room_awaited = true;
+	if (mt_loop_await_room(&pump->loop, socket->fd, socket->conn) != MT_OK)
+		mt_pump_give_up(pump, socket);
+}
+
 enum mt_status mt_pump_adopt(struct mt_pump *pump, struct mt_socket *socket)
 {
 	MT_TRY(make_room(pump, socket->conn));
@@ -122,6 +133,7 @@ enum mt_status mt_pump_reopen(struct mt_pump *pump, struct mt_socket *socket)
 	forget_handle(pump, socket);
 	socket->is_queued_dirty = socket->is_queued_closing = socket->is_queued_pending = false;
 	socket->is_queued_waiting = false;
+	socket->is_room_awaited = false;
 	MT_TRY(mt_pump_introduce(pump, socket));
 	MT_TRY(make_room(pump, socket->conn));
 	MT_TRY(mt_loop_change(&pump->loop, socket->fd, socket->conn));
@@ -252,8 +264,9 @@ static bool is_introduced(struct mt_pump *pump, struct mt_socket *socket)
 	return false;
 }
 
-static void note_handshake(struct mt_pump *pump, struct mt_socket *socket)
+static void note_progress(struct mt_pump *pump, struct mt_socket *socket)
 {
+	await_room(pump, socket);
 	if (socket->is_met)
 		mt_pump_met(pump, socket);
 	mt_pump_note_proof(pump, socket);
@@ -283,7 +296,7 @@ static void receive(struct mt_pump *pump, struct mt_socket *socket)
 		/* Serving may have ended it. */
 		if (socket_of(pump, conn) != socket)
 			return;
-		note_handshake(pump, socket);
+		note_progress(pump, socket);
 		if (socket->is_queued_closing || socket->is_paused || !socket->is_read_pending)
 			break;
 	}
@@ -306,7 +319,7 @@ static void serve_waiting(struct mt_pump *pump)
 		serve_requests(pump);
 		if (socket_of(pump, conn) != socket)
 			continue;
-		note_handshake(pump, socket);
+		note_progress(pump, socket);
 		conclude_receive(pump, socket, end);
 	}
 	pump->waiting.count -= count;
@@ -452,6 +465,8 @@ static void flush_dirty(struct mt_pump *pump)
 		if (mt_socket_flush(socket, pump->core, pump->now, &pump->scratch) ==
 		    MT_SOCKET_ENDS)
 			queue_up(pump, &pump->closing, &socket->is_queued_closing, socket->conn);
+		else
+			await_room(pump, socket);
 	}
 	pump->dirty.count = 0;
 	serve_requests(pump);

@@ -217,8 +217,10 @@ enum mt_socket_end mt_socket_receive(struct mt_socket *socket, struct mt_core *c
 			socket->is_read_pending = false;
 			return MT_SOCKET_LIVES;
 		}
-		if (status != MT_OK)
+		if (status != MT_OK) {
+			socket->is_ended = true;
 			return MT_SOCKET_ENDS;
+		}
 		if (feed(socket, core, now, scratch, len) == MT_SOCKET_ENDS)
 			return MT_SOCKET_ENDS;
 		if (is_drained && !socket->is_hung_up) {
@@ -331,24 +333,33 @@ static enum mt_socket_end close_web(struct mt_socket *socket, struct mt_scratch 
 	return frame.pos > 0 ? seal(socket, scratch, mt_buf_view(&frame)) : MT_SOCKET_LIVES;
 }
 
+/* False: more may come. */
+static bool say_farewell(struct mt_socket *socket, struct mt_scratch *scratch)
+{
+	enum mt_socket_end end = MT_SOCKET_LIVES;
+	if (socket->web && !socket->is_blocked &&
+	    !(socket->tls && *mt_tls_session_fault(socket->tls)))
+		end = close_web(socket, scratch);
+	if (socket->tls && !socket->is_blocked && end == MT_SOCKET_LIVES) {
+		struct mt_buf cipher = mt_buf_of(scratch->cipher, sizeof(scratch->cipher));
+		mt_tls_session_close(socket->tls, &cipher);
+		end = write_raw(socket, mt_buf_view(&cipher));
+	}
+	return end != MT_SOCKET_LIVES || shutdown(socket->fd, SHUT_WR) != 0 ||
+	       discard_input(socket, scratch);
+}
+
+/* Who has left hears no last words: they would be answered with a reset. */
 int mt_socket_end(struct mt_socket **socket, struct mt_scratch *scratch)
 {
 	struct mt_socket *old = *socket;
-	enum mt_socket_end end = MT_SOCKET_LIVES;
 	bool is_over = true;
 	int fd;
 	*socket = NULL;
 	if (!old)
 		return -1;
-	if (old->web && !old->is_blocked && !(old->tls && *mt_tls_session_fault(old->tls)))
-		end = close_web(old, scratch);
-	if (old->tls && !old->is_blocked && end == MT_SOCKET_LIVES) {
-		struct mt_buf cipher = mt_buf_of(scratch->cipher, sizeof(scratch->cipher));
-		mt_tls_session_close(old->tls, &cipher);
-		end = write_raw(old, mt_buf_view(&cipher));
-	}
-	if (end == MT_SOCKET_LIVES && shutdown(old->fd, SHUT_WR) == 0)
-		is_over = discard_input(old, scratch);
+	if (!old->is_ended)
+		is_over = say_farewell(old, scratch);
 	fd = is_over ? -1 : old->fd;
 	if (is_over)
 		close(old->fd);

@@ -38,6 +38,8 @@ struct mt_socket {
 	bool is_paused;		  /* the core wants no bytes now */
 	bool is_read_pending;	  /* an edge came that was not served to its end */
 	bool is_blocked;	  /* the socket takes no bytes until EPOLLOUT */
+	bool is_room_awaited;	  /* EPOLLOUT is asked for */
+	bool is_ended;		  /* the peer has closed its half, and all of it was read */
 	bool is_hung_up;	  /* the peer will send no more: read until the end shows */
 	bool is_queued_dirty, is_queued_closing, is_queued_pending, is_queued_waiting;
 };

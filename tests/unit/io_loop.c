@@ -48,18 +48,40 @@ static void edges_come_once(void **state)
 	(void)state;
 	assert_true(fcntl(loop.epoll_fd, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(mt_loop_add(&loop, pair[0], 0xfedcba9876543210u), MT_OK);
-	event = wait_one(&count);
-	assert_int_equal(count, 1);
-	assert_int_equal(event.flags, MT_EVENT_WRITE);
-	assert_true(event.token == 0xfedcba9876543210u);
 	wait_one(&count);
 	assert_int_equal(count, 0);
 	assert_int_equal(write(pair[1], "x", 1), 1);
 	event = wait_one(&count);
 	assert_int_equal(count, 1);
-	assert_true(event.flags & MT_EVENT_READ);
+	assert_int_equal(event.flags, MT_EVENT_READ);
+	assert_true(event.token == 0xfedcba9876543210u);
 	wait_one(&count);
 	assert_int_equal(count, 0);
+}
+
+/* That there is room is told to those who asked for it: at once when there is, and then as it
+ * comes. */
+static void room_is_told_on_demand(void **state)
+{
+	static uint8_t bytes[65536];
+	int count;
+
+	(void)state;
+	assert_int_equal(mt_loop_add(&loop, pair[0], 1), MT_OK);
+	while (send(pair[0], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(mt_loop_await_room(&loop, pair[0], 2), MT_OK);
+	wait_one(&count);
+	assert_int_equal(count, 0);
+	while (recv(pair[1], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	assert_true(wait_one(&count).flags & MT_EVENT_WRITE);
+	assert_int_equal(count, 1);
+	wait_one(&count);
+	assert_int_equal(count, 0);
+	assert_int_equal(mt_loop_await_room(&loop, pair[0], 3), MT_OK);
+	assert_true(wait_one(&count).token == 3);
+	assert_int_equal(mt_loop_await_room(&loop, -1, 3), MT_SYSTEM);
 }
 
 static void levels_stay(void **state)
@@ -106,6 +128,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(edges_come_once, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(room_is_told_on_demand, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(levels_stay, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(hang_ups_are_seen, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(removed_is_silent, open_loop, close_loop),
