@@ -98,7 +98,7 @@ static enum mt_status say_unknown(const struct mt_probe_link *link, char *fault,
 	return MT_VIOLATION;
 }
 
-static enum mt_status conclude_contact(struct mt_probe *probe, const struct mt_probe_link *link,
+static enum mt_status conclude_contact(struct mt_probe *probe, struct mt_probe_link *link,
 				       char *fault, size_t cap)
 {
 	const char *name;
@@ -108,6 +108,7 @@ static enum mt_status conclude_contact(struct mt_probe *probe, const struct mt_p
 		mt_tls_fault_say(fault, cap, "%s", link->fault);
 		return MT_UNREACHABLE;
 	}
+	mt_probe_wire_close(&link->wire);
 	name = link->end == MT_PROBE_BROKEN ? NULL : mt_probe_plain(probe, link);
 	if (!name)
 		return say_unknown(link, fault, cap);

@@ -248,7 +248,9 @@ static enum mt_probe_answer try_once(struct mt_probe *probe, const struct mt_pro
 		return answer;
 	if (mt_probe_wire_send(&wire, data, hello.pos) == (int)hello.pos)
 		answer = hear(&wire, out);
-	*is_clear = wire.first_count > 0;
+	if (wire.is_late)
+		mt_probe_note_silence(probe);
+	*is_clear = wire.first_count > 0 || wire.is_late;
 	mt_probe_wire_close(&wire);
 	return answer;
 }

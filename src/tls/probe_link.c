@@ -16,7 +16,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define LINGER_MS_MIN 500
+#define LINGER_MS_FIRST 2000
+#define LINGER_MS_LATER 500	     /* with a server that does not close */
 #define LATE_BYTES_MAX (256u * 1024) /* after the handshake */
 #define SILENCES_MAX 3u
 #define RECOVERIES_MAX 3
@@ -189,8 +190,9 @@ static void fail(struct mt_probe_link *link, enum mt_probe_end end)
 static void hurry(struct mt_probe_link *link)
 {
 	int64_t now_ms = mt_probe_clock_ns() / 1000000, linger_ms = 4 * link->ns / 1000000;
-	if (linger_ms < LINGER_MS_MIN)
-		linger_ms = LINGER_MS_MIN;
+	int64_t least_ms = link->probe->is_leisurely ? LINGER_MS_LATER : LINGER_MS_FIRST;
+	if (linger_ms < least_ms)
+		linger_ms = least_ms;
 	if (now_ms + linger_ms < link->wire.deadline_ms)
 		link->wire.deadline_ms = now_ms + linger_ms;
 }
@@ -264,6 +266,7 @@ static void talk(const struct mt_probe_how *how, struct mt_probe_link *link)
 	if (how->is_renegotiating && !renegotiate(link))
 		return;
 	end(link, how);
+	link->probe->is_leisurely |= link->wire.is_late;
 	if (link->alert) {
 		mt_tls_fault_describe(link->ssl, link->wire.first[0], link->fault,
 				      sizeof(link->fault));
@@ -316,12 +319,16 @@ enum mt_probe_answer mt_probe_link_answer(const struct mt_probe_link *link, int 
 	return MT_PROBE_UNKNOWN;
 }
 
-void mt_probe_stop(struct mt_probe *probe, const char *why)
+static void stop(struct mt_probe *probe, const char *why)
 {
-	if (probe->is_over)
-		return;
 	probe->is_over = true;
 	mt_tls_fault_say(probe->facts->stopped, sizeof(probe->facts->stopped), "%s", why);
+}
+
+void mt_probe_note_silence(struct mt_probe *probe)
+{
+	if (++probe->silences == SILENCES_MAX && !probe->is_over)
+		stop(probe, "the server was silent too often");
 }
 
 bool mt_probe_recover(struct mt_probe *probe)
@@ -337,7 +344,8 @@ bool mt_probe_recover(struct mt_probe *probe)
 		if (is_answered)
 			return true;
 	}
-	mt_probe_stop(probe, "the server answers no longer; it may limit how often one connects");
+	if (!probe->is_over)
+		stop(probe, "the server answers no longer; it may limit how often one connects");
 	return false;
 }
 
@@ -345,11 +353,12 @@ void mt_probe_link_try(struct mt_probe *probe, const struct mt_probe_how *how,
 		       struct mt_probe_link *link)
 {
 	mt_probe_link_once(probe, how, link);
-	if (link->end == MT_PROBE_SILENT && ++probe->silences >= SILENCES_MAX)
-		mt_probe_stop(probe, "the server was silent too often");
+	if (link->end == MT_PROBE_SILENT)
+		mt_probe_note_silence(probe);
 	if (link->has_hello || probe->is_over ||
 	    (link->end != MT_PROBE_CLOSED && link->end != MT_PROBE_UNREACHED))
 		return;
+	mt_probe_wire_close(&link->wire);
 	if (!mt_probe_recover(probe)) {
 		link->end = MT_PROBE_UNREACHED;
 		return;

@@ -21,7 +21,8 @@ struct mt_probe {
 	char name[254];
 	bool is_address;
 	bool offers_alpn;
-	bool is_over; /* nothing more is tried */
+	bool is_over;	   /* nothing more is tried */
+	bool is_leisurely; /* the server does not close when we say that it is the end */
 	uint32_t silences;
 };
 
@@ -141,7 +142,8 @@ enum mt_probe_answer mt_probe_link_answer(const struct mt_probe_link *link, int 
 extern const struct mt_probe_how mt_probe_anything;
 /* After a failure that says nothing: waits until the server answers again. False: it is over. */
 bool mt_probe_recover(struct mt_probe *probe);
-void mt_probe_stop(struct mt_probe *probe, const char *why);
+/* No answer in time: what is asked too often in vain is asked no more. */
+void mt_probe_note_silence(struct mt_probe *probe);
 /* A SSL object's BIO over the wire; NULL without memory. */
 BIO *mt_probe_bio(struct mt_probe_wire *wire);
 
