@@ -248,6 +248,8 @@ static void judge_trust(struct mt_probe *probe)
 	if (judge && X509_STORE_CTX_init(judge, store, leaf, probe->chain) == 1 &&
 	    set_rules(probe, judge)) {
 		facts->is_trusted = X509_verify_cert(judge) == 1 ? MT_PROBE_YES : MT_PROBE_NO;
+		if (X509_STORE_CTX_get_error(judge) == X509_V_ERR_OUT_OF_MEM)
+			facts->is_trusted = MT_PROBE_UNKNOWN;
 		if (facts->is_trusted == MT_PROBE_NO)
 			say_why(judge, facts->distrust, sizeof(facts->distrust));
 	}

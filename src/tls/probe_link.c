@@ -120,7 +120,7 @@ static void hear(int is_ours, int version, int type, const void *data, size_t le
 		link->alert = message[1];
 }
 
-static bool name_server(const struct mt_probe *probe, SSL *ssl)
+static bool name_server(struct mt_probe *probe, SSL *ssl)
 {
 	static const uint8_t offer[] = {4, 'm', 'q', 't', 't'};
 	/* Zero is success here, unlike everywhere else in the library. */
@@ -129,7 +129,13 @@ static bool name_server(const struct mt_probe *probe, SSL *ssl)
 	return probe->is_address || SSL_set_tlsext_host_name(ssl, probe->name) == 1;
 }
 
-static bool apply(const struct mt_probe *probe, const struct mt_probe_how *how, SSL *ssl)
+/* The library's argument has no const; it is only read. */
+static bool set_groups(SSL *ssl, const char *groups)
+{
+	return !groups || SSL_set1_groups_list(ssl, (char *)(uintptr_t)groups) == 1;
+}
+
+static bool apply(struct mt_probe *probe, const struct mt_probe_how *how, SSL *ssl)
 {
 	SSL_set_security_level(ssl, how->level);
 	if (how->is_ticketless)
@@ -140,11 +146,11 @@ static bool apply(const struct mt_probe *probe, const struct mt_probe_how *how, 
 	       SSL_set_max_proto_version(ssl, how->most) == 1 &&
 	       (!how->suites || SSL_set_cipher_list(ssl, how->suites) == 1) &&
 	       (!how->suites_13 || SSL_set_ciphersuites(ssl, how->suites_13) == 1) &&
-	       (!how->groups || SSL_set1_groups_list(ssl, how->groups) == 1) &&
+	       set_groups(ssl, how->groups) &&
 	       (!how->session || SSL_set_session(ssl, how->session) == 1);
 }
 
-static bool prepare(const struct mt_probe *probe, const struct mt_probe_how *how,
+static bool prepare(struct mt_probe *probe, const struct mt_probe_how *how,
 		    struct mt_probe_link *link)
 {
 	bool is_identified = how->is_identified && probe->identified;

@@ -161,7 +161,7 @@ check "doctor: mosquitto, client certificates" at_mosquitto_with_certificates
 
 # ---- openssl s_server ----
 
-is_listening() { grep -q '^ACCEPT ' "$tmp/server.log"; }
+is_listening() { grep -q '^ACCEPT .*[0-9]$' "$tmp/server.log" && [ -z "$(tail -c 1 "$tmp/server.log")" ]; }
 
 # at_server OPTION... -- DOCTOR-OPTION...: the facts of a server with those options.
 at_server() {
@@ -171,6 +171,7 @@ at_server() {
 		shift
 	done
 	[ $# -gt 0 ] && shift
+	: >"$tmp/server.log" # now: the background process may do so later than we look
 	# shellcheck disable=SC2086
 	openssl s_server -accept 127.0.0.1:0 -rev -cert "$tmp/rsa.pem" -key "$tmp/rsa.key" $options >"$tmp/server.log" 2>&1 </dev/null &
 	server=$!
