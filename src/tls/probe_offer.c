@@ -248,19 +248,19 @@ static void list_group(const struct mt_probe *probe, enum mt_probe_group group, 
 	snprintf(list, cap, "%s%s%s", group_names[group], curve ? ":" : "", curve ? curve : "");
 }
 
-static void try_group(struct mt_probe *probe, struct mt_probe_how *how, enum mt_probe_group group)
+static void try_group(struct mt_probe *probe, struct mt_probe_how how, enum mt_probe_group group)
 {
 	struct mt_probe_link link;
 	char list[64];
 	enum mt_probe_answer answer;
-	bool is_13 = how->most == TLS1_3_VERSION, is_alone;
+	bool is_13 = how.most == TLS1_3_VERSION, is_alone;
 	snprintf(list, sizeof(list), "%s", group_names[group]);
 	if (!is_13)
 		list_group(probe, group, list, sizeof(list));
 	is_alone = !strchr(list, ':');
-	how->groups = list;
-	mt_probe_link_try(probe, how, &link);
-	answer = mt_probe_link_answer(&link, how->most);
+	how.groups = list;
+	mt_probe_link_try(probe, &how, &link);
+	answer = mt_probe_link_answer(&link, how.most);
 	/* It took the certificate's: that says nothing of the other one. */
 	if (answer == MT_PROBE_YES && !is_alone && group_of(link.ssl) != group)
 		answer = MT_PROBE_UNKNOWN;
@@ -268,14 +268,14 @@ static void try_group(struct mt_probe *probe, struct mt_probe_how *how, enum mt_
 	mt_probe_link_free(&link);
 }
 
-static enum mt_probe_group try_order(struct mt_probe *probe, struct mt_probe_how *how,
+static enum mt_probe_group try_order(struct mt_probe *probe, struct mt_probe_how how,
 				     const char *groups)
 {
 	struct mt_probe_link link;
 	enum mt_probe_group group = MT_PROBE_GROUPS;
-	how->groups = groups;
-	mt_probe_link_try(probe, how, &link);
-	if (mt_probe_link_answer(&link, how->most) == MT_PROBE_YES)
+	how.groups = groups;
+	mt_probe_link_try(probe, &how, &link);
+	if (mt_probe_link_answer(&link, how.most) == MT_PROBE_YES)
 		group = group_of(link.ssl);
 	mt_probe_link_free(&link);
 	return group;
@@ -297,7 +297,7 @@ static unsigned list_groups_reversed(const struct mt_probe_facts *facts, char *l
 	return count;
 }
 
-static void find_group_order(struct mt_probe *probe, struct mt_probe_how *how)
+static void find_group_order(struct mt_probe *probe, struct mt_probe_how how)
 {
 	struct mt_probe_facts *facts = probe->facts;
 	char list[64];
@@ -324,6 +324,6 @@ void mt_probe_groups_of(struct mt_probe *probe)
 	for (enum mt_probe_group group = 0; group < MT_PROBE_GROUPS; group++)
 		if (is_13 ||
 		    group != MT_PROBE_FFDHE2048) /* which TLS 1.2 does not negotiate here */
-			try_group(probe, &how, group);
-	find_group_order(probe, &how);
+			try_group(probe, how, group);
+	find_group_order(probe, how);
 }

@@ -245,6 +245,10 @@ static void advice_on_resumption(void **state)
 {
 	struct mt_probe_resumption *ways = report.facts.ways;
 	(void)state;
+	ways[MT_PROBE_ID_12].full_cost = (struct mt_probe_cost){740000, 300, 1500, 5};
+	ways[MT_PROBE_ID_12].resumed_cost = (struct mt_probe_cost){120000, 290, 150, 5};
+	assert_int_equal(grade_of("too: 0.12 ms instead of 0.74, 440 bytes instead of 1800"),
+			 MT_DOCTOR_FINE);
 	ways[MT_PROBE_ID_12].cuts_resumed = 0;
 	assert_int_equal(grade_of("lost when a client disconnects abruptly"), MT_DOCTOR_BETTER);
 	assert_int_equal(grade_of("0 of 4 are resumed by id (TLS 1.2)"), MT_DOCTOR_BETTER);
