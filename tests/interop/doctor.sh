@@ -69,7 +69,7 @@ our_offer() {
 		"d['groups']['accepted']['P-256'] and not d['groups']['accepted']['P-384']" \
 		"d['protocol'] == {'renegotiation': False, 'secure_renegotiation': True, 'extended_master_secret': True, 'compression': False, 'alpn_mqtt': True, 'pre_shared_keys': False, 'suites_of_old': False}" \
 		"d['certificate']['verifies'] and d['certificate']['name_matches'] and d['certificate']['reason'] is None" \
-		"d['client_certificate']['demand'] == 'not asked' and d['ocsp']['sent'] is False and d['stopped'] is None" \
+		"d['client_certificate']['demand'] == 'optional' and d['ocsp']['sent'] is False and d['stopped'] is None" \
 		"all(a['grade'] == 'fine' for a in d['advice'])"
 }
 
