@@ -85,6 +85,10 @@ int mortise_client_set_keep_alive(mortise_client *client, uint16_t seconds);
  * key_path: both or none. */
 int mortise_client_set_tls(mortise_client *client, const char *ca_path,
 			   const char *certificate_path, const char *key_path);
+/* TLS with a server whose chain holds this public key: base64 of its SHA-256 (SPKI), 44 characters,
+ * as `mortise cert show server` prints it. Beside CAs, which then verify the chain too; without any
+ * it is all that is trusted. Names and dates are checked in any case. */
+int mortise_client_set_pin(mortise_client *client, const char *pin);
 /* A file where the TLS session is kept (0600), so that the next client goes on from it instead of a
  * handshake in full. What cannot be read or written is passed over. */
 int mortise_client_set_session_file(mortise_client *client, const char *path);

@@ -134,6 +134,11 @@ static int take_version(const struct mt_options *options, struct mt_cli_connecti
 	return value ? mt_cli_fail(2, "-V %s: expected 3.1.1 or 5", value) : 0;
 }
 
+static bool names_trust(const struct mt_options *options)
+{
+	return has(options, "tls") || has(options, "cafile") || has(options, "pin");
+}
+
 /* Where to, and whether by TLS. */
 static int take_address(const struct mt_options *options, struct mt_cli_connection *out)
 {
@@ -143,8 +148,7 @@ static int take_address(const struct mt_options *options, struct mt_cli_connecti
 	if (failed)
 		return failed;
 	out->is_profile = has(options, "profile");
-	out->is_tls = out->is_profile || has(options, "tls") || has(options, "cafile") ||
-		      port == PORT_TLS;
+	out->is_tls = out->is_profile || names_trust(options) || port == PORT_TLS;
 	if (!out->is_tls && (has(options, "cert") || has(options, "key")))
 		return mt_cli_fail(2, "--cert and --key need TLS; give --cafile or --tls");
 	out->port = (uint16_t)port;
@@ -178,6 +182,23 @@ static int set_profile(struct mt_cli_connection *connection, const char *profile
 	return judge(connection, "--profile", status);
 }
 
+static int set_tls(const struct mt_options *options, struct mt_cli_connection *connection)
+{
+	bool is_told = !connection->is_profile || has(options, "cafile") || has(options, "cert");
+	int failed = 0;
+	if (connection->is_tls && is_told)
+		failed = judge(connection, "TLS",
+			       mortise_client_set_tls(connection->client,
+						      mt_options_value(options, "cafile"),
+						      mt_options_value(options, "cert"),
+						      mt_options_value(options, "key")));
+	if (!failed && has(options, "pin"))
+		failed = judge(connection, "--pin",
+			       mortise_client_set_pin(connection->client,
+						      mt_options_value(options, "pin")));
+	return failed;
+}
+
 static int set_address(const struct mt_options *options, struct mt_cli_connection *connection)
 {
 	const char *profile = mt_options_value(options, "profile");
@@ -192,14 +213,7 @@ static int set_address(const struct mt_options *options, struct mt_cli_connectio
 		failed = judge(connection, "-h",
 			       mortise_client_set_address(connection->client, connection->host,
 							  connection->port));
-	if (!failed && connection->is_tls &&
-	    (!profile || has(options, "cafile") || has(options, "cert")))
-		failed = judge(connection, "TLS",
-			       mortise_client_set_tls(connection->client,
-						      mt_options_value(options, "cafile"),
-						      mt_options_value(options, "cert"),
-						      mt_options_value(options, "key")));
-	return failed;
+	return failed ? failed : set_tls(options, connection);
 }
 
 static int use_password(const struct mt_options *options, struct mt_cli_connection *connection,

@@ -166,18 +166,23 @@ static bool list_certificate(void *context, const struct mt_state_certificate *r
 	return true;
 }
 
+static const char *pin_of(const struct mt_pem *pem, char pin[45])
+{
+	return mt_authority_pin(pem, pin) == MT_OK ? pin : "";
+}
+
 static json_t *describe_own(const struct mt_api_call *call, const char *file)
 {
 	struct mt_certificate facts;
 	struct mt_pem pem = {NULL, 0};
-	char begin[TIME_TEXT_BYTES], end[TIME_TEXT_BYTES];
+	char begin[TIME_TEXT_BYTES], end[TIME_TEXT_BYTES], pin[45];
 	json_t *answer = NULL;
 	if (mt_issue_read(state_path(call), file, &pem) == MT_OK &&
 	    mt_certificate_read(&pem, &facts) == MT_OK)
-		answer = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "subject",
+		answer = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "subject",
 				   facts.subject, "issuer", facts.issuer, "serial", facts.serial,
-				   "names", facts.names, "key", facts.key, "not_before",
-				   time_text(facts.not_before_s, begin), "not_after",
+				   "names", facts.names, "key", facts.key, "pin", pin_of(&pem, pin),
+				   "not_before", time_text(facts.not_before_s, begin), "not_after",
 				   time_text(facts.not_after_s, end), "days_left",
 				   (json_int_t)((facts.not_after_s - now_s()) / 86400));
 	mt_pem_finish(&pem);

@@ -167,6 +167,17 @@ int mortise_client_set_tls(mortise_client *client, const char *ca_path,
 	return status;
 }
 
+int mortise_client_set_pin(mortise_client *client, const char *pin)
+{
+	struct client_options *options = &client->options;
+	int status = check_early(client);
+	if (status == MORTISE_OK)
+		status = keep_text(client, pin, &options->pin);
+	if (status == MORTISE_OK)
+		options->is_tls = true;
+	return status;
+}
+
 int mortise_client_set_plain_allowed(mortise_client *client, bool is_allowed)
 {
 	int status = check_early(client);
@@ -412,6 +423,7 @@ static int apply_tls(struct mortise_client *client)
 		.ca_pem = mt_bytes_str(options->ca_pem),
 		.certificate_path = options->certificate_path,
 		.key_path = options->key_path,
+		.pin = options->pin,
 	};
 	if (!options->is_tls)
 		return MORTISE_OK;

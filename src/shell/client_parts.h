@@ -36,6 +36,7 @@ struct client_options {
 	const char *ca_path;
 	const char *certificate_path;
 	const char *key_path;
+	const char *pin;	  /* NULL: none */
 	const char *session_path; /* NULL: the TLS session is not kept */
 	char *ca_pem;		  /* of a profile; malloc'ed */
 	char *certificate_pem;

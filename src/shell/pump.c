@@ -395,7 +395,9 @@ static void serve_signal(struct mt_pump *pump)
 {
 	struct signalfd_siginfo info;
 	while (read(pump->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		if (info.ssi_signo != SIGHUP)
+		if (info.ssi_signo == SIGHUP)
+			pump->transport.due_ns = pump->now.mono_ns;
+		else
 			stop(pump);
 }
 

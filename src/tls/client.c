@@ -72,6 +72,22 @@ static enum mt_status load_trust(SSL_CTX *ctx, const struct mt_tls_client_settin
 	return MT_TLS;
 }
 
+static enum mt_status pin(SSL_CTX *ctx, const struct mt_tls_client_settings *settings, char *fault,
+			  size_t cap)
+{
+	bool is_alone = !settings->ca_path && settings->ca_pem.len == 0;
+	if (mt_tls_pin_set(SSL_CTX_get_app_data(ctx), settings->pin, is_alone) != MT_OK) {
+		mt_tls_fault_say(fault, cap,
+				 "the pin is none: expected 44 characters of base64, as `mortise "
+				 "cert show server` has it");
+		return MT_INVALID;
+	}
+	if (bind_to(ctx, settings->pin, strlen(settings->pin)))
+		return MT_OK;
+	mt_tls_fault_say(fault, cap, "no memory for TLS");
+	return MT_MEMORY;
+}
+
 static enum mt_status load(SSL_CTX *ctx, const struct mt_tls_client_settings *settings, char *fault,
 			   size_t cap)
 {
@@ -85,6 +101,8 @@ static enum mt_status load(SSL_CTX *ctx, const struct mt_tls_client_settings *se
 		return MT_MEMORY;
 	}
 	MT_TRY(load_trust(ctx, settings, fault, cap));
+	if (settings->pin)
+		MT_TRY(pin(ctx, settings, fault, cap));
 	if (!settings->certificate_path)
 		return MT_OK;
 	if (!settings->key_path) {

@@ -64,6 +64,8 @@ struct mt_tls_client_settings {
 				   is trusted */
 	const char *certificate_path; /* NULL: none */
 	const char *key_path;
+	const char *pin; /* base64 of the SHA-256 of a public key (SPKI) that must be in the
+			    server's chain; without a CA it is all that is trusted; NULL: none */
 };
 
 /* fault: why not, one sentence with the path, written on failure into fault[0..cap). MT_NOT_FOUND,

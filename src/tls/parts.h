@@ -47,7 +47,9 @@ struct mt_tls_context {
 	struct mt_tls_own
 		own[MT_TLS_PAIRS_MAX]; /* of a server; the first one for all other names */
 	uint32_t own_count;
-	char warning[256];   /* "": none */
+	char warning[256];		   /* "": none */
+	uint8_t pin[MT_FINGERPRINT_BYTES]; /* of a client that has one */
+	bool is_pin_alone;
 	SSL_SESSION *latest; /* of a client: to resume; NULL: none */
 	char *latest_host;   /* that it belongs to */
 	bool is_latest_new;  /* and was not saved yet */
@@ -122,6 +124,11 @@ void mt_tls_peer_describe(X509 *certificate, struct mt_tls_peer *out);
 MT_MUST_USE bool mt_tls_peer_is_void(struct mt_tls_context *context, SSL_SESSION *session);
 /* The CN, 0-terminated; false: none, or none that is sure. */
 MT_MUST_USE bool mt_tls_peer_cn(X509 *certificate, char *out, size_t cap);
+
+/* ---- pin.c ---- */
+/* is_alone: there are no CAs to trust. MT_INVALID: no pin. */
+MT_MUST_USE enum mt_status mt_tls_pin_set(struct mt_tls_context *context, const char *text,
+					  bool is_alone);
 
 /* ---- psk.c ---- */
 MT_MUST_USE bool mt_tls_psk_offer(struct mt_tls_context *context);

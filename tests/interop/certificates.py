@@ -4,6 +4,7 @@ replaced while the broker runs; sessions that go on from them, and what ends tho
 import json
 import os
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -563,6 +564,29 @@ def test_ca_key():
     Client(BROKER.ca, issue("th-17")).visit(port("required"))
 
 
+def test_pins():
+    """A public key in the place of a CA, and beside one."""
+    pins = {name: json.loads(BROKER.mortise("cert", "show", name, "--json"))["pin"] for name in ("ca", "issuer", "server")}
+    cases = (((), "server", 0), ((), "issuer", 0), ((), "ca", 5), (("--cafile", BROKER.ca), "ca", 0),
+             (("--cafile", BROKER.ca), "server", 0), (("--cafile", SITE.pem), "server", 5))
+
+    def publish(trusted, name):
+        return subprocess.run([BUILD + "/mortise", "pub", "-h", "localhost", "-p", str(port("tls")), *trusted, "--pin",
+                               pins[name], "-u", "th-18", "-P", PASSWORD, "-t", "a", "-m", "b", "-q", "1"],
+                              capture_output=True, text=True, timeout=20, check=False).returncode
+    await_true(lambda: publish((), "server") == 0)  # it may have been renewed just now
+    for trusted, name, wanted in cases:
+        expect_equal((trusted, name, publish(trusted, name)), (trusted, name, wanted))
+
+
+def test_sighup():
+    """Looks at the files at once."""
+    reloads = certificates("named")["reloads"]
+    os.utime(os.path.join(BROKER.folder, "served", "c.pem"))
+    BROKER.process.send_signal(signal.SIGHUP)
+    await_true(lambda: certificates("named")["reloads"] > reloads)
+
+
 def trust(*authorities):
     """The CAs of the listener `site`."""
     with open(CAS + ".new", "w", encoding="ascii") as out:
@@ -653,6 +677,8 @@ with BROKER:
     check("certificates: an OCSP staple", test_staple)
     check("certificates: $SYS tells of handshakes", test_sys)
     check("certificates: the authority's key goes and comes", test_ca_key)
+    check("certificates: pinned keys", test_pins)
+    check("certificates: SIGHUP", test_sighup)
     check("certificates: bad files keep the broker from starting", test_bad_files)
     check("certificates: bad settings are told", test_bad_settings)
 finish()
