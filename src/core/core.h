@@ -119,15 +119,15 @@ struct mt_offer {
 struct mt_conn_facts {
 	struct mt_address address;
 	uint16_t port;
-	const char *listener;	    /* name; outlives the core */
-	const char *anonymous_role; /* "": credentials are demanded; outlives the core */
 	bool has_anonymous_sessions;
-	const struct mt_core_limits
-		*limits;	      /* of the listener; outlives the core; NULL: the core's */
-	const struct mt_offer *offer; /* outlives the core; NULL: everything */
 	bool is_secret_safe; /* a password may travel here: TLS, loopback, or the listener says so
 			      */
 	bool is_certificate_required; /* whatever else a client knows, it proves one */
+	const char *listener;	      /* name; outlives the core */
+	const char *anonymous_role;   /* "": credentials are demanded; outlives the core */
+	const struct mt_core_limits
+		*limits;	      /* of the listener; outlives the core; NULL: the core's */
+	const struct mt_offer *offer; /* outlives the core; NULL: everything */
 };
 
 /* How a peer proved who it is before its CONNECT. */

@@ -90,8 +90,12 @@ bool mt_core_request(struct mt_core *core, struct mt_request *out)
 	core->shown = NULL;
 	while (core->request_count > 0) {
 		struct mt_request request = core->requests[core->request_first];
-		core->request_first = (core->request_first + 1) & (core->request_cap - 1);
 		core->request_count--;
+		/* From the start again where it can: what is reserved for all connections at once
+		 * is not walked through, and takes no memory. */
+		core->request_first = core->request_count == 0
+					      ? 0
+					      : (core->request_first + 1) & (core->request_cap - 1);
 		if (!is_current(core, &request))
 			continue;
 		if (request.type == MT_REQUEST_AUDIT)

@@ -46,7 +46,7 @@ struct mt_session *mt_sessions_find(const struct mt_sessions *sessions, uint64_t
 /* owner | client id | user | cn | anonymous role, and the subject's views into them. */
 static enum mt_status copy_text(struct mt_sessions *sessions, uint64_t owner,
 				const struct mt_subject *subject, uint8_t **text,
-				size_t *text_bytes, struct mt_subject *copy)
+				uint32_t *text_bytes, struct mt_subject *copy)
 {
 	struct mt_bytes *views[] = {&copy->client_id, &copy->user, &copy->cn,
 				    &copy->anonymous_role};
@@ -65,7 +65,7 @@ static enum mt_status copy_text(struct mt_sessions *sessions, uint64_t owner,
 	}
 	MT_CHECK(!buf.is_overflown && buf.pos == bytes);
 	*text = at;
-	*text_bytes = bytes;
+	*text_bytes = (uint32_t)bytes;
 	return MT_OK;
 }
 
@@ -118,7 +118,7 @@ enum mt_status mt_session_refresh(struct mt_sessions *sessions, struct mt_sessio
 {
 	struct mt_subject copy;
 	uint8_t *text;
-	size_t text_bytes;
+	uint32_t text_bytes;
 	MT_CHECK(mt_bytes_equal(session->subject.client_id, subject->client_id));
 	MT_TRY(copy_text(sessions, session->owner, subject, &text, &text_bytes, &copy));
 	/* The map finds its key through the session: the new text holds the same one. */

@@ -31,20 +31,20 @@ struct mt_session {
 	uint64_t owner;
 	struct mt_subject subject; /* frozen at CONNECT; its bytes are in `text` */
 	uint8_t *text;		   /* key, user name: one allocation */
-	size_t text_bytes;
 	struct mt_flow_out out;
 	struct mt_flow_in in;
 	struct mt_list subs; /* of struct mt_sub */
 	uint32_t sub_count;
 	uint32_t expiry_s;	  /* 0: ends with the connection; UINT32_MAX: never */
 	struct mt_list throttled; /* publishers that wait for this receiver (core) */
-	bool is_slow;		  /* it did not catch up in time: nobody waits for it */
 	struct mt_will will;
 	mt_time away_ns; /* when the connection was lost */
 	mt_time connected_ns;
 	uint16_t keep_alive_s;
 	uint16_t port;
 	uint8_t version;
+	bool is_slow; /* it did not catch up in time: nobody waits for it */
+	uint32_t text_bytes;
 	uint32_t unstored_count; /* its QoS 2 messages that nobody gets before they are stored */
 	const char *listener;	 /* static */
 };

@@ -98,13 +98,19 @@ void mt_pump_review_slice(struct mt_pump *pump)
 		end(pump);
 }
 
+static bool is_of(const struct mt_socket *socket, uint64_t user_id)
+{
+	struct mt_tls_peer peer;
+	return socket && socket->proven_until_s != 0 && mt_tls_session_peer(socket->tls, &peer) &&
+	       peer.user_id == user_id;
+}
+
 uint32_t mt_pump_review_user(struct mt_pump *pump, uint64_t user_id)
 {
 	uint32_t count = 0;
 	for (size_t i = 0; i < pump->socket_cap; i++) {
 		struct mt_socket *socket = pump->sockets[i];
-		if (socket && socket->proven_until_s != 0 && socket->proven_user == user_id &&
-		    look_again(pump, socket, false))
+		if (is_of(socket, user_id) && look_again(pump, socket, false))
 			count++;
 	}
 	return count;

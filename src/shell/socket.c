@@ -27,10 +27,10 @@ static enum mt_status keep(struct mt_socket *socket, struct mt_bytes cipher)
 		if (!left)
 			return MT_MEMORY;
 		socket->left = left;
-		socket->left_cap = need;
+		socket->left_cap = (uint32_t)need;
 	}
 	memcpy(socket->left + socket->left_bytes, cipher.data, cipher.len);
-	socket->left_bytes = need;
+	socket->left_bytes = (uint32_t)need;
 	return MT_OK;
 }
 
@@ -83,7 +83,7 @@ static enum mt_socket_end write_left(struct mt_socket *socket)
 		socket->left = NULL;
 		socket->left_cap = 0;
 	}
-	socket->left_bytes = left.len;
+	socket->left_bytes = (uint32_t)left.len;
 	return MT_SOCKET_LIVES;
 }
 
@@ -153,7 +153,6 @@ static void prove(struct mt_socket *socket, struct mt_core *core, struct mt_now 
 	if (!mt_tls_session_peer(socket->tls, &peer))
 		return;
 	socket->proven_until_s = peer.not_after_s;
-	socket->proven_user = peer.user_id;
 	proof = (struct mt_proof){.kind = peer.is_key ? MT_PROOF_PSK : MT_PROOF_CERTIFICATE,
 				  .user_id = peer.user_id,
 				  .cn = mt_bytes_str(peer.cn)};

@@ -19,29 +19,28 @@
 struct mt_socket {
 	mt_conn conn;
 	int fd;
+	uint32_t listener_index;
+	const char *listener;
 	struct mt_tls_session *tls; /* NULL: plain */
 	struct mt_web *web;	    /* NULL: no WebSocket */
+	struct mt_tape *tape;	    /* NULL: nothing is recorded */
 	uint8_t *left;		    /* cipher bytes not yet taken */
-	size_t left_bytes, left_cap;
-	struct mt_tape *tape; /* NULL: nothing is recorded */
-	struct mt_peer_address peer;
-	const char *listener;
-	uint32_t listener_index;
-	int64_t proven_until_s; /* what TLS proved; INT64_MAX: without end; 0: nothing */
-	uint64_t proven_user;	/* 0: nobody */
-	bool is_met;		/* TLS is done */
-	bool is_waiting; /* its handshake is put off: nothing is read until mt_socket_go_on */
+	uint32_t left_bytes, left_cap;
+	int64_t proven_until_s;	  /* what TLS proved; INT64_MAX: without end; 0: nothing */
 	struct mt_list handshake; /* in `handshakes` of the pump, as long as it goes on */
-	bool is_proxy_awaited;	  /* nothing is read before the PROXY header */
-	bool is_local;		  /* the other end, proxy or not, is on this machine */
-	bool is_counted;	  /* among the connections of its address */
-	bool is_paused;		  /* the core wants no bytes now */
-	bool is_read_pending;	  /* an edge came that was not served to its end */
-	bool is_blocked;	  /* the socket takes no bytes until EPOLLOUT */
-	bool is_room_awaited;	  /* EPOLLOUT is asked for */
-	bool is_ended;		  /* the peer has closed its half, and all of it was read */
-	bool is_hung_up;	  /* the peer will send no more: read until the end shows */
+	struct mt_peer_address peer;
 	bool is_queued_dirty, is_queued_closing, is_queued_pending, is_queued_waiting;
+	bool is_proxy_awaited : 1; /* nothing is read before the PROXY header */
+	bool is_met : 1;	   /* TLS is done */
+	bool is_waiting : 1; /* its handshake is put off: nothing is read until mt_socket_go_on */
+	bool is_local : 1;   /* the other end, proxy or not, is on this machine */
+	bool is_counted : 1; /* among the connections of its address */
+	bool is_paused : 1;  /* the core wants no bytes now */
+	bool is_read_pending : 1; /* an edge came that was not served to its end */
+	bool is_blocked : 1;	  /* the socket takes no bytes until EPOLLOUT */
+	bool is_room_awaited : 1; /* EPOLLOUT is asked for */
+	bool is_ended : 1;	  /* the peer has closed its half, and all of it was read */
+	bool is_hung_up : 1;	  /* the peer will send no more: read until the end shows */
 };
 
 /* Scratch of the loop's thread: one set for all connections. */

@@ -178,7 +178,7 @@ bool mt_tls_choose_own(struct mt_tls_context *context, SSL *ssl)
 	char name[NAME_BYTES_MAX + 1];
 	size_t len = server_name(ssl, name);
 	const struct mt_tls_own *own = find_own(context, name, len);
-	struct mt_tls_session *session = SSL_get_app_data(ssl);
+	struct mt_tls_session *session = mt_tls_session_of(ssl);
 	mt_tls_session_note_own(session, own);
 	if ((context->cache || context->tickets) && !bind_to(context, ssl, name, len))
 		return false;

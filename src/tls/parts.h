@@ -167,6 +167,7 @@ void mt_tls_context_add(struct mt_tls_context *context, enum mt_tls_outcome outc
 			uint64_t count);
 void mt_tls_context_count(struct mt_tls_context *context, enum mt_tls_outcome outcome);
 SSL *mt_tls_session_ssl(struct mt_tls_session *session);
+struct mt_tls_session *mt_tls_session_of(const SSL *ssl);
 
 /* Writes the sentence and empties the thread's error queue. */
 MT_FORMAT(3, 4) void mt_tls_fault_say(char *fault, size_t cap, const char *format, ...);

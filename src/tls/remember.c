@@ -25,7 +25,7 @@ void mt_tls_context_forget(struct mt_tls_context *context)
 static int keep_latest(SSL *ssl, SSL_SESSION *session)
 {
 	struct mt_tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	const char *host = mt_tls_session_host(SSL_get_app_data(ssl));
+	const char *host = mt_tls_session_host(mt_tls_session_of(ssl));
 	char *copy = host ? strdup(host) : NULL;
 	if (!copy)
 		return 0;

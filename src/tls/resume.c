@@ -57,7 +57,7 @@ static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int len, int
 {
 	struct mt_tls_context *context = context_of(ssl);
 	SSL_SESSION *session = mt_tls_cache_find(context->cache, mt_bytes_of(id, (size_t)len));
-	struct mt_tls_session *own = SSL_get_app_data(ssl);
+	struct mt_tls_session *own = mt_tls_session_of(ssl);
 	enum mt_tls_outcome wrong = session ? judge(ssl, session) : MT_TLS_FULL;
 	*is_copied = 0; /* the reference is OpenSSL's from here on */
 	if (wrong != MT_TLS_FULL) {
@@ -169,8 +169,8 @@ static int meet_client(SSL *ssl, int *alert, void *unused)
 	size_t len;
 	(void)unused;
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &data, &len) == 1)
-		mt_tls_session_note_invention(SSL_get_app_data(ssl));
-	if (!comes_back(context, ssl) && !mt_tls_session_may_begin(SSL_get_app_data(ssl)))
+		mt_tls_session_note_invention(mt_tls_session_of(ssl));
+	if (!comes_back(context, ssl) && !mt_tls_session_may_begin(mt_tls_session_of(ssl)))
 		return SSL_CLIENT_HELLO_RETRY;
 	if (!mt_tls_choose_own(context, ssl)) {
 		*alert = SSL_AD_INTERNAL_ERROR;

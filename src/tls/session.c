@@ -30,26 +30,26 @@ struct proof {
 struct mt_tls_session {
 	SSL *ssl;
 	struct mt_tls_context *context;
-	struct mt_bytes in;    /* fed and not yet taken */
-	struct mt_buf *out;    /* of the call that runs, else NULL */
-	char *fault;	       /* after a failure, or NULL */
-	char *host;	       /* that a client asked for, or NULL */
-	const char *obstacle;  /* why the BIO refused, or NULL */
-	uint64_t handshake_ns; /* of a server's client: what it took us */
-	uint32_t handshake_bytes;
-	uint32_t key_updates; /* in what was fed last */
-	uint8_t first_byte;
-	uint32_t *full_left; /* of a server; NULL: it need not wait */
-	uint8_t *held;	     /* what came behind a ClientHello that waits, or NULL */
-	bool is_waiting;
-	bool is_open;
-	bool is_failed;
-	bool is_closed;
+	struct mt_bytes in;	      /* fed and not yet taken */
+	struct mt_buf *out;	      /* of the call that runs, else NULL */
+	char *fault;		      /* after a failure, or NULL */
+	char *host;		      /* that a client asked for, or NULL */
+	char *summary;		      /* once it was asked for, or NULL */
+	const char *obstacle;	      /* why the BIO refused, or NULL */
 	const struct mt_tls_own *own; /* of a server; belongs to the context */
 	struct proof *proof;	      /* of a server's client; NULL: it proved nothing */
-	bool is_id_known;	      /* of a server's client: in the cache */
-	bool may_invent_id;
-	char summary[SUMMARY_BYTES];
+	uint32_t *full_left;	      /* of a server; NULL: it need not wait */
+	uint8_t *held;		      /* what came behind a ClientHello that waits, or NULL */
+	uint64_t handshake_ns;	      /* of a server's client: what it took us */
+	uint32_t handshake_bytes;
+	uint16_t key_updates; /* in what was fed last */
+	uint8_t first_byte;
+	bool is_waiting : 1;
+	bool is_open : 1;
+	bool is_failed : 1;
+	bool is_closed : 1;
+	bool is_id_known : 1; /* of a server's client: in the cache */
+	bool may_invent_id : 1;
 };
 
 static BIO_METHOD *method;
@@ -158,8 +158,7 @@ struct mt_tls_session *mt_tls_session_create(struct mt_tls_context *context)
 		return NULL;
 	session->context = mt_tls_context_ref(context);
 	session->ssl = SSL_new(context->ctx);
-	bio = session->ssl && SSL_set_app_data(session->ssl, session) == 1 ? make_bio(session)
-									   : NULL;
+	bio = session->ssl ? make_bio(session) : NULL;
 	if (!bio) {
 		ERR_clear_error();
 		mt_tls_session_destroy(&session);
@@ -183,6 +182,7 @@ void mt_tls_session_destroy(struct mt_tls_session **session)
 	mt_tls_context_destroy(&(*session)->context);
 	free((*session)->proof);
 	free((*session)->held);
+	free((*session)->summary);
 	free((*session)->fault);
 	free((*session)->host);
 	free(*session);
@@ -300,6 +300,12 @@ static bool open_up(struct mt_tls_session *session)
 	mt_tls_context_count(session->context, outcome);
 	mt_tls_context_add(session->context, MT_TLS_MICROSECONDS, session->handshake_ns / 1000);
 	return true;
+}
+
+/* Not by SSL_set_app_data, which takes a list of its own for each connection. */
+struct mt_tls_session *mt_tls_session_of(const SSL *ssl)
+{
+	return BIO_get_data(SSL_get_rbio(ssl));
 }
 
 SSL *mt_tls_session_ssl(struct mt_tls_session *session)
@@ -458,10 +464,13 @@ bool mt_tls_session_is_open(const struct mt_tls_session *session)
 
 const char *mt_tls_session_summary(struct mt_tls_session *session)
 {
-	if (session->is_open && session->summary[0] == '\0')
-		snprintf(session->summary, sizeof(session->summary), "%s %s%s",
-			 SSL_get_version(session->ssl), SSL_get_cipher_name(session->ssl),
-			 SSL_session_reused(session->ssl) == 1 ? ", resumed" : "");
+	if (session->is_open && !session->summary)
+		session->summary = malloc(SUMMARY_BYTES);
+	if (!session->summary)
+		return "";
+	snprintf(session->summary, SUMMARY_BYTES, "%s %s%s", SSL_get_version(session->ssl),
+		 SSL_get_cipher_name(session->ssl),
+		 SSL_session_reused(session->ssl) == 1 ? ", resumed" : "");
 	return session->summary;
 }
 

@@ -106,7 +106,7 @@ enum mt_status mt_tls_staple_load(struct mt_tls_own *own, const char *path, char
 /* None is better than one of yesterday, which a client would refuse. */
 static int staple(SSL *ssl, void *unused)
 {
-	const struct mt_tls_own *own = mt_tls_session_own(SSL_get_app_data(ssl));
+	const struct mt_tls_own *own = mt_tls_session_own(mt_tls_session_of(ssl));
 	unsigned char *copy;
 	(void)unused;
 	if (!own || !own->staple || own->staple_until_s < (int64_t)time(NULL))

@@ -280,7 +280,7 @@ static int verify_client(X509_STORE_CTX *verified, void *argument)
 		is_good = false;
 	}
 	if (!is_good)
-		explain(SSL_get_app_data(ssl), certificate, X509_STORE_CTX_get_error(verified));
+		explain(mt_tls_session_of(ssl), certificate, X509_STORE_CTX_get_error(verified));
 	/* A ticket would carry the certificate, to be decoded at each return: 300 us. */
 	else if (context->cache && SSL_version(ssl) == TLS1_3_VERSION)
 		SSL_set_options(ssl, SSL_OP_NO_TICKET);
