@@ -291,7 +291,7 @@ static enum mt_status grow_input(struct mt_core *core, struct mt_peer *peer, siz
 	if (!in)
 		return MT_MEMORY;
 	peer->in = in;
-	peer->in_cap = cap;
+	peer->in_cap = (uint32_t)cap;
 	return MT_OK;
 }
 
@@ -306,8 +306,8 @@ static enum mt_status grow_secret_input(struct mt_core *core, struct mt_peer *pe
 		memcpy(in, peer->in, len);
 	drop_input(core, peer);
 	peer->in = in;
-	peer->in_len = len;
-	peer->in_cap = cap;
+	peer->in_len = (uint32_t)len;
+	peer->in_cap = (uint32_t)cap;
 	return MT_OK;
 }
 
@@ -318,13 +318,16 @@ static enum mt_status keep(struct mt_core *core, struct mt_peer *peer, struct mt
 	size_t need = peer->in_len + bytes.len;
 	if (bytes.len == 0)
 		return MT_OK;
+	if (need > UINT32_MAX / 2)
+		return MT_LIMIT;
 	if (need > peer->in_cap) {
-		size_t cap = peer->in_cap * 2 > need ? peer->in_cap * 2 : need;
+		size_t twice = (size_t)peer->in_cap * 2;
+		size_t cap = twice > need ? twice : need;
 		MT_TRY(peer->session ? grow_input(core, peer, cap)
 				     : grow_secret_input(core, peer, cap));
 	}
 	memcpy(peer->in + peer->in_len, bytes.data, bytes.len);
-	peer->in_len = need;
+	peer->in_len = (uint32_t)need;
 	return MT_OK;
 }
 
@@ -335,7 +338,7 @@ static void consume_kept(struct mt_core *core, struct mt_peer *peer)
 	size_t done = consume(core, peer, mt_bytes_of(peer->in, peer->in_len));
 	if (peer->phase == MT_PHASE_CLOSING)
 		return;
-	peer->in_len -= done;
+	peer->in_len -= (uint32_t)done;
 	if (done > 0 && peer->in_len > 0)
 		memmove(peer->in, peer->in + done, peer->in_len);
 	if (done > 0 && !had_session)

@@ -141,10 +141,10 @@ struct mt_peer {
 	struct mt_bucket publish_bucket, publish_byte_bucket;
 	mt_time rate_due_ns; /* with MT_PAUSE_RATE: when it may go on */
 	mt_time opened_ns;
-	mt_time input_ns; /* of the last whole packet: keep-alive is re-armed lazily */
-	uint8_t *in;	  /* bytes of an unfinished packet, or behind a CONNECT */
-	size_t in_len, in_cap;
-	uint8_t *hello; /* the CONNECT packet while it is authenticated */
+	mt_time input_ns;	 /* of the last whole packet: keep-alive is re-armed lazily */
+	uint8_t *in;		 /* bytes of an unfinished packet, or behind a CONNECT */
+	uint32_t in_len, in_cap; /* a packet has 256 MiB at most */
+	uint8_t *hello;		 /* the CONNECT packet while it is authenticated */
 	size_t hello_bytes;
 	uint64_t ticket;		/* of the authentication that the shell is at; 0: none */
 	struct mt_challenge *challenge; /* NULL: CONNECT named no method */

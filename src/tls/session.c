@@ -285,6 +285,14 @@ static bool find_out(struct mt_tls_session *session)
 	return true;
 }
 
+/* What was noted has gone out in the ticket; nobody asks for it here any more. */
+static void drop_note(struct mt_tls_session *session)
+{
+	bool is_kept = SSL_get_options(session->ssl) & SSL_OP_NO_TICKET;
+	if (!is_kept && !session->proof)
+		(void)SSL_SESSION_set1_ticket_appdata(SSL_get_session(session->ssl), NULL, 0);
+}
+
 /* The handshake is finished. */
 static bool open_up(struct mt_tls_session *session)
 {
@@ -294,6 +302,8 @@ static bool open_up(struct mt_tls_session *session)
 		mt_tls_client_opened(session->ssl);
 	else if (!find_out(session))
 		return false;
+	else
+		drop_note(session);
 	/* A key in TLS 1.3 is a resumption to OpenSSL, and none to us. */
 	if (mt_tls_session_is_resumed(session) && !(session->proof && session->proof->is_key))
 		outcome = session->is_id_known ? MT_TLS_BY_ID : MT_TLS_BY_TICKET;
