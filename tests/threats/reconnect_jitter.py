@@ -32,8 +32,8 @@ def stampede(way):
                 if draw.random() < 0.5:
                     attacker.socket.settimeout(0.02)
                     try:
-                        while attacker.packet():
-                            pass
+                        for _ in range(50):  # the load may never pause, when nobody takes the session over
+                            attacker.packet()
                     except (EOFError, OSError):
                         pass
                 attacker.close()
