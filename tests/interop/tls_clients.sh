@@ -17,6 +17,9 @@ required=$(port_of need)
 
 counted() { mortise status --json >"$tmp/status" && json "$tmp/status" "d['tls']['handshakes']['$1']['$2']"; }
 
+# The client may be gone before the broker has read its last words.
+is_counted() { [ "$(counted "$1" "$2")" = "$3" ]; }
+
 # gnutls PRIORITY PORT OPTION...: connects, and resumes.
 gnutls() {
 	priority=$1
@@ -48,9 +51,6 @@ psk() {
 }
 check "GnuTLS with a pre-shared key, TLS 1.3" psk 'NORMAL:-VERS-ALL:+VERS-TLS1.3:-KX-ALL:+ECDHE-PSK:+DHE-PSK'
 check "GnuTLS with a pre-shared key, TLS 1.2" psk 'NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-PSK'
-
-# The client may be gone before the broker has read its last words.
-is_counted() { [ "$(counted "$1" "$2")" = "$3" ]; }
 
 # Five more connections, each from the session of the first.
 reconnect() {
