@@ -12,6 +12,7 @@
 #include "tls_world.h"
 
 #include "tls/cache.h"
+#include "tls/certificate.h"
 #include "tls/names.h"
 #include "tls/tickets.h"
 
@@ -160,6 +161,63 @@ static void make_server_context(void)
 	mt_tls_context_destroy(&context);
 }
 
+/* With all that one may have: clients' certificates and keys, a second certificate, a staple. */
+static struct mt_tls_pair more;
+static struct mt_tls_server_settings full_settings(void)
+{
+	more = (struct mt_tls_pair){world.chain_path, world.key_path, NULL};
+	return (struct mt_tls_server_settings){.certificate_path = world.chain_path,
+					       .key_path = world.key_path,
+					       .staple_path = world.ca_path,
+					       .more = &more,
+					       .more_count = 1,
+					       .demand = MT_TLS_DEMAND_REQUIRED,
+					       .ca_path = world.ca_path,
+					       .identity = "%{user}",
+					       .has_psk = true};
+}
+
+static void make_full_context(void)
+{
+	struct mt_tls_server_settings settings = full_settings();
+	struct mt_tls_context *context = NULL;
+	char fault[256] = "";
+	enum mt_status status =
+		mt_tls_context_create_server(&settings, &context, fault, sizeof(fault));
+	assert_true(status == MT_OK || has_failed);
+	assert_int_equal(context != NULL, status == MT_OK);
+	mt_tls_context_destroy(&context);
+}
+
+static void make_client(void)
+{
+	struct mt_pem a = {NULL, 0}, b = {NULL, 0};
+	is_pair(mt_authority_client(&world.ca, &world.ca_key, "ann", "mortise:ann", time(NULL), 10,
+				    &a, &b),
+		&a, &b);
+}
+
+static void read_certificate(void)
+{
+	struct mt_certificate facts;
+	bool is_covering = mt_certificate_covers(&world.chain, &world_names);
+	bool is_of = mt_certificate_is_of(&world.chain, &world.issuer);
+	assert_true(has_failed || (is_covering && is_of));
+	assert_true(mt_certificate_read(&world.chain, &facts) == MT_OK || has_failed);
+}
+
+static void lock_key(void)
+{
+	struct mt_pem locked = {NULL, 0}, again = {NULL, 0};
+	if (mt_authority_lock(&world.ca_key, "sesame", &locked) == MT_OK &&
+	    mt_authority_unlock(&locked, "sesame", &again) == MT_OK)
+		assert_string_equal(again.text, world.ca_key.text);
+	else
+		assert_true(has_failed);
+	mt_pem_finish(&locked);
+	mt_pem_finish(&again);
+}
+
 static void make_client_context(void)
 {
 	struct mt_tls_client_settings settings = {.ca_pem =
@@ -237,9 +295,79 @@ static void resumptions(void **state)
 	mt_tls_cache_destroy(&cache);
 }
 
+/* A client with a certificate, and what it proved is looked at again. */
+static void prove(void)
+{
+	struct mt_tls_session *ends[2] = {mt_tls_session_create_client(world.client, "localhost"),
+					  mt_tls_session_create_server(world.server)};
+	struct end *client, *server;
+	if (!ends[0] || !ends[1]) {
+		assert_true(has_failed);
+		mt_tls_session_destroy(&ends[0]);
+		mt_tls_session_destroy(&ends[1]);
+		return;
+	}
+	client = end_of(ends[0]);
+	server = end_of(ends[1]);
+	settle(client, server, SIZE_MAX);
+	if (mt_tls_session_is_open(server->session)) {
+		enum mt_tls_review found =
+			mt_tls_session_review(server->session, world.server, time(NULL), true);
+		assert_true(found == MT_TLS_HOLDS || has_failed);
+	} else {
+		assert_true(has_failed);
+	}
+	end_free(client);
+	end_free(server);
+}
+
+static void proofs(void **state)
+{
+	struct mt_tls_server_settings settings = full_settings();
+	char certificate_path[128], key_path[128], fault[256];
+	struct mt_tls_client_settings trusting = {.ca_path = world.ca_path,
+						  .certificate_path = certificate_path,
+						  .key_path = key_path};
+	struct mt_book *book = mt_book_create((struct mt_seed){{1, 2}});
+	struct mt_tls_resumption how = {NULL, NULL, "a", 3600};
+	struct mt_pem certificate, key;
+	(void)state;
+	snprintf(certificate_path, sizeof(certificate_path), "%s/client.pem", world.folder);
+	snprintf(key_path, sizeof(key_path), "%s/client.key", world.folder);
+	assert_int_equal(mt_authority_client(&world.ca, &world.ca_key, "ann", "mortise:ann",
+					     time(NULL), 10, &certificate, &key),
+			 MT_OK);
+	world_file(certificate_path, &certificate, 0644);
+	world_file(key_path, &key, 0600);
+	mt_tls_context_destroy(&world.server);
+	mt_tls_context_destroy(&world.client);
+	assert_int_equal(
+		mt_tls_context_create_server(&settings, &world.server, fault, sizeof(fault)),
+		MT_OK);
+	assert_int_equal(
+		mt_tls_context_create_client(&trusting, &world.client, fault, sizeof(fault)),
+		MT_OK);
+	assert_int_equal(mt_book_add_certificate(book, 7, mt_bytes_str("ann"), NULL), MT_OK);
+	mt_tls_context_set_book(world.server, book);
+	assert_int_equal(mt_tls_context_resume(world.server, &how), MT_OK);
+	sweep(prove, 29);
+	sweep(make_full_context, 7);
+	mt_book_unref(&book);
+	mt_pem_finish(&certificate);
+	mt_pem_finish(&key);
+	unlink(certificate_path);
+	unlink(key_path);
+	mt_tls_context_destroy(&world.server);
+	mt_tls_context_destroy(&world.client);
+	world_make_contexts(&world);
+}
+
 static void authorities(void **state)
 {
 	(void)state;
+	sweep(make_client, 17);
+	sweep(read_certificate, 3);
+	sweep(lock_key, 7);
 	sweep(make_root, 17);
 	sweep(make_intermediate, 17);
 	sweep(make_server, 17);
@@ -270,7 +398,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(authorities), cmocka_unit_test(names),
 		cmocka_unit_test(contexts),    cmocka_unit_test(handshakes),
-		cmocka_unit_test(resumptions),
+		cmocka_unit_test(resumptions), cmocka_unit_test(proofs),
 	};
 	if (CRYPTO_set_mem_functions(take, resize, give) != 1)
 		return 1;
