@@ -10,9 +10,9 @@
 
 static const char *const operation_names[] = {"", "publish", "subscribe", "both"};
 
-static bool list_role(void *context, const char *name)
+static bool list_role(void *context, const struct mt_state_role *role)
 {
-	return json_array_append_new(context, json_string(name)) == 0;
+	return json_array_append_new(context, json_string(role->name)) == 0;
 }
 
 static void list_roles(struct mt_api_call *call)
@@ -71,10 +71,10 @@ struct search {
 	bool is_found;
 };
 
-static bool compare_name(void *context, const char *name)
+static bool compare_name(void *context, const struct mt_state_role *role)
 {
 	struct search *search = context;
-	search->is_found = strcmp(search->name, name) == 0;
+	search->is_found = strcmp(search->name, role->name) == 0;
 	return !search->is_found;
 }
 
@@ -286,7 +286,7 @@ static bool take_rule(struct mt_api_call *call, struct mt_state_rule *rule)
 
 static void add_rule(struct mt_api_call *call)
 {
-	struct mt_state_rule rule = {0};
+	struct mt_state_rule rule = {.listener = ""};
 	const char *role = call->segments[1];
 	uint32_t id = 0;
 	enum mt_status status;

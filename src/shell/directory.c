@@ -74,9 +74,10 @@ static bool load_rule(void *context, const struct mt_state_rule *row)
 	return true;
 }
 
-static bool load_role(void *context, const char *name)
+static bool load_role(void *context, const struct mt_state_role *row)
 {
 	struct loading *load = context;
+	const char *name = row->name;
 	struct role_rules role = {.load = load, .name = name};
 	enum mt_status status = mt_policy_builder_role(load->builder, mt_bytes_str(name), &role.id);
 	if (status != MT_OK)

@@ -57,12 +57,19 @@ MT_MUST_USE enum mt_status mt_state_user_find(struct mt_state *state, const char
 MT_MUST_USE enum mt_status mt_state_users(struct mt_state *state, mt_state_user_fn *visit,
 					  void *context); /* by name */
 
+struct mt_state_role {
+	const char *name;
+	bool is_filtering; /* subscriptions are granted, and filtered at delivery */
+};
+typedef bool mt_state_role_fn(void *context, const struct mt_state_role *role);
 /* Roles named `open` and `admin` are built in: they can be granted without a row. */
 MT_MUST_USE enum mt_status mt_state_role_add(struct mt_state *state, const char *name);
 MT_MUST_USE enum mt_status
 mt_state_role_remove(struct mt_state *state,
 		     const char *name); /* its rules too; MT_DENIED while a user holds it */
-MT_MUST_USE enum mt_status mt_state_roles(struct mt_state *state, mt_state_name_fn *visit,
+MT_MUST_USE enum mt_status mt_state_role_update(struct mt_state *state,
+						const struct mt_state_role *role); /* by name */
+MT_MUST_USE enum mt_status mt_state_roles(struct mt_state *state, mt_state_role_fn *visit,
 					  void *context);
 MT_MUST_USE enum mt_status mt_state_grant(struct mt_state *state, const char *user,
 					  const char *role); /* MT_NOT_FOUND, MT_EXISTS */
@@ -76,11 +83,12 @@ struct mt_state_rule {
 	bool is_deny;
 	uint8_t operation; /* 1 publish, 2 subscribe, 3 both */
 	uint8_t qos_mask;
-	uint8_t retain;	 /* 0 any, 1 yes, 2 no */
-	int64_t until_s; /* 0: none */
+	uint8_t retain;		  /* 0 any, 1 yes, 2 no */
+	int64_t since_s, until_s; /* 0: none */
 	const char *filter;
-	const char *share;   /* "" not shared */
-	const char *network; /* "" anywhere; else CIDR text */
+	const char *share;    /* "" not shared */
+	const char *network;  /* "" anywhere; else CIDR text */
+	const char *listener; /* "" any; else its name */
 };
 typedef bool mt_state_rule_fn(void *context, const struct mt_state_rule *rule);
 MT_MUST_USE enum mt_status mt_state_rule_add(struct mt_state *state, const char *role,

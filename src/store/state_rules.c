@@ -7,8 +7,8 @@ enum mt_status mt_state_rule_add(struct mt_state *state, const char *role,
 	struct mt_query query;
 	mt_query_start(&query, state,
 		       "INSERT INTO rules (role, is_deny, operation, qos_mask, retain, until_s, "
-		       "filter, share, network)"
-		       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+		       "filter, share, network, since_s, listener)"
+		       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	mt_query_text(&query, role);
 	mt_query_number(&query, rule->is_deny);
 	mt_query_number(&query, rule->operation);
@@ -18,6 +18,8 @@ enum mt_status mt_state_rule_add(struct mt_state *state, const char *role,
 	mt_query_text(&query, rule->filter);
 	mt_query_text(&query, rule->share);
 	mt_query_text(&query, rule->network);
+	mt_query_number(&query, rule->since_s);
+	mt_query_text(&query, rule->listener);
 	MT_TRY(mt_query_change(&query, "the rule was not added"));
 	*id = (uint32_t)sqlite3_last_insert_rowid(state->db);
 	return MT_OK;
@@ -38,8 +40,8 @@ enum mt_status mt_state_rules(struct mt_state *state, const char *role, mt_state
 	struct mt_query query;
 	mt_query_start(
 		&query, state,
-		"SELECT id, is_deny, operation, qos_mask, retain, until_s, filter, share, network"
-		" FROM rules WHERE role = ? ORDER BY id");
+		"SELECT id, is_deny, operation, qos_mask, retain, until_s, filter, share, network,"
+		" since_s, listener FROM rules WHERE role = ? ORDER BY id");
 	mt_query_text(&query, role);
 	while (mt_query_row(&query)) {
 		struct mt_state_rule rule = {
@@ -52,6 +54,8 @@ enum mt_status mt_state_rules(struct mt_state *state, const char *role, mt_state
 			.filter = mt_query_row_text(&query, 6),
 			.share = mt_query_row_text(&query, 7),
 			.network = mt_query_row_text(&query, 8),
+			.since_s = mt_query_row_number(&query, 9),
+			.listener = mt_query_row_text(&query, 10),
 		};
 		if (!mt_query_is_good(&query) || !visit(context, &rule))
 			break;

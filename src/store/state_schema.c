@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x4d545354 /* "MTST": what file(1) and we know the file by */
-#define FORMAT 2
+#define FORMAT 3
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 
@@ -83,22 +83,88 @@ static const char tables[] =
 	" not_before_s INTEGER NOT NULL" \
 	") STRICT;"
 
+/*
+ * Since format 3. Secrets stand beside their users, so that a change that is undone never brings an
+ * old password back.
+ */
+#define POLICY_SQL \
+	"CREATE TABLE secrets (" \
+	" user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE," \
+	" password_hash TEXT NOT NULL CHECK (length(CAST(password_hash AS BLOB)) <= 1023)," \
+	" token_hash BLOB NOT NULL CHECK (length(token_hash) IN (0, 32))" \
+	") STRICT;" \
+	"INSERT INTO secrets SELECT id, password_hash, token_hash FROM users;" \
+	"ALTER TABLE users DROP COLUMN password_hash;" \
+	"ALTER TABLE users DROP COLUMN token_hash;" \
+	"ALTER TABLE roles ADD COLUMN is_filtering INTEGER NOT NULL DEFAULT 0" \
+	" CHECK (is_filtering IN (0, 1));" \
+	"ALTER TABLE rules ADD COLUMN since_s INTEGER NOT NULL DEFAULT 0 CHECK (since_s >= 0);" \
+	"ALTER TABLE rules ADD COLUMN listener TEXT NOT NULL DEFAULT ''" \
+	" CHECK (length(CAST(listener AS BLOB)) <= 63);" \
+	"ALTER TABLE revisions ADD COLUMN changes BLOB;" /* NULL: not kept */ \
+	"CREATE TABLE scram (" \
+	" user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE," \
+	" salt BLOB NOT NULL CHECK (length(salt) = 16)," \
+	" iterations INTEGER NOT NULL CHECK (iterations BETWEEN 4096 AND 10000000)," \
+	" stored_key BLOB NOT NULL CHECK (length(stored_key) = 32)," \
+	" server_key BLOB NOT NULL CHECK (length(server_key) = 32)" \
+	") STRICT;" \
+	"CREATE TABLE issuers (" /* of JWT */ \
+	" name TEXT PRIMARY KEY CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255)," \
+	" algorithm TEXT NOT NULL CHECK (length(algorithm) BETWEEN 1 AND 16)," \
+	" key BLOB NOT NULL CHECK (length(key) BETWEEN 1 AND 16384)," \
+	" claim_issuer TEXT NOT NULL CHECK (length(CAST(claim_issuer AS BLOB)) <= 1024)," \
+	" claim_audience TEXT NOT NULL CHECK (length(CAST(claim_audience AS BLOB)) <= 1024)," \
+	" claim_subject TEXT NOT NULL" /* whose value is looked up */ \
+	" CHECK (length(CAST(claim_subject AS BLOB)) BETWEEN 1 AND 255)," \
+	" leeway_s INTEGER NOT NULL CHECK (leeway_s BETWEEN 0 AND 3600)" \
+	") STRICT, WITHOUT ROWID;" \
+	"CREATE TABLE subjects (" /* of issuers: whom they stand for */ \
+	" issuer TEXT NOT NULL REFERENCES issuers (name) ON DELETE CASCADE," \
+	" subject TEXT NOT NULL CHECK (length(CAST(subject AS BLOB)) BETWEEN 1 AND 1024)," \
+	" user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE," \
+	" PRIMARY KEY (issuer, subject)" \
+	") STRICT, WITHOUT ROWID;" \
+	"CREATE INDEX subjects_by_user ON subjects (user_id);" \
+	"CREATE TABLE api_tokens (" \
+	" id INTEGER PRIMARY KEY AUTOINCREMENT CHECK (id > 0)," \
+	" name TEXT NOT NULL UNIQUE CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255)," \
+	" hash BLOB NOT NULL CHECK (length(hash) = 32)," \
+	" role INTEGER NOT NULL CHECK (role BETWEEN 1 AND 3)," /* viewer, operator, admin */ \
+	" created_s INTEGER NOT NULL," \
+	" expires_s INTEGER NOT NULL CHECK (expires_s >= 0)," /* 0: never */ \
+	" author TEXT NOT NULL" \
+	") STRICT;" \
+	"CREATE TABLE confirmations (" /* at most one: what is undone unless confirmed */ \
+	" revision INTEGER PRIMARY KEY CHECK (revision > 0)," \
+	" back_to INTEGER NOT NULL CHECK (back_to >= 0)," \
+	" due_s INTEGER NOT NULL" \
+	") STRICT;"
+
 /* Ends the transaction that makes the tables. */
 #define VERSION_SQL \
 	"INSERT INTO meta VALUES (" TEXT_OF(FORMAT) "); PRAGMA user_version = " TEXT_OF(FORMAT)
 #define OWNER_SQL "PRAGMA application_id = " TEXT_OF(APPLICATION_ID)
 static const char proofs[] = PROOFS_SQL;
+static const char policy[] = POLICY_SQL;
 static const char versions[] = VERSION_SQL ";" OWNER_SQL ";COMMIT;";
-/* From format 1, which had all but the proofs. */
-static const char upgrade[] = "BEGIN IMMEDIATE;" PROOFS_SQL "UPDATE meta SET version = " TEXT_OF(
-	FORMAT) "; PRAGMA user_version = " TEXT_OF(FORMAT) ";COMMIT;";
+#define VERSION_UPGRADE_SQL \
+	"UPDATE meta SET version = " TEXT_OF(FORMAT) "; PRAGMA user_version = " TEXT_OF( \
+		FORMAT) ";COMMIT;"
+/* From format 1, which had users, roles and rules alone, and from format 2. */
+static const char *const upgrades[] = {
+	NULL,
+	"BEGIN IMMEDIATE;" PROOFS_SQL POLICY_SQL VERSION_UPGRADE_SQL,
+	"BEGIN IMMEDIATE;" POLICY_SQL VERSION_UPGRADE_SQL,
+};
 
 static int make_tables(sqlite3 *db)
 {
-	int code = sqlite3_exec(db, tables, NULL, NULL, NULL);
-	if (code == SQLITE_OK)
-		code = sqlite3_exec(db, proofs, NULL, NULL, NULL);
-	return code == SQLITE_OK ? sqlite3_exec(db, versions, NULL, NULL, NULL) : code;
+	static const char *const parts[] = {tables, proofs, policy, versions};
+	int code = SQLITE_OK;
+	for (size_t i = 0; i < MT_COUNT_OF(parts) && code == SQLITE_OK; i++)
+		code = sqlite3_exec(db, parts[i], NULL, NULL, NULL);
+	return code;
 }
 
 static enum mt_status say(char *fault, size_t cap, enum mt_status status, const char *path,
@@ -290,10 +356,10 @@ enum mt_status mt_schema_upgrade(struct mt_state *state)
 	int64_t application, format;
 	MT_TRY(read_number(state, "PRAGMA application_id", &application));
 	MT_TRY(read_number(state, "PRAGMA user_version", &format));
-	if (application != APPLICATION_ID || format != 1)
+	if (application != APPLICATION_ID || format < 1 || format >= FORMAT)
 		return MT_OK;
 	MT_TRY(check_pages(state));
-	if (sqlite3_exec(state->db, upgrade, NULL, NULL, NULL) == SQLITE_OK)
+	if (sqlite3_exec(state->db, upgrades[format], NULL, NULL, NULL) == SQLITE_OK)
 		return MT_OK;
 	(void)mt_state_refuse(state, MT_SYSTEM, sqlite3_errmsg(state->db));
 	sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);

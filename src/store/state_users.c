@@ -1,28 +1,39 @@
 /* Users, roles and who holds which. */
 #include "store/state_internal.h"
 
-#define USER_COLUMNS "id, name, is_enabled, password_hash, token_hash, client_id_rule"
+/* One that came back by undoing a change has no secrets. */
+#define USERS_SQL \
+	"SELECT id, name, is_enabled, coalesce(password_hash, ''), coalesce(token_hash, x'')," \
+	" client_id_rule FROM users LEFT JOIN secrets ON user_id = id"
 
-static void bind_user(struct mt_query *query, const struct mt_state_user *user)
+static enum mt_status set_secrets(struct mt_state *state, const struct mt_state_user *user,
+				  uint64_t id)
 {
-	mt_query_text(query, user->name);
-	mt_query_number(query, user->is_enabled);
-	mt_query_text(query, user->password_hash);
-	mt_query_blob(query, user->token_hash);
-	mt_query_text(query, user->client_id_rule);
+	struct mt_query query;
+	mt_query_start(&query, state,
+		       "INSERT INTO secrets (user_id, password_hash, token_hash) VALUES (?, ?, ?)"
+		       " ON CONFLICT (user_id) DO UPDATE SET"
+		       " password_hash = excluded.password_hash, token_hash = excluded.token_hash");
+	mt_query_number(&query, (int64_t)id);
+	mt_query_text(&query, user->password_hash);
+	mt_query_blob(&query, user->token_hash);
+	return mt_query_change(&query, "the secrets were not set");
 }
 
 enum mt_status mt_state_user_add(struct mt_state *state, const struct mt_state_user *user,
 				 uint64_t *id)
 {
 	struct mt_query query;
-	mt_query_start(
-		&query, state,
-		"INSERT INTO users (name, is_enabled, password_hash, token_hash, client_id_rule)"
-		" VALUES (?, ?, ?, ?, ?)");
-	bind_user(&query, user);
+	uint64_t given;
+	mt_query_start(&query, state,
+		       "INSERT INTO users (name, is_enabled, client_id_rule) VALUES (?, ?, ?)");
+	mt_query_text(&query, user->name);
+	mt_query_number(&query, user->is_enabled);
+	mt_query_text(&query, user->client_id_rule);
 	MT_TRY(mt_query_change(&query, "the user was not added"));
-	*id = (uint64_t)sqlite3_last_insert_rowid(state->db);
+	given = (uint64_t)sqlite3_last_insert_rowid(state->db);
+	MT_TRY(set_secrets(state, user, given));
+	*id = given;
 	return MT_OK;
 }
 
@@ -31,11 +42,13 @@ enum mt_status mt_state_user_update(struct mt_state *state, const struct mt_stat
 	struct mt_query query;
 	mt_query_start(
 		&query, state,
-		"UPDATE users SET name = ?, is_enabled = ?, password_hash = ?, token_hash = ?,"
-		" client_id_rule = ? WHERE id = ?");
-	bind_user(&query, user);
+		"UPDATE users SET name = ?, is_enabled = ?, client_id_rule = ? WHERE id = ?");
+	mt_query_text(&query, user->name);
+	mt_query_number(&query, user->is_enabled);
+	mt_query_text(&query, user->client_id_rule);
 	mt_query_number(&query, (int64_t)user->id);
-	return mt_query_change(&query, "there is no such user");
+	MT_TRY(mt_query_change(&query, "there is no such user"));
+	return set_secrets(state, user, user->id);
 }
 
 enum mt_status mt_state_user_remove(struct mt_state *state, const char *name)
@@ -76,7 +89,7 @@ enum mt_status mt_state_user_find(struct mt_state *state, const char *name, mt_s
 {
 	struct mt_query query;
 	size_t count;
-	mt_query_start(&query, state, "SELECT " USER_COLUMNS " FROM users WHERE name = ?");
+	mt_query_start(&query, state, USERS_SQL " WHERE name = ?");
 	mt_query_text(&query, name);
 	MT_TRY(show_users(&query, visit, context, &count));
 	return count > 0 ? MT_OK : mt_state_refuse(state, MT_NOT_FOUND, "there is no such user");
@@ -86,7 +99,7 @@ enum mt_status mt_state_users(struct mt_state *state, mt_state_user_fn *visit, v
 {
 	struct mt_query query;
 	size_t count;
-	mt_query_start(&query, state, "SELECT " USER_COLUMNS " FROM users ORDER BY name");
+	mt_query_start(&query, state, USERS_SQL " ORDER BY name");
 	return show_users(&query, visit, context, &count);
 }
 
@@ -139,11 +152,28 @@ enum mt_status mt_state_role_remove(struct mt_state *state, const char *name)
 	return mt_query_change(&query, "there is no such role");
 }
 
-enum mt_status mt_state_roles(struct mt_state *state, mt_state_name_fn *visit, void *context)
+enum mt_status mt_state_role_update(struct mt_state *state, const struct mt_state_role *role)
 {
 	struct mt_query query;
-	mt_query_start(&query, state, "SELECT name FROM roles ORDER BY name");
-	return show_names(&query, visit, context);
+	mt_query_start(&query, state, "UPDATE roles SET is_filtering = ? WHERE name = ?");
+	mt_query_number(&query, role->is_filtering);
+	mt_query_text(&query, role->name);
+	return mt_query_change(&query, "there is no such role");
+}
+
+enum mt_status mt_state_roles(struct mt_state *state, mt_state_role_fn *visit, void *context)
+{
+	struct mt_query query;
+	mt_query_start(&query, state, "SELECT name, is_filtering FROM roles ORDER BY name");
+	while (mt_query_row(&query)) {
+		struct mt_state_role role = {
+			.name = mt_query_row_text(&query, 0),
+			.is_filtering = mt_query_row_number(&query, 1) != 0,
+		};
+		if (!mt_query_is_good(&query) || !visit(context, &role))
+			break;
+	}
+	return mt_query_finish(&query);
 }
 
 enum mt_status mt_state_grant(struct mt_state *state, const char *user, const char *role)

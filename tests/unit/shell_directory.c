@@ -74,8 +74,12 @@ static uint32_t add_rule(struct place *place, const char *role, const struct mt_
 
 static struct mt_state_rule allow(const char *filter)
 {
-	return (struct mt_state_rule){
-		.operation = 3, .qos_mask = 7, .filter = filter, .share = "", .network = ""};
+	return (struct mt_state_rule){.operation = 3,
+				      .qos_mask = 7,
+				      .filter = filter,
+				      .share = "",
+				      .network = "",
+				      .listener = ""};
 }
 
 static struct mt_subject subject_of(uint64_t id, const char *name)

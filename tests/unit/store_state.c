@@ -75,8 +75,12 @@ static void fill(struct mt_state *state)
 {
 	char name[32], filter[64];
 	uint32_t id;
-	struct mt_state_rule rule = {
-		.operation = 3, .qos_mask = 7, .filter = filter, .share = "", .network = ""};
+	struct mt_state_rule rule = {.operation = 3,
+				     .qos_mask = 7,
+				     .filter = filter,
+				     .share = "",
+				     .network = "",
+				     .listener = ""};
 	begin(state);
 	for (unsigned i = 0; i < 150; i++) {
 		snprintf(name, sizeof(name), "r%u", i);
@@ -108,6 +112,11 @@ static bool see_name(void *context, const char *name)
 	return see(context, name);
 }
 
+static bool see_role(void *context, const struct mt_state_role *role)
+{
+	return see(context, role->name);
+}
+
 static bool see_user(void *context, const struct mt_state_user *user)
 {
 	return see(context, user->name);
@@ -125,7 +134,7 @@ static void new_database_is_private_and_empty(void **context)
 	assert_int_equal(facts.st_mode & 0777, 0600);
 	assert_int_equal(mt_state_revision(place->state), 0);
 	assert_int_equal(mt_state_users(place->state, see_user, &seen), MT_OK);
-	assert_int_equal(mt_state_roles(place->state, see_name, &seen), MT_OK);
+	assert_int_equal(mt_state_roles(place->state, see_role, &seen), MT_OK);
 	assert_int_equal(seen.count, 0);
 }
 
@@ -345,8 +354,12 @@ static void misshapen_rows_are_refused(void **context)
 {
 	struct place *place = *context;
 	struct mt_state_user user = user_named("");
-	struct mt_state_rule rule = {
-		.operation = 3, .qos_mask = 7, .filter = "a", .share = "", .network = ""};
+	struct mt_state_rule rule = {.operation = 3,
+				     .qos_mask = 7,
+				     .filter = "a",
+				     .share = "",
+				     .network = "",
+				     .listener = ""};
 	char long_name[300];
 	uint64_t id;
 	uint32_t rule_id;
@@ -401,8 +414,12 @@ static void grants_need_user_and_role(void **context)
 static void built_in_roles_have_no_row(void **context)
 {
 	struct place *place = *context;
-	struct mt_state_rule rule = {
-		.operation = 3, .qos_mask = 7, .filter = "a", .share = "", .network = ""};
+	struct mt_state_rule rule = {.operation = 3,
+				     .qos_mask = 7,
+				     .filter = "a",
+				     .share = "",
+				     .network = "",
+				     .listener = ""};
 	uint32_t id;
 	assert_int_equal(open_state(place, true), MT_OK);
 	begin(place->state);
@@ -423,8 +440,12 @@ static bool count_rule(void *context, const struct mt_state_rule *rule)
 static void held_role_stays_and_a_free_one_takes_its_rules(void **context)
 {
 	struct place *place = *context;
-	struct mt_state_rule rule = {
-		.operation = 3, .qos_mask = 7, .filter = "a", .share = "", .network = ""};
+	struct mt_state_rule rule = {.operation = 3,
+				     .qos_mask = 7,
+				     .filter = "a",
+				     .share = "",
+				     .network = "",
+				     .listener = ""};
 	struct seen seen = {0};
 	unsigned rules = 0;
 	uint64_t id;
@@ -456,6 +477,8 @@ static bool check_rule(void *context, const struct mt_state_rule *rule)
 	assert_int_equal(rule->qos_mask, wanted->qos_mask);
 	assert_int_equal(rule->retain, wanted->retain);
 	assert_true(rule->until_s == wanted->until_s);
+	assert_true(rule->since_s == wanted->since_s);
+	assert_string_equal(rule->listener, wanted->listener);
 	assert_string_equal(rule->filter, wanted->filter);
 	assert_string_equal(rule->share, wanted->share);
 	assert_string_equal(rule->network, wanted->network);
@@ -472,7 +495,9 @@ static void rules_keep_every_field(void **context)
 				     .until_s = 1798761600123,
 				     .filter = "site/%c/+/#",
 				     .share = "any",
-				     .network = "10.7.0.0/16"};
+				     .network = "10.7.0.0/16",
+				     .since_s = 17,
+				     .listener = "tls"};
 	uint32_t id;
 	assert_int_equal(open_state(place, true), MT_OK);
 	begin(place->state);
@@ -633,7 +658,7 @@ static void newer_format_is_refused_untouched(void **context)
 	struct place *place = *context;
 	size_t len;
 	free(make_sample(place, &len));
-	alter(place, "PRAGMA user_version = 3");
+	alter(place, "PRAGMA user_version = 4");
 	assert_refused(place, MT_INVALID);
 	assert_non_null(strstr(place->fault, "newer"));
 }
@@ -644,7 +669,7 @@ static void foreign_databases_are_refused(void **context)
 	static const char *const deeds[] = {
 		"PRAGMA application_id = 7",
 		"PRAGMA user_version = 0",
-		"UPDATE meta SET version = 3",
+		"UPDATE meta SET version = 4",
 		"DELETE FROM meta",
 		"DROP TABLE revisions",
 		"DROP INDEX rules_by_role",

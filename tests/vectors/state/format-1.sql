@@ -1,0 +1,16 @@
+CREATE TABLE meta (version INTEGER NOT NULL) STRICT;
+CREATE TABLE users ( id INTEGER PRIMARY KEY AUTOINCREMENT CHECK (id > 0), name TEXT NOT NULL UNIQUE CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255), is_enabled INTEGER NOT NULL CHECK (is_enabled IN (0, 1)), password_hash TEXT NOT NULL CHECK (length(CAST(password_hash AS BLOB)) <= 1023), token_hash BLOB NOT NULL CHECK (length(token_hash) IN (0, 32)), client_id_rule TEXT NOT NULL CHECK (length(CAST(client_id_rule AS BLOB)) <= 65535)) STRICT;
+CREATE TABLE roles ( name TEXT PRIMARY KEY CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255 AND name NOT IN ('open', 'admin'))) STRICT, WITHOUT ROWID;
+CREATE TABLE grants ( user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, role TEXT NOT NULL, PRIMARY KEY (user_id, role)) STRICT, WITHOUT ROWID;
+CREATE INDEX grants_by_role ON grants (role);
+CREATE TABLE rules ( id INTEGER PRIMARY KEY AUTOINCREMENT CHECK (id BETWEEN 1 AND 4294967295), role TEXT NOT NULL REFERENCES roles (name) ON DELETE CASCADE, is_deny INTEGER NOT NULL CHECK (is_deny IN (0, 1)), operation INTEGER NOT NULL CHECK (operation BETWEEN 1 AND 3), qos_mask INTEGER NOT NULL CHECK (qos_mask BETWEEN 1 AND 7), retain INTEGER NOT NULL CHECK (retain BETWEEN 0 AND 2), until_s INTEGER NOT NULL CHECK (until_s >= 0), filter TEXT NOT NULL CHECK (length(CAST(filter AS BLOB)) BETWEEN 1 AND 65535), share TEXT NOT NULL CHECK (length(CAST(share AS BLOB)) <= 65535), network TEXT NOT NULL CHECK (length(CAST(network AS BLOB)) <= 64)) STRICT;
+CREATE INDEX rules_by_role ON rules (role);
+CREATE TABLE revisions ( revision INTEGER PRIMARY KEY CHECK (revision > 0), author TEXT NOT NULL, what TEXT NOT NULL, time_s INTEGER NOT NULL) STRICT;
+INSERT INTO users VALUES (1,'ann',1,'$argon2id$x',x'',''),(3,'th-17',0,'',x'0101010101010101010101010101010101010101010101010101010101010101','%u-*');
+INSERT INTO roles VALUES ('thermostat');
+INSERT INTO grants VALUES (1,'admin'),(3,'thermostat');
+INSERT INTO rules VALUES (4,'thermostat',1,2,5,2,1798761600,'site/%c/#','any','10.7.0.0/16');
+INSERT INTO revisions VALUES (1,'uid 0','user add ann',1700000000);
+INSERT INTO meta VALUES (1);
+PRAGMA user_version = 1;
+PRAGMA application_id = 1297371988;
