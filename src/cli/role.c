@@ -7,10 +7,24 @@
 int mt_cli_role_add(const struct mt_options *options)
 {
 	const char *name = options->operands[0];
-	json_t *body = json_pack("{s:s}", "name", name);
+	const char *manner = mt_options_value(options, "subscribe");
+	json_t *body = json_pack("{s:s, s:s*}", "name", name, "subscribe", manner);
 	if (!body)
-		return mt_cli_fail(2, "role add: the name is no UTF-8 text");
+		return mt_cli_fail(2, "role add: a name is no UTF-8 text");
 	return mt_cli_api_do(options, "POST", "roles", body, "role %s added", name);
+}
+
+int mt_cli_role_subscribe(const struct mt_options *options)
+{
+	char path[MT_CLI_URL_BYTES];
+	const char *role = options->operands[0], *manner = options->operands[1];
+	int failed = mt_cli_api_path(path, "roles/%s", role, NULL);
+	json_t *body = failed ? NULL : json_pack("{s:s}", "subscribe", manner);
+	if (failed)
+		return failed;
+	if (!body)
+		return mt_cli_fail(2, "role subscribe: an operand is no UTF-8 text");
+	return mt_cli_api_do(options, "PUT", path, body, "role %s: subscribe %s", role, manner);
 }
 
 int mt_cli_role_remove(const struct mt_options *options)
@@ -61,13 +75,14 @@ static json_t *rule_row(const json_t *rule)
 	json_array_foreach(json_object_get(rule, "qos"), i, value) if (i < 3)
 		snprintf(qos + strlen(qos), sizeof(qos) - strlen(qos), "%s%d", i > 0 ? "," : "",
 			 (int)json_integer_value(value));
-	return json_pack("[s, s, s, s, s, s, s, s, s]", id, is_deny ? "deny" : "allow",
+	return json_pack("[s, s, s, s, s, s, s, s, s, s, s]", id, is_deny ? "deny" : "allow",
 			 text_of(rule, is_deny ? "deny" : "allow", ""), text_of(rule, "topic", ""),
 			 qos,
 			 !retain		? "any"
 			 : json_is_true(retain) ? "yes"
 						: "no",
 			 text_of(rule, "share", "-"), text_of(rule, "from", "-"),
+			 text_of(rule, "listener", "-"), text_of(rule, "since", "-"),
 			 text_of(rule, "until", "-"));
 }
 
@@ -78,9 +93,13 @@ static void print_rules(const json_t *answer)
 	size_t i;
 	json_array_foreach(json_object_get(answer, "rules"), i, rule)
 		json_array_append_new(rows, rule_row(rule));
-	mt_cli_print_table(stdout, "RULE EFFECT OPERATION TOPIC QOS RETAIN SHARE FROM UNTIL", rows);
+	mt_cli_print_table(stdout,
+			   "RULE EFFECT OPERATION TOPIC QOS RETAIN SHARE FROM LISTENER SINCE UNTIL",
+			   rows);
 	if (json_is_true(json_object_get(answer, "built_in")))
 		printf("built in: everything but publishing to $SYS\n");
+	if (strcmp(text_of(answer, "subscribe", "refuse"), "filter") == 0)
+		printf("subscribe: filter\n");
 	json_decref(rows);
 }
 
@@ -139,7 +158,7 @@ static int add_retain(json_t *body, const char *text)
 
 static int add_texts(json_t *body, const struct mt_options *options)
 {
-	static const char *const names[] = {"share", "from", "until"};
+	static const char *const names[] = {"share", "from", "listener", "since", "until"};
 	for (size_t i = 0; i < MT_COUNT_OF(names); i++) {
 		const char *text = mt_options_value(options, names[i]);
 		if (text && json_object_set_new(body, names[i], json_string(text)) != 0)

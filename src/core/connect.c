@@ -139,6 +139,7 @@ static void identify(struct mt_core *core, const struct mt_peer *peer, uint64_t 
 	subject->user_id = user_id;
 	subject->client_id = connect->client_id;
 	subject->address = peer->facts.address;
+	subject->listener = mt_bytes_str(peer->facts.listener);
 	subject->cn = mt_proof_cn(peer);
 	if (user)
 		subject->user = user->name;

@@ -207,6 +207,15 @@ static bool visit_containing_allow(struct mt_trie_query *query, const struct mt_
 	return true;
 }
 
+/* Does some role of the subject grant every SUBSCRIBE and filter at delivery? */
+static bool filters(const struct mt_policy *policy, const struct roles *roles)
+{
+	for (uint32_t i = 0; i < roles->count; i++)
+		if (policy->roles[roles->ids[i]]->is_filtering)
+			return true;
+	return false;
+}
+
 /* The highest QoS of the set that is not above the request; -1: none. */
 static int highest(uint8_t qos_mask, uint8_t qos)
 {
@@ -214,6 +223,33 @@ static int highest(uint8_t qos_mask, uint8_t qos)
 		if (qos_mask >> candidate & 1)
 			return candidate;
 	return -1;
+}
+
+/*
+ * Granted whatever the rules say, and each message is asked for. Allows that overlap the filter
+ * still bound its QoS; of too many to look at, those that were seen do.
+ */
+static struct mt_grant grant_filtered(const struct mt_policy *policy, const struct roles *roles,
+				      struct mt_trie_query *query, uint8_t qos)
+{
+	struct inquiry *denied = query->context;
+	struct inquiry allowed = {.group = denied->group};
+	int granted;
+	find_crossing(policy, roles, query, denied);
+	query->visit = visit_containing_allow;
+	query->context = &allowed;
+	query->nodes_left = MT_OVERLAP_NODES_MAX;
+	(void)ask(policy, roles, query, false);
+	if (!allowed.is_found)
+		allowed.qos_mask = query->nodes_left > 0 ? 7 : 1;
+	granted = highest(allowed.qos_mask & (uint8_t)~denied->qos_mask, qos);
+	if (granted < 0)
+		return (struct mt_grant){.why = MT_WHY_NO_RULE};
+	return (struct mt_grant){.is_allowed = true,
+				 .qos = (uint8_t)granted,
+				 .is_crossed = true,
+				 .why = allowed.is_found ? MT_WHY_RULE : MT_WHY_FILTERED,
+				 .rule_id = allowed.rule_id};
 }
 
 struct mt_grant mt_decide_subscribe(const struct mt_policy *policy,
@@ -229,9 +265,11 @@ struct mt_grant mt_decide_subscribe(const struct mt_policy *policy,
 	int granted;
 	if (!admits(policy, subject, &roles))
 		return (struct mt_grant){.why = MT_WHY_NO_IDENTITY};
+	query.context = &denied;
+	if (filters(policy, &roles))
+		return grant_filtered(policy, &roles, &query, qos);
 	query.relation = MT_TRIE_CONTAINS;
 	query.visit = visit_containing_deny;
-	query.context = &denied;
 	if (!ask(policy, &roles, &query, true))
 		return (struct mt_grant){.why = MT_WHY_RULE, .rule_id = denied.rule_id};
 	query.visit = visit_containing_allow;

@@ -15,11 +15,13 @@ struct mt_subject {
 	struct mt_bytes user; /* of the record; %u never takes it for user_id 0 */
 	struct mt_bytes cn;   /* CN of the client certificate; empty: none */
 	struct mt_address address;
+	struct mt_bytes listener; /* its name; static */
 };
 
 enum mt_verdict_why {
 	MT_WHY_RULE,	    /* rule_id allowed or denied it */
 	MT_WHY_NO_RULE,	    /* nothing matched */
+	MT_WHY_FILTERED,    /* a role says `subscribe: filter`: granted, and no rule overlaps yet */
 	MT_WHY_NO_IDENTITY, /* user gone or disabled, role unknown, or not admitted (rule 7) */
 };
 
@@ -32,8 +34,8 @@ struct mt_verdict {
 struct mt_grant {
 	bool is_allowed;
 	uint8_t qos;	 /* granted */
-	bool is_crossed; /* a deny overlaps the filter, or there are too many to tell: each
-			    delivery needs mt_decide_deliver */
+	bool is_crossed; /* a deny overlaps the filter, or there are too many to tell, or a role
+			    filters: each delivery needs mt_decide_deliver */
 	uint8_t why;
 	uint32_t rule_id;
 };

@@ -4,7 +4,7 @@
 #include "policy/snapshot.h"
 
 #define BUILT_IN_COUNT 2u /* roles that every builder brings along */
-#define RULE_BYTES (4 + 4 + 1 + 1 + 1 + 1 + 1 + 16 + 1 + 8 + 2 + 2)
+#define RULE_BYTES (4 + 4 + 1 + 1 + 1 + 1 + 1 + 16 + 1 + 8 + 8 + 2 + 2 + 2)
 #define HEAD_BYTES (8 + 4 + 4 + 4)
 
 static void put_text(struct mt_buf *out, struct mt_bytes text)
@@ -31,16 +31,19 @@ static uint32_t rule_count(const struct mt_policy *policy)
 	return count;
 }
 
+static size_t rule_bytes(const struct mt_rule *rule)
+{
+	return RULE_BYTES + rule->filter.len + rule->share.len + rule->listener.len;
+}
+
 size_t mt_policy_image_bytes(const struct mt_policy *policy)
 {
 	size_t bytes = HEAD_BYTES, pos = 0;
 	const struct mt_user *user;
 	for (uint32_t i = BUILT_IN_COUNT; i < policy->role_count; i++)
-		bytes += 2 + policy->roles[i]->name.len;
+		bytes += 2 + policy->roles[i]->name.len + 1;
 	for (const struct mt_pending_rule *rule = policy->rules; rule; rule = rule->next)
-		bytes += is_given(rule) ? RULE_BYTES + rule->rule->rule.filter.len +
-						  rule->rule->rule.share.len
-					: 0;
+		bytes += is_given(rule) ? rule_bytes(&rule->rule->rule) : 0;
 	while ((user = mt_map_next(&policy->users_by_id, &pos)))
 		bytes += 8 + 1 + 2 + user->name.len + 2 + user->client_id_rule.len + 4 +
 			 4 * (size_t)user->role_count;
@@ -59,9 +62,11 @@ static void put_rule(struct mt_buf *out, const struct mt_pending_rule *pending)
 	mt_buf_put_u8(out, rule->has_network);
 	mt_buf_put(out, mt_bytes_of(rule->network.address.byte, 16));
 	mt_buf_put_u8(out, rule->network.prefix_bits);
+	mt_buf_put_u64(out, (uint64_t)rule->since_s);
 	mt_buf_put_u64(out, (uint64_t)rule->until_s);
 	put_text(out, rule->filter);
 	put_text(out, rule->share);
+	put_text(out, rule->listener);
 }
 
 /* The list has the last rule first: the room is filled from its end. */
@@ -69,17 +74,14 @@ static void put_rules(struct mt_buf *out, const struct mt_pending_rule *last, ui
 {
 	size_t end = out->pos;
 	for (const struct mt_pending_rule *rule = last; rule; rule = rule->next)
-		end += is_given(rule) ? RULE_BYTES + rule->rule->rule.filter.len +
-						rule->rule->rule.share.len
-				      : 0;
+		end += is_given(rule) ? rule_bytes(&rule->rule->rule) : 0;
 	if (end > out->cap) {
 		out->is_overflown = true;
 		return;
 	}
 	out->pos = end;
 	for (; last && count > 0; last = last->next) {
-		size_t bytes =
-			RULE_BYTES + last->rule->rule.filter.len + last->rule->rule.share.len;
+		size_t bytes = rule_bytes(&last->rule->rule);
 		struct mt_buf room;
 		if (!is_given(last))
 			continue;
@@ -108,8 +110,10 @@ void mt_policy_encode(const struct mt_policy *policy, struct mt_buf *out)
 	size_t pos = 0;
 	mt_buf_put_u64(out, policy->revision);
 	mt_buf_put_u32(out, policy->role_count - BUILT_IN_COUNT);
-	for (uint32_t i = BUILT_IN_COUNT; i < policy->role_count; i++)
+	for (uint32_t i = BUILT_IN_COUNT; i < policy->role_count; i++) {
 		put_text(out, policy->roles[i]->name);
+		mt_buf_put_u8(out, policy->roles[i]->is_filtering);
+	}
 	mt_buf_put_u32(out, count);
 	put_rules(out, policy->rules, count);
 	mt_buf_put_u32(out, (uint32_t)policy->users_by_id.count);
@@ -129,10 +133,14 @@ static enum mt_status read_roles(struct mt_policy_builder *builder, struct mt_re
 	uint32_t count = mt_reader_u32(in);
 	for (uint32_t i = 0; i < count; i++) {
 		struct mt_bytes name = take_text(in);
+		bool is_filtering;
 		uint32_t id;
+		MT_TRY(take_flag(in, &is_filtering));
 		if (in->is_short)
 			return MT_INVALID;
 		MT_TRY(mt_policy_builder_role(builder, name, &id));
+		if (is_filtering)
+			MT_TRY(mt_policy_builder_filter(builder, id));
 	}
 	return MT_OK;
 }
@@ -150,9 +158,11 @@ static enum mt_status read_rule(struct mt_policy_builder *builder, struct mt_rea
 	MT_TRY(take_flag(in, &rule.has_network));
 	address = mt_reader_take(in, 16);
 	rule.network.prefix_bits = mt_reader_u8(in);
+	rule.since_s = (int64_t)mt_reader_u64(in);
 	rule.until_s = (int64_t)mt_reader_u64(in);
 	rule.filter = take_text(in);
 	rule.share = take_text(in);
+	rule.listener = take_text(in);
 	if (in->is_short || rule.network.prefix_bits > 128 || rule.retain > MT_RETAIN_NO)
 		return MT_INVALID;
 	memcpy(rule.network.address.byte, address.data, address.len);

@@ -96,11 +96,12 @@ static enum mt_status add_rule(struct mt_policy_builder *builder, uint32_t role,
 	pending->rule->rule = *rule;
 	MT_TRY(mt_arena_copy(arena, rule->filter, &pending->rule->rule.filter));
 	MT_TRY(mt_arena_copy(arena, rule->share, &pending->rule->rule.share));
+	MT_TRY(mt_arena_copy(arena, rule->listener, &pending->rule->rule.listener));
 	pending->role = role;
 	pending->next = builder->first;
 	builder->first = pending;
 	builder->level_count += mt_topic_level_count(rule->filter);
-	builder->until_count += rule->until_s != 0;
+	builder->change_count += (rule->since_s != 0) + 0u + (rule->until_s != 0);
 	builder->policy->roles[role]->variables |= variables_of(rule->filter);
 	if (rule->is_deny && rule->operation & MT_OPERATION_SUBSCRIBE && rule->qos_mask != 7)
 		builder->policy->roles[role]->partial_qos_mask |= rule->qos_mask;
@@ -157,6 +158,16 @@ enum mt_status mt_policy_builder_role(struct mt_policy_builder *builder, struct 
 	if (mt_policy_role(builder->policy, name, &former))
 		return MT_EXISTS;
 	return add_role(builder, name, role);
+}
+
+enum mt_status mt_policy_builder_filter(struct mt_policy_builder *builder, uint32_t role)
+{
+	if (role >= builder->policy->role_count)
+		return MT_NOT_FOUND;
+	if (role < BUILT_IN_COUNT)
+		return MT_INVALID;
+	builder->policy->roles[role]->is_filtering = true;
+	return MT_OK;
 }
 
 enum mt_status mt_policy_builder_rule(struct mt_policy_builder *builder, uint32_t role,
@@ -216,7 +227,7 @@ static enum mt_status compile(struct mt_policy_builder *builder)
 	MT_TRY(mt_trie_table_init(&policy->table, &policy->arena, builder->seed,
 				  builder->level_count));
 	policy->changes =
-		mt_arena_take(&policy->arena, builder->until_count * sizeof(*policy->changes));
+		mt_arena_take(&policy->arena, builder->change_count * sizeof(*policy->changes));
 	if (!policy->changes)
 		return MT_MEMORY;
 	policy->rules = builder->first;
@@ -225,6 +236,8 @@ static enum mt_status compile(struct mt_policy_builder *builder)
 		const struct mt_rule *rule = &pending->rule->rule;
 		MT_TRY(mt_trie_add(&policy->table, &policy->arena,
 				   rule->is_deny ? &role->denies : &role->allows, pending->rule));
+		if (rule->since_s != 0)
+			policy->changes[policy->change_count++] = rule->since_s;
 		if (rule->until_s != 0)
 			policy->changes[policy->change_count++] = rule->until_s;
 	}

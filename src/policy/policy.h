@@ -31,6 +31,10 @@ void mt_policy_builder_destroy(struct mt_policy_builder **builder);
  * Everything is copied. */
 MT_MUST_USE enum mt_status mt_policy_builder_role(struct mt_policy_builder *builder,
 						  struct mt_bytes name, uint32_t *role);
+/* `subscribe: filter`: SUBSCRIBE is granted to whoever holds the role, and filtered at delivery.
+ * MT_NOT_FOUND, MT_INVALID: no such role, or a built-in one. */
+MT_MUST_USE enum mt_status mt_policy_builder_filter(struct mt_policy_builder *builder,
+						    uint32_t role);
 /* MT_INVALID: a faulty rule, or a built-in role; MT_NOT_FOUND: no such role. */
 MT_MUST_USE enum mt_status mt_policy_builder_rule(struct mt_policy_builder *builder, uint32_t role,
 						  const struct mt_rule *rule);
@@ -52,5 +56,6 @@ const struct mt_user *mt_policy_user_by_name(const struct mt_policy *policy, str
 const struct mt_user *mt_policy_user_by_id(const struct mt_policy *policy, uint64_t id);
 /* Id of a role by name; false when there is none. */
 bool mt_policy_role(const struct mt_policy *policy, struct mt_bytes name, uint32_t *out);
-/* Earliest `until_s` after now_s among all rules, INT64_MAX when none: then the epoch must rise. */
+/* Earliest `since_s` or `until_s` after now_s among all rules, INT64_MAX when none: then the epoch
+ * must rise. */
 int64_t mt_policy_next_change_s(const struct mt_policy *policy, int64_t now_s);

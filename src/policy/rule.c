@@ -30,6 +30,15 @@ static bool is_share_prefixed(struct mt_bytes filter)
 	       mt_bytes_equal(level, mt_bytes_str("$share"));
 }
 
+static const char *window_fault(const struct mt_rule *rule)
+{
+	if (rule->since_s < 0 || rule->until_s < 0)
+		return "since, until: expected a time after 1970";
+	if (rule->until_s != 0 && rule->since_s >= rule->until_s)
+		return "since: expected a time before until";
+	return NULL;
+}
+
 const char *mt_rule_fault(const struct mt_rule *rule)
 {
 	if (!mt_topic_filter_is_valid(rule->filter))
@@ -46,8 +55,10 @@ const char *mt_rule_fault(const struct mt_rule *rule)
 		return "retain: expected any, yes or no";
 	if (rule->has_network && rule->network.prefix_bits > 128)
 		return "from: expected a network such as 10.0.0.0/8";
-	if (rule->until_s < 0)
-		return "until: expected a time after 1970";
+	if (window_fault(rule))
+		return window_fault(rule);
+	if (rule->listener.len > MT_LISTENER_NAME_BYTES_MAX)
+		return "listener: expected the name of a listener, at most 63 bytes";
 	if (!is_group(rule->share))
 		return "share: expected a group name without '/', '+' and '#', or any";
 	return variable_fault(rule->filter);

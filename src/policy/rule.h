@@ -15,6 +15,9 @@
  * which cover the plain filter as well; a deny without `share` covers both, with it only that
  * group. For publishing `share` means nothing, for subscribing `retain`. A leading wildcard never
  * covers '$' topics.
+ *     A role that says `subscribe: filter` grants every SUBSCRIBE of whoever holds it and filters
+ * at delivery; the QoS is the highest that overlapping allows name, the requested one where none
+ * does.
  *  7. Variables %c %u %n in filters: a rule whose variable is absent, empty or not exactly one
  * plain level (no '/', '+', '#', no '$' in front) makes the identity's CONNECT fail, and every
  * later decision: see mt_policy_admits.
@@ -45,10 +48,14 @@ struct mt_rule {
 	uint8_t retain;	   /* enum mt_retain_axis; for publish */
 	bool has_network;  /* `from:` */
 	struct mt_network network;
-	int64_t until_s;	/* wall clock; 0: no end */
-	struct mt_bytes filter; /* may hold %c %u %n as whole or part of a level */
-	struct mt_bytes share;	/* empty: not shared; "any"; or a group */
+	int64_t since_s;	  /* wall clock; 0: from ever */
+	int64_t until_s;	  /* 0: no end */
+	struct mt_bytes listener; /* its name; empty: any */
+	struct mt_bytes filter;	  /* may hold %c %u %n as whole or part of a level */
+	struct mt_bytes share;	  /* empty: not shared; "any"; or a group */
 };
+
+#define MT_LISTENER_NAME_BYTES_MAX 63u
 
 /* One line of the reasons why a rule is not valid (filter, empty QoS set, variables ...); NULL when
  * it is. Static text. */

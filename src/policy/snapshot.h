@@ -15,6 +15,7 @@ struct mt_role {
 	uint32_t id;
 	struct mt_trie_node allows, denies; /* roots */
 	uint8_t variables;		    /* used by any of its rules */
+	bool is_filtering;		    /* `subscribe: filter` */
 	uint8_t partial_qos_mask; /* QoS levels that denies of subscriptions name, but for those of
 				     all levels */
 };
@@ -28,7 +29,7 @@ struct mt_policy {
 	struct mt_role **roles; /* by id; the built-in ones first */
 	uint32_t role_count;
 	struct mt_map users_by_name, users_by_id, roles_by_name;
-	int64_t *changes; /* until_s of rules that have one */
+	int64_t *changes; /* since_s and until_s of rules that have them */
 	uint32_t change_count;
 	const struct mt_pending_rule *rules; /* as they were given, the last first */
 };
@@ -47,5 +48,5 @@ struct mt_policy_builder {
 	struct mt_pending_rule *first;
 	uint32_t role_cap;
 	size_t level_count;
-	uint32_t until_count;
+	uint32_t change_count;
 };

@@ -170,7 +170,9 @@ static bool is_in_force(const struct mt_trie_query *query, const struct mt_rule 
 {
 	if (!(rule->operation & query->operation))
 		return false;
-	if (rule->until_s != 0 && query->now_s >= rule->until_s)
+	if (query->now_s < rule->since_s || (rule->until_s != 0 && query->now_s >= rule->until_s))
+		return false;
+	if (rule->listener.len > 0 && !mt_bytes_equal(rule->listener, query->subject->listener))
 		return false;
 	return !rule->has_network || mt_network_holds(&rule->network, &query->subject->address);
 }

@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "io/clock.h"
+#include "shell/broker.h"
 #include "shell/directory.h"
 
 #include <stdio.h>
@@ -182,6 +183,15 @@ bool mt_api_expect(struct mt_api_call *call, const char *shape)
 const char *mt_api_text(const struct mt_api_call *call, const char *key)
 {
 	return json_string_value(json_object_get(call->body, key));
+}
+
+bool mt_api_knows_listener(const struct mt_api_call *call, const char *name)
+{
+	const struct mt_settings *settings = mt_broker_settings(call->api->broker);
+	for (uint32_t i = 0; i < settings->listener_count; i++)
+		if (strcmp(settings->listeners[i].name, name) == 0)
+			return true;
+	return false;
 }
 
 static bool begin_change(struct mt_api_call *call)

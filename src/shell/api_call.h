@@ -63,6 +63,8 @@ const char *mt_api_text(const struct mt_api_call *call, const char *key);
 /* Decoded query value, NULL when absent. False: answered (malformed). */
 MT_MUST_USE bool mt_api_query(struct mt_api_call *call, const char *name, const char **out);
 
+/* Is there a listener of that name? A rule for one that is not would never act, a deny included. */
+bool mt_api_knows_listener(const struct mt_api_call *call, const char *name);
 /* Starts a change; `what` and its arguments name it in log and revision. False: answered. */
 MT_MUST_USE bool mt_api_change(struct mt_api_call *call, const char *format, ...) MT_FORMAT(2, 3);
 /*

@@ -3,10 +3,10 @@
 #include "io/clock.h"
 #include "policy/rule.h"
 #include "shell/api_call.h"
+#include "shell/directory.h"
+#include "shell/moment.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 static const char *const operation_names[] = {"", "publish", "subscribe", "both"};
 
@@ -38,14 +38,13 @@ static json_t *qos_list(uint8_t mask)
 	return list;
 }
 
-static void set_until(json_t *object, int64_t until_s)
+static void set_time(json_t *object, const char *key, int64_t when_s)
 {
-	char text[32];
-	struct tm parts;
-	time_t when = (time_t)until_s;
-	if (gmtime_r(&when, &parts) &&
-	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts) > 0)
-		json_object_set_new(object, "until", json_string(text));
+	char text[MT_MOMENT_BYTES];
+	if (when_s == 0)
+		return;
+	mt_moment_print(when_s, text);
+	json_object_set_new(object, key, json_string(text));
 }
 
 static bool list_rule(void *context, const struct mt_state_rule *rule)
@@ -61,28 +60,31 @@ static bool list_rule(void *context, const struct mt_state_rule *rule)
 		json_object_set_new(object, "share", json_string(rule->share));
 	if (*rule->network)
 		json_object_set_new(object, "from", json_string(rule->network));
-	if (rule->until_s != 0)
-		set_until(object, rule->until_s);
+	if (*rule->listener)
+		json_object_set_new(object, "listener", json_string(rule->listener));
+	set_time(object, "since", rule->since_s);
+	set_time(object, "until", rule->until_s);
 	return json_array_append_new(list, object) == 0;
 }
 
 struct search {
 	const char *name;
 	bool is_found;
+	bool is_filtering;
 };
 
 static bool compare_name(void *context, const struct mt_state_role *role)
 {
 	struct search *search = context;
 	search->is_found = strcmp(search->name, role->name) == 0;
+	search->is_filtering = search->is_found && role->is_filtering;
 	return !search->is_found;
 }
 
-static enum mt_status check_role(struct mt_api_call *call, const char *name)
+static enum mt_status find_role(struct mt_api_call *call, struct search *search)
 {
-	struct search search = {name, false};
-	MT_TRY(mt_state_roles(call->api->state, compare_name, &search));
-	return search.is_found ? MT_OK : MT_NOT_FOUND;
+	MT_TRY(mt_state_roles(call->api->state, compare_name, search));
+	return search->is_found ? MT_OK : MT_NOT_FOUND;
 }
 
 static bool is_built_in(const char *name)
@@ -92,36 +94,76 @@ static bool is_built_in(const char *name)
 
 static void show_role(struct mt_api_call *call)
 {
-	const char *name = call->segments[1];
+	struct search search = {.name = call->segments[1]};
+	bool is_ours = is_built_in(search.name);
 	json_t *rules = json_array();
-	enum mt_status status = is_built_in(name) ? MT_OK : check_role(call, name);
+	enum mt_status status = is_ours ? MT_OK : find_role(call, &search);
 	if (status == MT_OK)
-		status = mt_state_rules(call->api->state, name, list_rule, rules);
+		status = mt_state_rules(call->api->state, search.name, list_rule, rules);
 	if (status == MT_OK) {
-		mt_api_succeed(call, json_pack("{s:s, s:b, s:o}", "name", name, "built_in",
-					       is_built_in(name), "rules", rules));
+		mt_api_succeed(call, json_pack("{s:s, s:b, s:s, s:o}", "name", search.name,
+					       "built_in", is_ours, "subscribe",
+					       search.is_filtering ? "filter" : "refuse", "rules",
+					       rules));
 		return;
 	}
 	json_decref(rules);
 	mt_api_fail_status(call, status, "role");
 }
 
+/* *is_filtering stays when it is not given. False: answered. */
+static bool take_subscribe(struct mt_api_call *call, bool *is_filtering)
+{
+	const char *text = mt_api_text(call, "subscribe");
+	if (!text)
+		return true;
+	if (strcmp(text, "filter") != 0 && strcmp(text, "refuse") != 0) {
+		mt_api_fail(call, 400, "subscribe %.32s: expected refuse or filter", text);
+		return false;
+	}
+	*is_filtering = strcmp(text, "filter") == 0;
+	return true;
+}
+
 static void add_role(struct mt_api_call *call)
 {
-	const char *name;
+	struct mt_state_role role = {0};
 	const char *fault;
-	if (!mt_api_expect(call, "name:s"))
+	enum mt_status status;
+	if (!mt_api_expect(call, "name:s subscribe:s?") ||
+	    !take_subscribe(call, &role.is_filtering))
 		return;
-	name = mt_api_text(call, "name");
-	fault = mt_user_name_fault(mt_bytes_str(name));
+	role.name = mt_api_text(call, "name");
+	fault = mt_user_name_fault(mt_bytes_str(role.name));
 	if (fault) {
 		mt_api_fail(call, 400, "name: %s", fault);
 		return;
 	}
-	if (!mt_api_change(call, "role add %s", name))
+	if (!mt_api_change(call, "role add %s", role.name))
 		return;
-	if (mt_api_change_end(call, mt_state_role_add(call->api->state, name)))
-		mt_api_succeed(call, json_pack("{s:s}", "added", name));
+	status = mt_state_role_add(call->api->state, role.name);
+	if (status == MT_OK && role.is_filtering)
+		status = mt_state_role_update(call->api->state, &role);
+	if (mt_api_change_end(call, status))
+		mt_api_succeed(call, json_pack("{s:s}", "added", role.name));
+}
+
+/* What a SUBSCRIBE without a rule gets: `{"subscribe": "refuse"}`, or "filter". */
+static void change_role(struct mt_api_call *call)
+{
+	struct mt_state_role role = {.name = call->segments[1]};
+	const char *word;
+	if (!mt_api_expect(call, "subscribe:s") || !take_subscribe(call, &role.is_filtering))
+		return;
+	word = mt_api_text(call, "subscribe");
+	if (is_built_in(role.name)) {
+		mt_api_fail(call, 409, "role %s: is built in; make a role of your own", role.name);
+		return;
+	}
+	if (!mt_api_change(call, "role subscribe %s %s", role.name, word))
+		return;
+	if (mt_api_change_end(call, mt_state_role_update(call->api->state, &role)))
+		mt_api_succeed(call, json_pack("{s:s, s:s}", "name", role.name, "subscribe", word));
 }
 
 static void remove_role(struct mt_api_call *call)
@@ -188,78 +230,41 @@ static uint8_t retain_of(const struct mt_api_call *call)
 	return !value ? MT_RETAIN_ANY : json_is_true(value) ? MT_RETAIN_YES : MT_RETAIN_NO;
 }
 
-/* "2027-01-01T00:00:00Z", and nothing looser. */
-static bool parse_time(const char *text, int64_t *out)
+/* 0 when it is not given. */
+static bool take_time(struct mt_api_call *call, const char *key, int64_t *out)
 {
-	static const char form[] = "0000-00-00T00:00:00Z";
-	struct tm parts = {0};
-	struct tm again;
-	time_t when;
-	if (strlen(text) != sizeof(form) - 1)
-		return false;
-	for (size_t i = 0; form[i]; i++)
-		if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
-			return false;
-	parts.tm_year = atoi(text) - 1900;
-	parts.tm_mon = atoi(text + 5) - 1;
-	parts.tm_mday = atoi(text + 8);
-	parts.tm_hour = atoi(text + 11);
-	parts.tm_min = atoi(text + 14);
-	parts.tm_sec = atoi(text + 17);
-	again = parts;
-	when = timegm(&again);
-	/* timegm folds the 31st of February into March. */
-	if (again.tm_mon != parts.tm_mon || again.tm_mday != parts.tm_mday ||
-	    again.tm_hour != parts.tm_hour || again.tm_min != parts.tm_min ||
-	    again.tm_sec != parts.tm_sec)
-		return false;
-	*out = when;
-	return true;
+	const char *text = mt_api_text(call, key);
+	*out = 0;
+	if (!text || mt_moment_parse(text, out))
+		return true;
+	mt_api_fail(call, 400, "%s %.32s: expected a time such as 2027-01-01T00:00:00Z", key, text);
+	return false;
 }
 
-static bool take_until(struct mt_api_call *call, int64_t *out)
+static bool take_window(struct mt_api_call *call, struct mt_state_rule *rule)
 {
-	const char *text = mt_api_text(call, "until");
-	*out = 0;
-	if (!text)
+	if (!take_time(call, "since", &rule->since_s) || !take_time(call, "until", &rule->until_s))
+		return false;
+	if (rule->until_s == 0 || rule->until_s > mt_clock_now().wall_ns / MT_SECOND)
 		return true;
-	if (!parse_time(text, out)) {
-		mt_api_fail(call, 400, "until %.32s: expected a time such as 2027-01-01T00:00:00Z",
-			    text);
-		return false;
-	}
-	if (*out <= mt_clock_now().wall_ns / MT_SECOND) {
-		mt_api_fail(call, 400, "until %.32s: has passed already; give a time to come",
-			    text);
-		return false;
-	}
-	return true;
+	mt_api_fail(call, 400, "until %.32s: has passed already; give a time to come",
+		    mt_api_text(call, "until"));
+	return false;
 }
 
 /* False: answered. */
 static bool check_rule(struct mt_api_call *call, const struct mt_state_rule *row)
 {
-	struct mt_rule rule = {
-		.is_deny = row->is_deny,
-		.operation = row->operation,
-		.qos_mask = row->qos_mask,
-		.retain = row->retain,
-		.has_network = *row->network != '\0',
-		.until_s = row->until_s,
-		.filter = mt_bytes_str(row->filter),
-		.share = mt_bytes_str(row->share),
-	};
-	const char *fault;
-	if (rule.has_network && !mt_network_parse(mt_bytes_str(row->network), &rule.network)) {
-		mt_api_fail(call, 400,
-			    "from %.64s: expected a network such as 10.0.0.0/8 or fe80::/10",
-			    row->network);
-		return false;
-	}
-	fault = mt_rule_fault(&rule);
+	struct mt_rule rule;
+	const char *fault = mt_directory_rule(row, &rule);
 	if (fault)
 		mt_api_fail(call, 400, "%s", fault);
-	return !fault;
+	else if (*row->listener && !mt_api_knows_listener(call, row->listener))
+		mt_api_fail(call, 400,
+			    "listener %.64s: is none of this broker's listeners; see "
+			    "mortise status",
+			    row->listener);
+	return call->http_status == 0;
 }
 
 /* An empty text would mean "not given" in the database, and so something wider: it is refused. */
@@ -275,18 +280,20 @@ static bool take_text(struct mt_api_call *call, const char *key, const char **ou
 static bool take_rule(struct mt_api_call *call, struct mt_state_rule *rule)
 {
 	if (!mt_api_expect(call,
-			   "allow:s? deny:s? topic:s qos:*? retain:b? share:s? from:s? until:s?"))
+			   "allow:s? deny:s? topic:s qos:*? retain:b? share:s? from:s? listener:s? "
+			   "since:s? until:s?"))
 		return false;
 	rule->retain = retain_of(call);
 	return take_operation(call, rule) && take_text(call, "topic", &rule->filter) &&
 	       take_qos(call, &rule->qos_mask) && take_text(call, "share", &rule->share) &&
-	       take_text(call, "from", &rule->network) && take_until(call, &rule->until_s) &&
+	       take_text(call, "from", &rule->network) &&
+	       take_text(call, "listener", &rule->listener) && take_window(call, rule) &&
 	       check_rule(call, rule);
 }
 
 static void add_rule(struct mt_api_call *call)
 {
-	struct mt_state_rule rule = {.listener = ""};
+	struct mt_state_rule rule = {0};
 	const char *role = call->segments[1];
 	uint32_t id = 0;
 	enum mt_status status;
@@ -326,6 +333,7 @@ const struct mt_api_route mt_api_role_routes[] = {
 	{"GET", "roles", list_roles},
 	{"POST", "roles", add_role},
 	{"GET", "roles/*", show_role},
+	{"PUT", "roles/*", change_role},
 	{"DELETE", "roles/*", remove_role},
 	{"POST", "roles/*/rules", add_rule},
 	{"DELETE", "roles/*/rules/*", drop_rule},

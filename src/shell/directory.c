@@ -46,26 +46,32 @@ static bool stop_at_rule(const struct role_rules *role, enum mt_status status, u
 	return false;
 }
 
-static bool load_rule(void *context, const struct mt_state_rule *row)
+const char *mt_directory_rule(const struct mt_state_rule *row, struct mt_rule *out)
 {
-	const struct role_rules *role = context;
-	enum mt_status status;
-	const char *why;
-	struct mt_rule rule = {
+	*out = (struct mt_rule){
 		.id = row->id,
 		.is_deny = row->is_deny,
 		.operation = row->operation,
 		.qos_mask = row->qos_mask,
 		.retain = row->retain,
 		.has_network = row->network[0] != '\0',
+		.since_s = row->since_s,
 		.until_s = row->until_s,
+		.listener = mt_bytes_str(row->listener),
 		.filter = mt_bytes_str(row->filter),
 		.share = mt_bytes_str(row->share),
 	};
-	if (rule.has_network && !mt_network_parse(mt_bytes_str(row->network), &rule.network))
-		return stop_at_rule(role, MT_INVALID, row->id,
-				    "its network is no address and prefix");
-	why = mt_rule_fault(&rule);
+	if (out->has_network && !mt_network_parse(mt_bytes_str(row->network), &out->network))
+		return "from: expected a network such as 10.0.0.0/8 or fe80::/10";
+	return mt_rule_fault(out);
+}
+
+static bool load_rule(void *context, const struct mt_state_rule *row)
+{
+	const struct role_rules *role = context;
+	struct mt_rule rule;
+	const char *why = mt_directory_rule(row, &rule);
+	enum mt_status status;
 	if (why)
 		return stop_at_rule(role, MT_INVALID, row->id, why);
 	status = mt_policy_builder_rule(role->load->builder, role->id, &rule);
@@ -80,6 +86,8 @@ static bool load_role(void *context, const struct mt_state_role *row)
 	const char *name = row->name;
 	struct role_rules role = {.load = load, .name = name};
 	enum mt_status status = mt_policy_builder_role(load->builder, mt_bytes_str(name), &role.id);
+	if (status == MT_OK && row->is_filtering)
+		status = mt_policy_builder_filter(load->builder, role.id);
 	if (status != MT_OK)
 		return stop(load, status, "role", name, mt_status_text(status));
 	status = mt_state_rules(load->state, name, load_rule, &role);

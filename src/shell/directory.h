@@ -12,6 +12,11 @@
  * fault names it. */
 MT_MUST_USE enum mt_status mt_directory_load(struct mt_state *state, struct mt_policy **out,
 					     char *fault, size_t cap);
+/*
+ * A stored rule as one of the policy; its texts are borrowed. A text: what is wrong with it,
+ * static; NULL when it is good.
+ */
+MT_MUST_USE const char *mt_directory_rule(const struct mt_state_rule *row, struct mt_rule *out);
 /* The book of proofs: certificates and keys of users, and what of them has ended. The same. */
 MT_MUST_USE enum mt_status mt_directory_load_book(struct mt_state *state, struct mt_book **out,
 						  char *fault, size_t cap);

@@ -15,8 +15,8 @@
 #define ROLES 4
 #define RULES_MAX 90
 #define USERS 5
-#define SITES 120
-#define REQUESTS 2500 /* per site: 300,000 decisions in all */
+#define SITES 400
+#define REQUESTS 2500 /* per site: 1,000,000 decisions in all */
 
 static const char *const words[] = {"a",  "b",	"",	"$s",	  "cid",   "usr",
 				    "%c", "ab", "acid", "usrcid", "cidusr"};
@@ -25,6 +25,7 @@ static const char *const rule_words[] = {"a",  "b",  "",    "$s",  "cid",  "%c",
 static const char *const values[] = {"cid", "usr", "a", "b", "s", "%c", "a", "b", "cid", "usr"};
 static const char *const bad_values[] = {"", "a/b", "+", "$s", "x#"};
 static const char *const shares[] = {"", "", "", "any", "g", "h"};
+static const char *const listeners[] = {"", "", "", "tls", "ws"};
 static const char *const role_names[ROLES] = {"r0", "r1", "r2", "r3"};
 
 struct naive_rule {
@@ -42,7 +43,7 @@ struct naive_user {
 /* How often each kind of answer came: a model that never sees one proves nothing about it. */
 struct tally {
 	unsigned no_identity, permitted, denied, unmatched, granted, lowered, crossed, refused,
-		uncrossed;
+		uncrossed, filtered;
 };
 
 struct site {
@@ -50,6 +51,7 @@ struct site {
 	struct tally tally;
 	struct naive_rule rules[RULES_MAX];
 	size_t rule_count;
+	bool is_filtering[ROLES];
 	struct naive_user users[USERS];
 	struct mt_policy *policy;
 };
@@ -92,7 +94,9 @@ static void make_rule(struct site *site, struct naive_rule *out)
 	rule->retain = pick(site, 3) > 0 ? MT_RETAIN_ANY : (uint8_t)pick(site, 3);
 	rule->has_network = pick(site, 6) == 0;
 	rule->network = (struct mt_network){address(site), PICK(site, prefixes)};
-	rule->until_s = pick(site, 5) == 0 ? (int64_t)(1 + pick(site, 10)) : 0;
+	rule->since_s = pick(site, 5) == 0 ? (int64_t)(1 + pick(site, 6)) : 0;
+	rule->until_s = pick(site, 5) == 0 ? rule->since_s + (int64_t)(1 + pick(site, 10)) : 0;
+	rule->listener = mt_bytes_str(PICK(site, listeners));
 	rule->share = mt_bytes_str(PICK(site, shares));
 }
 
@@ -125,10 +129,14 @@ static void build(struct site *site, uint64_t seed)
 		mt_policy_builder_create(seed, (struct mt_seed){{seed, ~seed}});
 	uint32_t ids[ROLES];
 	assert_non_null(builder);
-	for (int i = 0; i < ROLES; i++)
+	for (int i = 0; i < ROLES; i++) {
 		assert_int_equal(
 			mt_policy_builder_role(builder, mt_bytes_str(role_names[i]), &ids[i]),
 			MT_OK);
+		site->is_filtering[i] = pick(site, 8) == 0;
+		if (site->is_filtering[i])
+			assert_int_equal(mt_policy_builder_filter(builder, ids[i]), MT_OK);
+	}
 	site->rule_count = pick(site, RULES_MAX + 1);
 	for (size_t i = 0; i < site->rule_count; i++) {
 		make_rule(site, &site->rules[i]);
@@ -204,7 +212,10 @@ static bool is_live(const struct naive_rule *rule, const struct asker *asker, ui
 {
 	if (!asker->has_role[rule->role] || !(rule->rule.operation & operation))
 		return false;
-	if (rule->rule.until_s != 0 && now_s >= rule->rule.until_s)
+	if ((rule->rule.until_s != 0 && now_s >= rule->rule.until_s) || now_s < rule->rule.since_s)
+		return false;
+	if (rule->rule.listener.len > 0 &&
+	    !mt_bytes_equal(rule->rule.listener, asker->subject.listener))
 		return false;
 	return !rule->rule.has_network || is_inside(&rule->rule.network, &asker->subject.address);
 }
@@ -287,13 +298,16 @@ static void check_verdict(struct site *site, const struct asker *asker,
 struct sum {
 	uint8_t allowed, removed; /* sets of QoS */
 	bool is_refused, is_crossed;
-	bool is_named; /* one of the rules that decided is the one that is said to */
+	bool is_filtered; /* a role grants whatever the rules say */
+	bool is_named;	  /* one of the rules that decided is the one that is said to */
 };
 
 static struct sum add_up(const struct site *site, const struct asker *asker,
 			 const struct question *question, struct mt_grant grant)
 {
 	struct sum sum = {0};
+	for (int role = 0; role < ROLES; role++)
+		sum.is_filtered |= asker->has_role[role] && site->is_filtering[role];
 	for (size_t i = 0; i < site->rule_count; i++) {
 		const struct mt_rule *rule = &site->rules[i].rule;
 		struct naive_topic filter;
@@ -302,7 +316,9 @@ static struct sum add_up(const struct site *site, const struct asker *asker,
 		    !covers_group(rule, question->group))
 			continue;
 		filter = spell(&site->rules[i], &asker->subject);
-		is_containing = naive_contains(&filter, question->naive);
+		is_containing = sum.is_filtered && !rule->is_deny
+					? naive_overlaps(&filter, question->naive)
+					: naive_contains(&filter, question->naive);
 		if (!rule->is_deny && is_containing)
 			sum.allowed |= rule->qos_mask;
 		sum.is_named |= is_containing && rule->id == grant.rule_id &&
@@ -314,6 +330,12 @@ static struct sum add_up(const struct site *site, const struct asker *asker,
 		sum.is_crossed |= rule->qos_mask == 7;
 		sum.removed |= rule->qos_mask == 7 ? 0 : rule->qos_mask;
 	}
+	if (!sum.is_filtered)
+		return sum;
+	sum.is_refused = false;
+	sum.is_crossed = true;
+	if (sum.allowed == 0)
+		sum.allowed = 7;
 	return sum;
 }
 
@@ -349,8 +371,13 @@ static void check_grant(struct site *site, const struct asker *asker,
 	while (qos >= 0 && !((sum.allowed & ~sum.removed) >> qos & 1))
 		qos--;
 	assert_int_equal(grant.is_allowed, !sum.is_refused && qos >= 0);
-	assert_int_equal(grant.why, sum.is_refused || qos >= 0 ? MT_WHY_RULE : MT_WHY_NO_RULE);
+	if (sum.is_filtered && grant.why == MT_WHY_FILTERED)
+		assert_false(sum.is_named);
+	else
+		assert_int_equal(grant.why,
+				 sum.is_refused || qos >= 0 ? MT_WHY_RULE : MT_WHY_NO_RULE);
 	assert_true(sum.is_named || grant.why != MT_WHY_RULE);
+	site->tally.filtered += sum.is_filtered && grant.is_allowed;
 	site->tally.refused += sum.is_refused;
 	if (!grant.is_allowed)
 		return;
@@ -379,6 +406,7 @@ static struct asker make_asker(struct site *site)
 	asker.subject.user = value(site);
 	asker.subject.cn = value(site);
 	asker.subject.address = address(site);
+	asker.subject.listener = mt_bytes_str(PICK(site, listeners));
 	if (kind == 0) { /* nobody knows it */
 		asker.subject.user_id = pick(site, 2) == 0 ? 1 : 0;
 		asker.subject.anonymous_role =
@@ -430,13 +458,14 @@ static void check_tally(const struct tally *tally)
 {
 	print_message(
 		"no identity %u, permitted %u, denied %u, unmatched %u, granted %u, lowered %u, "
-		"crossed %u, refused %u, delivered uncrossed %u\n",
+		"crossed %u, refused %u, delivered uncrossed %u, filtered %u\n",
 		tally->no_identity, tally->permitted, tally->denied, tally->unmatched,
-		tally->granted, tally->lowered, tally->crossed, tally->refused, tally->uncrossed);
+		tally->granted, tally->lowered, tally->crossed, tally->refused, tally->uncrossed,
+		tally->filtered);
 	assert_true(tally->no_identity > 1000 && tally->permitted > 1000 && tally->denied > 1000 &&
 		    tally->unmatched > 1000);
 	assert_true(tally->granted > 1000 && tally->lowered > 1000 && tally->crossed > 1000 &&
-		    tally->refused > 1000 && tally->uncrossed > 1000);
+		    tally->refused > 1000 && tally->uncrossed > 1000 && tally->filtered > 1000);
 }
 
 static void decisions_equal_the_interpreter(void **state)

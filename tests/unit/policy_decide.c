@@ -325,6 +325,60 @@ static void rules_end_with_their_time(void **state)
 	assert_true(may_publish(world, "c"));
 }
 
+/* Now is 50. */
+static void rules_begin(void **state)
+{
+	struct world *world = *state;
+	struct mt_rule rule = rule_of("later", MT_OPERATION_PUBLISH);
+	rule.since_s = 51;
+	add(world, rule);
+	rule = rule_of("now", MT_OPERATION_PUBLISH);
+	rule.since_s = 50;
+	add(world, rule);
+	assert_false(may_publish(world, "later"));
+	assert_true(may_publish(world, "now"));
+	assert_int_equal(mt_policy_next_change_s(world->policy, 49), 50);
+	assert_int_equal(mt_policy_next_change_s(world->policy, 50), 51);
+}
+
+static void rules_may_be_for_a_listener_alone(void **state)
+{
+	struct world *world = *state;
+	struct mt_rule rule = rule_of("a", MT_OPERATION_PUBLISH);
+	rule.listener = mt_bytes_str("tls");
+	add(world, rule);
+	assert_false(may_publish(world, "a"));
+	world->subject.listener = mt_bytes_str("tls2");
+	assert_false(may_publish(world, "a"));
+	world->subject.listener = mt_bytes_str("tls");
+	assert_true(may_publish(world, "a"));
+}
+
+static void a_filtering_role_grants_and_filters(void **state)
+{
+	struct world *world = *state;
+	struct mt_rule one = rule_of("a/b", MT_OPERATION_SUBSCRIBE);
+	struct mt_grant grant;
+	one.qos_mask = 2;
+	add(world, one);
+	deny(world, "a/c");
+	assert_int_equal(mt_policy_builder_filter(world->builder, world->role), MT_OK);
+	grant = subscribe(world, "a/#", "", 2);
+	assert_true(grant.is_allowed && grant.is_crossed);
+	assert_int_equal(grant.qos, 1); /* a/b has one, the rest none */
+	grant = subscribe(world, "z", "", 2);
+	assert_true(grant.is_allowed && grant.is_crossed);
+	assert_int_equal(grant.qos, 2);
+	assert_int_equal(grant.why, MT_WHY_FILTERED);
+	assert_true(subscribe(world, "a/c", "", 0).is_allowed);
+	assert_true(deliver(world, "a/b", "").is_allowed);
+	assert_false(deliver(world, "a/c", "").is_allowed);
+	assert_false(deliver(world, "z", "").is_allowed);
+	/* A group is granted as well, and gets what rules with `share` let through: nothing. */
+	assert_true(subscribe(world, "a/b", "g", 0).is_allowed);
+	assert_false(deliver(world, "a/b", "g").is_allowed);
+}
+
 static void rules_may_be_for_a_network_alone(void **state)
 {
 	struct world *world = *state;
@@ -716,6 +770,9 @@ int main(void)
 		TEST(publish_has_qos_and_retain_axes),
 		TEST(operations_are_apart),
 		TEST(rules_end_with_their_time),
+		TEST(rules_begin),
+		TEST(rules_may_be_for_a_listener_alone),
+		TEST(a_filtering_role_grants_and_filters),
 		TEST(rules_may_be_for_a_network_alone),
 		TEST(one_rule_must_contain_the_filter),
 		TEST(a_deny_that_overlaps_is_applied_at_delivery),

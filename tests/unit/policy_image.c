@@ -25,7 +25,9 @@ static struct mt_policy *make(void)
 		 .retain = MT_RETAIN_YES,
 		 .has_network = true,
 		 .network = {.prefix_bits = 104},
+		 .since_s = 1700000000,
 		 .until_s = 1800000000,
+		 .listener = mt_bytes_str("tls"),
 		 .filter = mt_bytes_str("own/+/secret")},
 	};
 	struct mt_policy_builder *builder = mt_policy_builder_create(42, (struct mt_seed){{3, 4}});
@@ -39,6 +41,7 @@ static struct mt_policy *make(void)
 	struct mt_policy *policy;
 	uint32_t role;
 	assert_int_equal(mt_policy_builder_role(builder, names[0], &role), MT_OK);
+	assert_int_equal(mt_policy_builder_filter(builder, role), MT_OK);
 	for (size_t i = 0; i < MT_COUNT_OF(rules); i++)
 		assert_int_equal(mt_policy_builder_rule(builder, role, &rules[i]), MT_OK);
 	assert_int_equal(mt_policy_builder_user(builder, &user, names, 2), MT_OK);
@@ -81,7 +84,13 @@ static void test_round_trip(void **state)
 	assert_int_equal(user->roles[0], role);
 	assert_true(mt_bytes_equal(user->client_id_rule, mt_bytes_str("%u")));
 	assert_false(mt_policy_user_by_name(copy, mt_bytes_str("bob"))->is_enabled);
-	assert_int_equal(mt_policy_next_change_s(copy, 0), 1800000000);
+	assert_int_equal(mt_policy_next_change_s(copy, 0), 1700000000);
+	assert_int_equal(mt_policy_next_change_s(copy, 1700000000), 1800000000);
+	assert_true(mt_decide_subscribe(
+			    copy,
+			    &(struct mt_subject){.user_id = 7, .client_id = mt_bytes_str("c")},
+			    mt_bytes_str("other"), mt_bytes_of(NULL, 0), 0, 1)
+			    .is_allowed); /* its role filters */
 	/* Users stand in the order of a table with a seed, so only the size is the same. */
 	assert_int_equal(again.len, image.len);
 	mt_policy_unref(&copy);

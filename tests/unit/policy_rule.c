@@ -95,6 +95,19 @@ static void axes_are_in_range(void **state)
 	rule.until_s = -1;
 	assert_non_null(mt_rule_fault(&rule));
 	rule = good();
+	rule.since_s = -1;
+	assert_non_null(mt_rule_fault(&rule));
+	rule.since_s = rule.until_s = 5;
+	assert_non_null(mt_rule_fault(&rule));
+	rule.since_s = 4;
+	assert_null(mt_rule_fault(&rule));
+	rule = good();
+	rule.listener =
+		mt_bytes_str("0123456789012345678901234567890123456789012345678901234567890123");
+	assert_non_null(mt_rule_fault(&rule));
+	rule.listener.len--;
+	assert_null(mt_rule_fault(&rule));
+	rule = good();
 	rule.has_network = true;
 	rule.network.prefix_bits = 128;
 	assert_null(mt_rule_fault(&rule));

@@ -280,10 +280,13 @@ static void test_rule_comes_back_as_it_was_given(void **state)
 	json_t *expected =
 		json_loads("{\"deny\":\"subscribe\",\"topic\":\"a/"
 			   "#\",\"qos\":[2],\"retain\":true,\"share\":\"any\","
-			   "\"from\":\"10.7.0.0/16\",\"until\":\"2399-02-28T23:59:59Z\"}",
+			   "\"from\":\"10.7.0.0/16\",\"listener\":\"tls\","
+			   "\"since\":\"2027-01-01T00:00:00Z\",\"until\":\"2399-02-28T23:59:59Z\"}",
 			   0, NULL);
 	char *text = json_dumps(expected, 0);
 	(void)state;
+	world.broker.settings.listener_count = 1;
+	strcpy(world.broker.settings.listeners[0].name, "tls");
 	assert_good("POST", "/api/roles", "{\"name\":\"r\"}");
 	assert_good("POST", "/api/roles/r/rules", text);
 	assert_good("GET", "/api/roles/r", NULL);
@@ -321,7 +324,12 @@ static void test_faulty_rules_change_nothing(void **state)
 		"{\"allow\":\"both\",\"topic\":\"a\",\"until\":\"2399-01-01T24:00:00Z\"}",
 		"{\"allow\":\"both\",\"topic\":\"a\",\"until\":\"2399-01-01\"}",
 		"{\"allow\":\"both\",\"topic\":\"a\",\"until\":\"2001-01-01T00:00:00Z\"}",
-		"{\"allow\":\"both\",\"topic\":\"a\",\"listener\":\"tls\"}",
+		"{\"allow\":\"both\",\"topic\":\"a\",\"listener\":\"none\"}",
+		"{\"allow\":\"both\",\"topic\":\"a\",\"listener\":\"\"}",
+		"{\"allow\":\"both\",\"topic\":\"a\",\"since\":\"tomorrow\"}",
+		"{\"allow\":\"both\",\"topic\":\"a\",\"since\":\"2399-01-02T00:00:00Z\","
+		"\"until\":\"2399-01-01T00:00:00Z\"}",
+		"{\"allow\":\"both\",\"topic\":\"a\",\"subscribe\":\"filter\"}",
 	};
 	(void)state;
 	assert_good("POST", "/api/roles", "{\"name\":\"r\"}");
@@ -336,6 +344,23 @@ static void test_faulty_rules_change_nothing(void **state)
 		ask("POST", "/api/roles/admin/rules", "{\"allow\":\"both\",\"topic\":\"a\"}"), 409);
 	assert_int_equal(mt_state_revision(world.broker.state), 1);
 	assert_int_equal(world.broker.adopted_count, 1);
+}
+
+static void test_a_role_may_filter(void **state)
+{
+	(void)state;
+	assert_good("POST", "/api/roles", "{\"name\":\"r\",\"subscribe\":\"filter\"}");
+	assert_good("GET", "/api/roles/r", NULL);
+	assert_string_equal(json_string_value(json_object_get(world.answer, "subscribe")),
+			    "filter");
+	assert_good("PUT", "/api/roles/r", "{\"subscribe\":\"refuse\"}");
+	assert_good("GET", "/api/roles/r", NULL);
+	assert_string_equal(json_string_value(json_object_get(world.answer, "subscribe")),
+			    "refuse");
+	assert_int_equal(ask("PUT", "/api/roles/r", "{\"subscribe\":\"maybe\"}"), 400);
+	assert_int_equal(ask("PUT", "/api/roles/none", "{\"subscribe\":\"filter\"}"), 404);
+	assert_int_equal(ask("PUT", "/api/roles/open", "{\"subscribe\":\"filter\"}"), 409);
+	assert_int_equal(ask("POST", "/api/roles", "{\"name\":\"s\",\"subscribe\":\"\"}"), 400);
 }
 
 static void test_roles_in_use_and_built_in_stay(void **state)
@@ -631,6 +656,7 @@ int main(void)
 		TEST(test_rules_decide_at_once),
 		TEST(test_rule_comes_back_as_it_was_given),
 		TEST(test_faulty_rules_change_nothing),
+		TEST(test_a_role_may_filter),
 		TEST(test_roles_in_use_and_built_in_stay),
 		TEST(test_half_a_change_is_none),
 		TEST(test_change_that_makes_no_policy_is_undone),
