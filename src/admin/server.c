@@ -216,6 +216,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		&(struct mt_admin_request){.method = method,
 					   .path = path,
 					   .body = mt_bytes_of(exchange->body, exchange->len),
+					   .is_local = true,
 					   .peer_uid = peer->uid,
 					   .query = find_query,
 					   .connection = connection},

@@ -17,7 +17,8 @@ struct mt_admin_request {
 	const char *method; /* "GET", "POST", "PUT", "DELETE" */
 	const char *path;   /* "/api/users/th-17", still percent-encoded */
 	struct mt_bytes body;
-	uint32_t peer_uid;
+	bool is_local;	   /* the kernel vouches for peer_uid */
+	uint32_t peer_uid; /* with is_local */
 	/* Value behind "?name=", still percent-encoded; NULL when absent. */
 	const char *(*query)(const struct mt_admin_request *request, const char *name);
 	void *connection;

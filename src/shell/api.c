@@ -5,6 +5,7 @@
 #include "shell/api_call.h"
 
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct mt_api_route *const routes[] = {
@@ -187,10 +188,41 @@ static bool read_body(struct mt_api_call *call)
 	return true;
 }
 
+/* Whoever reaches the Unix socket is the broker's own user, root, or an administrator by group. */
+static void know_caller(struct mt_api_call *call)
+{
+	if (!call->request->is_local)
+		return;
+	call->role = MT_API_ADMIN;
+	snprintf(call->author, sizeof(call->author), "uid %u", call->request->peer_uid);
+}
+
+static const char *role_name(enum mt_api_role role)
+{
+	static const char *const names[] = {"nobody", "viewer", "operator", "admin"};
+	return names[role];
+}
+
+/* False: answered. */
+static bool is_permitted(struct mt_api_call *call, const struct mt_api_route *route)
+{
+	if (route->least != MT_API_NOBODY && call->role >= route->least)
+		return true;
+	mt_api_fail(call, 403, "not permitted: %s %s needs the role %s, and %s has the role %s",
+		    route->method, route->pattern, role_name(route->least), call->author,
+		    role_name(call->role));
+	return false;
+}
+
 static void run(struct mt_api_call *call)
 {
 	const struct mt_api_route *route;
 	int http_status = 404;
+	know_caller(call);
+	if (call->role == MT_API_NOBODY) {
+		mt_api_fail(call, 401, "not permitted: a token is needed");
+		return;
+	}
 	if (!split_path(call) || !(route = find_route(call, &http_status))) {
 		mt_api_fail(call, http_status,
 			    http_status == 405
@@ -199,7 +231,7 @@ static void run(struct mt_api_call *call)
 			    call->request->method);
 		return;
 	}
-	if (read_body(call))
+	if (is_permitted(call, route) && read_body(call))
 		route->run(call);
 	MT_CHECK(call->http_status != 0);
 }

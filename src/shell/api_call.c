@@ -196,11 +196,8 @@ bool mt_api_knows_listener(const struct mt_api_call *call, const char *name)
 
 static bool begin_change(struct mt_api_call *call)
 {
-	char author[32];
-	enum mt_status status;
-	snprintf(author, sizeof(author), "uid %u", call->request->peer_uid);
-	status = mt_state_begin(call->api->state, author, call->what,
-				mt_clock_now().wall_ns / MT_SECOND);
+	enum mt_status status = mt_state_begin(call->api->state, call->author, call->what,
+					       mt_clock_now().wall_ns / MT_SECOND);
 	if (status != MT_OK)
 		mt_api_fail_status(call, status, call->what);
 	return status == MT_OK;
@@ -275,7 +272,6 @@ bool mt_api_change_end(struct mt_api_call *call, enum mt_status status)
 		return false;
 	}
 	mt_log(MT_LOG_NOTICE, "admin", "changed", MT_STR("what", call->what),
-	       MT_U64("uid", call->request->peer_uid),
-	       MT_U64("revision", mt_state_revision(api->state)));
+	       MT_STR("author", call->author), MT_U64("revision", mt_state_revision(api->state)));
 	return adopt(call);
 }

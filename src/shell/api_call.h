@@ -9,6 +9,7 @@
 #define MT_API_SEGMENTS_MAX 6u
 #define MT_API_DEPTH_MAX 8u
 #define MT_API_FAULT_BYTES 512u
+#define MT_API_AUTHOR_BYTES 264u
 
 struct mt_api {
 	struct mt_broker *broker;
@@ -16,9 +17,19 @@ struct mt_api {
 	mt_api_adopt_fn *adopt;
 };
 
+/* What a caller may do; each may what those before it may. */
+enum mt_api_role {
+	MT_API_NOBODY,
+	MT_API_VIEWER,	 /* looks at what holds no secret */
+	MT_API_OPERATOR, /* keeps it running: ends connections and lockouts, renews */
+	MT_API_ADMIN,	 /* changes who may do what */
+};
+
 struct mt_api_call {
 	struct mt_api *api;
 	const struct mt_admin_request *request;
+	enum mt_api_role role;
+	char author[MT_API_AUTHOR_BYTES]; /* "uid 0", "token:NAME" */
 	const char *
 		segments[MT_API_SEGMENTS_MAX]; /* behind "/api/", decoded: valid UTF-8, not empty */
 	uint32_t segment_count;
@@ -37,6 +48,7 @@ struct mt_api_route {
 	const char *method;
 	const char *pattern;
 	mt_api_fn *run;
+	enum mt_api_role least; /* that may call it; MT_API_NOBODY: no one may */
 };
 extern const struct mt_api_route mt_api_user_routes[];
 extern const struct mt_api_route mt_api_role_routes[];

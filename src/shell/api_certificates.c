@@ -366,7 +366,7 @@ static void renew(struct mt_api_call *call)
 		return;
 	}
 	mt_log(MT_LOG_NOTICE, "admin", "changed", MT_STR("what", "cert renew server"),
-	       MT_U64("uid", call->request->peer_uid));
+	       MT_STR("author", call->author));
 	mt_api_succeed(call, json_pack("{s:s, s:o*}", "renewed", "server", "server",
 				       describe_own(call, "server.pem")));
 }
@@ -407,7 +407,7 @@ static void rotate(struct mt_api_call *call)
 	mt_log(MT_LOG_NOTICE, "admin", "changed",
 	       MT_STR("what",
 		      rotation.is_drop ? "cert tickets rotate --now" : "cert tickets rotate"),
-	       MT_U64("uid", call->request->peer_uid));
+	       MT_STR("author", call->author));
 	mt_api_succeed(call,
 		       rotation.is_drop
 			       ? json_pack("{s:b, s:I, s:s}", "rotated", 1, "sessions_removed",
@@ -417,11 +417,11 @@ static void rotate(struct mt_api_call *call)
 }
 
 const struct mt_api_route mt_api_certificate_routes[] = {
-	{"GET", "certificates", list},
-	{"POST", "certificates", issue},
-	{"GET", "certificates/*", show},
-	{"DELETE", "certificates/*", revoke},
-	{"POST", "certificates/server/renew", renew},
-	{"POST", "tickets/rotate", rotate},
-	{NULL, NULL, NULL},
+	{"GET", "certificates", list, MT_API_VIEWER},
+	{"POST", "certificates", issue, MT_API_ADMIN},
+	{"GET", "certificates/*", show, MT_API_VIEWER},
+	{"DELETE", "certificates/*", revoke, MT_API_ADMIN},
+	{"POST", "certificates/server/renew", renew, MT_API_OPERATOR},
+	{"POST", "tickets/rotate", rotate, MT_API_OPERATOR},
+	{NULL, NULL, NULL, MT_API_NOBODY},
 };

@@ -196,15 +196,14 @@ static void kick_client(struct mt_api_call *call)
 		return;
 	}
 	mt_log(MT_LOG_NOTICE, "admin", "client kicked", MT_STR("client", visit.client_id),
-	       MT_STR("user", visit.user ? visit.user : ""),
-	       MT_U64("uid", call->request->peer_uid));
+	       MT_STR("user", visit.user ? visit.user : ""), MT_STR("author", call->author));
 	mt_api_succeed(call, json_pack("{s:s, s:I}", "client_id", visit.client_id, "kicked",
 				       visit.kicked_count));
 }
 
 const struct mt_api_route mt_api_client_routes[] = {
-	{"GET", "clients", list_clients},
-	{"GET", "clients/*", show_client},
-	{"DELETE", "clients/*", kick_client},
-	{NULL, NULL, NULL},
+	{"GET", "clients", list_clients, MT_API_VIEWER},
+	{"GET", "clients/*", show_client, MT_API_VIEWER},
+	{"DELETE", "clients/*", kick_client, MT_API_OPERATOR},
+	{NULL, NULL, NULL, MT_API_NOBODY},
 };

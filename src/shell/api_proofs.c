@@ -163,9 +163,9 @@ static void drop_key(struct mt_api_call *call)
 }
 
 const struct mt_api_route mt_api_proof_routes[] = {
-	{"POST", "users/*/certificates", enable_certificate},
-	{"DELETE", "users/*/certificates/*", disable_certificate},
-	{"POST", "users/*/psk", make_key},
-	{"DELETE", "users/*/psk", drop_key},
-	{NULL, NULL, NULL},
+	{"POST", "users/*/certificates", enable_certificate, MT_API_ADMIN},
+	{"DELETE", "users/*/certificates/*", disable_certificate, MT_API_ADMIN},
+	{"POST", "users/*/psk", make_key, MT_API_ADMIN},
+	{"DELETE", "users/*/psk", drop_key, MT_API_ADMIN},
+	{NULL, NULL, NULL, MT_API_NOBODY},
 };

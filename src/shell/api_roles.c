@@ -330,12 +330,12 @@ static void drop_rule(struct mt_api_call *call)
 }
 
 const struct mt_api_route mt_api_role_routes[] = {
-	{"GET", "roles", list_roles},
-	{"POST", "roles", add_role},
-	{"GET", "roles/*", show_role},
-	{"PUT", "roles/*", change_role},
-	{"DELETE", "roles/*", remove_role},
-	{"POST", "roles/*/rules", add_rule},
-	{"DELETE", "roles/*/rules/*", drop_rule},
-	{NULL, NULL, NULL},
+	{"GET", "roles", list_roles, MT_API_VIEWER},
+	{"POST", "roles", add_role, MT_API_ADMIN},
+	{"GET", "roles/*", show_role, MT_API_VIEWER},
+	{"PUT", "roles/*", change_role, MT_API_ADMIN},
+	{"DELETE", "roles/*", remove_role, MT_API_ADMIN},
+	{"POST", "roles/*/rules", add_rule, MT_API_ADMIN},
+	{"DELETE", "roles/*/rules/*", drop_rule, MT_API_ADMIN},
+	{NULL, NULL, NULL, MT_API_NOBODY},
 };

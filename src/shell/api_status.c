@@ -147,6 +147,6 @@ static void show_status(struct mt_api_call *call)
 }
 
 const struct mt_api_route mt_api_status_routes[] = {
-	{"GET", "status", show_status},
-	{NULL, NULL, NULL},
+	{"GET", "status", show_status, MT_API_VIEWER},
+	{NULL, NULL, NULL, MT_API_NOBODY},
 };

@@ -351,15 +351,15 @@ static void revoke_role(struct mt_api_call *call)
 }
 
 const struct mt_api_route mt_api_user_routes[] = {
-	{"GET", "users", list_users},
-	{"POST", "users", add_user},
-	{"GET", "users/*", show_user},
-	{"DELETE", "users/*", remove_user},
-	{"PUT", "users/*/password", set_password},
-	{"POST", "users/*/token", make_token},
-	{"POST", "users/*/enable", enable_user},
-	{"POST", "users/*/disable", disable_user},
-	{"PUT", "users/*/roles/*", grant_role},
-	{"DELETE", "users/*/roles/*", revoke_role},
-	{NULL, NULL, NULL},
+	{"GET", "users", list_users, MT_API_VIEWER},
+	{"POST", "users", add_user, MT_API_ADMIN},
+	{"GET", "users/*", show_user, MT_API_VIEWER},
+	{"DELETE", "users/*", remove_user, MT_API_ADMIN},
+	{"PUT", "users/*/password", set_password, MT_API_ADMIN},
+	{"POST", "users/*/token", make_token, MT_API_ADMIN},
+	{"POST", "users/*/enable", enable_user, MT_API_ADMIN},
+	{"POST", "users/*/disable", disable_user, MT_API_ADMIN},
+	{"PUT", "users/*/roles/*", grant_role, MT_API_ADMIN},
+	{"DELETE", "users/*/roles/*", revoke_role, MT_API_ADMIN},
+	{NULL, NULL, NULL, MT_API_NOBODY},
 };

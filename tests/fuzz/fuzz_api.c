@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	size_t end = 1;
 	char *query;
 	struct mt_admin_answer answer = {0};
-	struct mt_admin_request request = {.peer_uid = 1, .query = find_query};
+	struct mt_admin_request request = {.is_local = true, .peer_uid = 1, .query = find_query};
 	if (len < 1)
 		return 0;
 	prepare();

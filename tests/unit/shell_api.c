@@ -20,6 +20,7 @@ struct world {
 	struct mt_api *api;
 	const char *query_name;
 	const char *query_value;
+	bool is_local;
 	int http_status;
 	json_t *answer;
 };
@@ -30,6 +31,7 @@ static int setup(void **state)
 {
 	char path[PATH_MAX];
 	memset(&world, 0, sizeof(world));
+	world.is_local = true;
 	world.folder = folder_make();
 	snprintf(path, sizeof(path), "%s/mortise.db", world.folder);
 	assert_true(api_world_open(&world.broker, path, &world.api));
@@ -58,6 +60,7 @@ static int ask(const char *method, const char *path, const char *body)
 	struct mt_admin_request request = {.method = method,
 					   .path = path,
 					   .body = mt_bytes_str(body),
+					   .is_local = world.is_local,
 					   .peer_uid = 4711,
 					   .query = find_query};
 	struct mt_admin_answer answer = {0};
@@ -643,9 +646,21 @@ static void test_broker_that_stops_says_so(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void test_without_credentials_nothing_is_heard(void **state)
+{
+	(void)state;
+	world.is_local = false;
+	assert_int_equal(ask("POST", "/api/roles", "{\"name\":\"sensor\"}"), 401);
+	assert_int_equal(ask("GET", "/api/status", ""), 401);
+	assert_int_equal(ask("GET", "/api/nothing", ""), 401);
+	world.is_local = true;
+	assert_int_equal(ask("GET", "/api/roles/sensor", ""), 404);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_without_credentials_nothing_is_heard),
 		TEST(test_added_user_can_log_in_when_the_answer_comes),
 		TEST(test_snapshot_bears_the_revision_of_the_database),
 		TEST(test_password_is_replaced),
