@@ -1,8 +1,9 @@
 /*
- * The admin API's HTTP server on a Unix socket.
+ * The admin API's HTTP server on a Unix socket, and on what is handed to it.
  *
  *   accept -> notify_connection: SO_PEERCRED -> not permitted: 403 and shut, unread
  *                                            -> headers -> body (bounded) -> handler -> answer
+ *   adopt  -> notify_connection: no name of ours -> headers -> gate -> body -> handler -> answer
  *
  * Threading: libmicrohttpd's one thread does all of it, so requests are served one by one.
  */
@@ -10,10 +11,12 @@
 
 #include "admin/peer.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,14 +24,16 @@
 
 #define BACKLOG 32
 #define CONNECTIONS_MAX 32u
+#define ADOPTED_MAX \
+	2048u /* whoever adopts has a bound of its own; some of them are about to end \
+	       */
 #define HEAD_BYTES_MAX 32768u /* of one connection: request line, headers and the read buffer */
 #define SEND_TIMEOUT_S 10u
 #define FIRST_BODY_BYTES 4096u
 
 struct mt_admin_server {
 	struct MHD_Daemon *daemon;
-	mt_admin_handler *handler;
-	void *context;
+	struct mt_admin_uses uses;
 	uint32_t own_uid;
 	uint32_t gid; /* valid with has_group */
 	bool has_group;
@@ -37,7 +42,9 @@ struct mt_admin_server {
 
 /* Of a permitted connection; the socket context of the others is NULL. */
 struct peer {
-	uint32_t uid;
+	bool is_local;
+	uint32_t uid;			 /* when it is */
+	struct mt_admin_address address; /* when it is not */
 };
 
 /* One request while its body arrives. */
@@ -73,6 +80,37 @@ static void turn_away(int fd)
 	shutdown(fd, SHUT_RDWR);
 }
 
+/* Accepted by our Unix socket: the kernel gives it that socket's name, which no other one has. */
+static bool is_ours(const struct mt_admin_server *server, int fd)
+{
+	struct sockaddr_un name = {0};
+	socklen_t bytes = sizeof(name);
+	return getsockname(fd, (struct sockaddr *)&name, &bytes) == 0 &&
+	       name.sun_family == AF_UNIX && strcmp(name.sun_path, server->path) == 0;
+}
+
+static bool know_adopted(struct MHD_Connection *connection, struct peer *peer)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct sockaddr_in6 from;
+	if (!info || !info->client_addr || info->client_addr->sa_family != AF_INET6)
+		return false;
+	memcpy(&from, info->client_addr, sizeof(from));
+	memcpy(peer->address.byte, &from.sin6_addr, sizeof(peer->address.byte));
+	peer->address.port = ntohs(from.sin6_port);
+	return true;
+}
+
+static bool know_peer(const struct mt_admin_server *server, struct MHD_Connection *connection,
+		      int fd, struct peer *peer)
+{
+	peer->is_local = is_ours(server, fd);
+	return peer->is_local ? mt_peer_is_permitted(fd, server->own_uid, server->has_group,
+						     server->gid, &peer->uid)
+			      : know_adopted(connection, peer);
+}
+
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
 			  enum MHD_ConnectionNotificationCode code)
 {
@@ -87,9 +125,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 	*socket_context = NULL;
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	peer = calloc(1, sizeof(*peer));
-	if (info && peer &&
-	    mt_peer_is_permitted(info->connect_fd, server->own_uid, server->has_group, server->gid,
-				 &peer->uid)) {
+	if (info && peer && know_peer(server, connection, info->connect_fd, peer)) {
 		*socket_context = peer;
 		return;
 	}
@@ -111,7 +147,41 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
 	return strlen(text);
 }
 
-static enum MHD_Result send_answer(struct MHD_Connection *connection,
+/* No cookie is ever set and no site is ever let in by CORS, so that a page somewhere else can
+ * neither make a browser prove who its user is, nor read an answer. */
+static bool add_headers(struct MHD_Response *response, const struct mt_admin_answer *answer,
+			const struct peer *peer)
+{
+	/* Each further try costs it another handshake. */
+	bool is_stranger = answer->http_status == 401 || answer->http_status == 429;
+	const struct {
+		const char *name;
+		const char *value;
+		bool is_sent;
+	} headers[] = {
+		{"Content-Type", answer->is_page ? "text/html; charset=utf-8" : "application/json",
+		 true},
+		{"Cache-Control", "no-store", true},
+		{"X-Content-Type-Options", "nosniff", true},
+		{"Referrer-Policy", "no-referrer", true},
+		{"Content-Security-Policy",
+		 "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+		 true},
+		{"Strict-Transport-Security", "max-age=31536000", !peer->is_local},
+		{"Connection", "close", is_stranger || answer->is_page},
+		{"WWW-Authenticate", "Bearer realm=\"mortise\"", answer->http_status == 401},
+	};
+	char seconds[16];
+	snprintf(seconds, sizeof(seconds), "%u", answer->retry_after_s);
+	for (size_t i = 0; i < MT_COUNT_OF(headers); i++)
+		if (headers[i].is_sent &&
+		    MHD_add_response_header(response, headers[i].name, headers[i].value) != MHD_YES)
+			return false;
+	return answer->retry_after_s == 0 ||
+	       MHD_add_response_header(response, "Retry-After", seconds) == MHD_YES;
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *connection, const struct peer *peer,
 				   struct mt_admin_answer *answer)
 {
 	size_t len = answer->body ? strlen(answer->body) : 0;
@@ -124,31 +194,75 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection,
 		wipe_and_free(answer->body, len);
 		return MHD_NO;
 	}
-	result =
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-	if (result == MHD_YES)
-		result = MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
-						 "no-store");
-	if (result == MHD_YES)
-		result = MHD_queue_response(connection, (unsigned)answer->http_status, response);
+	result = add_headers(response, answer, peer)
+			 ? MHD_queue_response(connection, (unsigned)answer->http_status, response)
+			 : MHD_NO;
 	MHD_destroy_response(response);
 	return result;
 }
 
-static enum MHD_Result send_too_large(struct MHD_Connection *connection)
+static enum MHD_Result send_too_large(struct MHD_Connection *connection, const struct peer *peer)
 {
-	struct mt_admin_answer answer = {MHD_HTTP_CONTENT_TOO_LARGE,
-					 strdup("{\"error\":\"the request is too large: at most "
-						"1048576 bytes; split it\"}")};
-	return send_answer(connection, &answer);
+	struct mt_admin_answer answer = {
+		.http_status = MHD_HTTP_CONTENT_TOO_LARGE,
+		.body = strdup("{\"error\":\"the request is too large: at most "
+			       "1048576 bytes; split it\"}")};
+	return send_answer(connection, peer, &answer);
 }
 
-static enum MHD_Result start(struct MHD_Connection *connection, void **slot)
+struct count {
+	const char *name;
+	const char *value;
+	unsigned count;
+};
+
+static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name,
+				    const char *value)
+{
+	struct count *count = context;
+	(void)kind;
+	if (strcasecmp(name, count->name) != 0)
+		return MHD_YES;
+	count->count++;
+	count->value = value;
+	return MHD_YES;
+}
+
+/* Two of them may say two things, and whoever stands between us may have looked at the other. */
+static const char *find_only(struct MHD_Connection *connection, const char *name)
+{
+	struct count count = {.name = name};
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, count_header, &count);
+	return count.count == 1 ? count.value : NULL;
+}
+
+static struct mt_admin_request request_of(struct MHD_Connection *connection,
+					  const struct peer *peer, const char *method,
+					  const char *path)
+{
+	return (struct mt_admin_request){
+		.method = method,
+		.path = path,
+		.is_local = peer->is_local,
+		.peer_uid = peer->uid,
+		.address = peer->address,
+		.authorization = find_only(connection, MHD_HTTP_HEADER_AUTHORIZATION),
+		.query = find_query,
+		.connection = connection,
+	};
+}
+
+static enum MHD_Result start(const struct mt_admin_server *server,
+			     struct MHD_Connection *connection, const struct peer *peer,
+			     const struct mt_admin_request *request, void **slot)
 {
 	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
 							 MHD_HTTP_HEADER_CONTENT_LENGTH);
+	struct mt_admin_answer answer = {0};
+	if (!peer->is_local && !server->uses.admit(server->uses.context, request, &answer))
+		return send_answer(connection, peer, &answer);
 	if (length && strtoull(length, NULL, 10) > MT_ADMIN_BODY_BYTES_MAX)
-		return send_too_large(connection);
+		return send_too_large(connection, peer);
 	*slot = calloc(1, sizeof(struct exchange));
 	return *slot ? MHD_YES : MHD_NO;
 }
@@ -202,27 +316,21 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	const struct peer *peer = info ? info->socket_context : NULL;
 	struct exchange *exchange = *slot;
 	struct mt_admin_answer answer = {0};
+	struct mt_admin_request request;
 	(void)version;
 	if (!peer)
 		return MHD_NO;
-	if (!exchange)
-		return start(connection, slot);
-	if (*bytes > 0)
+	if (exchange && *bytes > 0)
 		return collect(exchange, data, bytes);
+	request = request_of(connection, peer, method, path);
+	if (!exchange)
+		return start(server, connection, peer, &request, slot);
 	if (exchange->is_too_large)
-		return send_too_large(connection);
-	server->handler(
-		server->context,
-		&(struct mt_admin_request){.method = method,
-					   .path = path,
-					   .body = mt_bytes_of(exchange->body, exchange->len),
-					   .is_local = true,
-					   .peer_uid = peer->uid,
-					   .query = find_query,
-					   .connection = connection},
-		&answer);
+		return send_too_large(connection, peer);
+	request.body = mt_bytes_of(exchange->body, exchange->len);
+	server->uses.handle(server->uses.context, &request, &answer);
 	MT_CHECK(answer.http_status >= 200 && answer.http_status < 600);
-	return send_answer(connection, &answer);
+	return send_answer(connection, peer, &answer);
 }
 
 static void on_completed(void *context, struct MHD_Connection *connection, void **slot,
@@ -300,7 +408,7 @@ static struct MHD_Daemon *start_daemon(struct mt_admin_server *server, int fd)
 		on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION,
 		on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
 		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server, MHD_OPTION_CONNECTION_LIMIT,
-		CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, SEND_TIMEOUT_S,
+		CONNECTIONS_MAX + ADOPTED_MAX, MHD_OPTION_CONNECTION_TIMEOUT, SEND_TIMEOUT_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES_MAX,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 }
@@ -312,7 +420,7 @@ static enum mt_status refuse(char *fault, size_t cap, const char *path, const ch
 	return status;
 }
 
-enum mt_status mt_admin_server_open(const char *path, mt_admin_handler *handler, void *context,
+enum mt_status mt_admin_server_open(const char *path, const struct mt_admin_uses *uses,
 				    struct mt_admin_server **out, char *fault, size_t cap)
 {
 	struct mt_admin_server *server;
@@ -324,8 +432,7 @@ enum mt_status mt_admin_server_open(const char *path, mt_admin_handler *handler,
 	server = calloc(1, sizeof(*server));
 	if (!server)
 		return refuse(fault, cap, path, "out of memory", MT_MEMORY);
-	server->handler = handler;
-	server->context = context;
+	server->uses = *uses;
 	server->own_uid = geteuid();
 	server->has_group = mt_peer_group(&server->gid);
 	strcpy(server->path, path);
@@ -345,6 +452,15 @@ enum mt_status mt_admin_server_open(const char *path, mt_admin_handler *handler,
 	}
 	*out = server;
 	return MT_OK;
+}
+
+bool mt_admin_server_adopt(struct mt_admin_server *server, int fd,
+			   const struct mt_admin_address *address)
+{
+	struct sockaddr_in6 from = {.sin6_family = AF_INET6, .sin6_port = htons(address->port)};
+	memcpy(&from.sin6_addr, address->byte, sizeof(from.sin6_addr));
+	return MHD_add_connection(server->daemon, fd, (const struct sockaddr *)&from,
+				  sizeof(from)) == MHD_YES;
 }
 
 void mt_admin_server_close(struct mt_admin_server **server)

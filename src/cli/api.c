@@ -1,18 +1,14 @@
-/* HTTP to the admin socket, by libcurl. */
+/* HTTP to the admin API, by libcurl. */
 #include "cli/api.h"
 
 #include "base/bytes.h"
 #include "cli/print.h"
-#include "cli/state.h"
+#include "cli/remote.h"
 #include "cli/verbs.h"
 
-#include <curl/curl.h>
-#include <errno.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #define ANSWER_BYTES_MAX (256u << 20)
 #define ANSWER_SECONDS_MAX 120L
@@ -95,41 +91,11 @@ static size_t collect(char *data, size_t size, size_t count, void *context)
 	return bytes;
 }
 
-static int fail_to_reach(const char *socket_path, int error)
-{
-	const char *slash = strrchr(socket_path, '/');
-	int len = slash ? (int)(slash - socket_path) : 0;
-	if (error == EACCES || error == EPERM)
-		return mt_cli_fail(
-			4, "%s: not permitted; be root, the broker's user or in the group mortise",
-			socket_path);
-	return mt_cli_fail(3,
-			   "nobody answers at %s: %s; start the broker with: mortise broker "
-			   "--state %.*s (or name its "
-			   "directory with --state)",
-			   socket_path, strerror(error), len, socket_path);
-}
-
-static int find_socket(const struct mt_options *options, char out[MT_STATE_PATH_BYTES])
-{
-	char state[MT_STATE_PATH_BYTES];
-	struct stat facts;
-	int failed = mt_cli_state_find(options, "admin.sock", state);
-	if (!failed)
-		failed = mt_cli_state_path(state, "admin.sock", out);
-	if (failed)
-		return failed;
-	if (strlen(out) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return mt_cli_fail(2, "%s: longer than 107 bytes; name a shorter path with --state",
-				   out);
-	return lstat(out, &facts) == 0 ? 0 : fail_to_reach(out, errno);
-}
-
 /* Neither a proxy of the environment nor a redirect may lead the request elsewhere. */
-static bool prepare(CURL *curl, const char *socket_path, const char *method, const char *url,
-		    struct answer *answer)
+static bool prepare(CURL *curl, const struct mt_cli_target *target, const char *method,
+		    const char *url, struct answer *answer)
 {
-	return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path) == CURLE_OK &&
+	return mt_cli_target_prepare(target, curl) &&
 	       curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
@@ -142,16 +108,34 @@ static bool prepare(CURL *curl, const char *socket_path, const char *method, con
 }
 
 /* The body is written with a length and without "Expect: 100-continue". */
-static CURLcode perform(CURL *curl, const char *body)
+static bool add_headers(const struct mt_cli_target *target, struct curl_slist **list)
 {
-	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
-	struct curl_slist *longer =
-		headers ? curl_slist_append(headers, "Content-Type: application/json") : NULL;
-	CURLcode code = CURLE_OUT_OF_MEMORY;
-	if (longer) {
-		headers = longer;
-		code = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	const char *lines[] = {"Expect:", "Content-Type: application/json", target->authorization};
+	for (size_t i = 0; i < MT_COUNT_OF(lines); i++) {
+		struct curl_slist *longer;
+		if (!*lines[i])
+			continue;
+		longer = curl_slist_append(*list, lines[i]);
+		if (!longer)
+			return false;
+		*list = longer;
 	}
+	return true;
+}
+
+static void free_headers(struct curl_slist *list)
+{
+	for (struct curl_slist *at = list; at; at = at->next)
+		mt_bytes_wipe(at->data, strlen(at->data));
+	curl_slist_free_all(list);
+}
+
+static CURLcode perform(CURL *curl, const struct mt_cli_target *target, const char *body)
+{
+	struct curl_slist *headers = NULL;
+	CURLcode code = CURLE_OUT_OF_MEMORY;
+	if (add_headers(target, &headers))
+		code = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	if (code == CURLE_OK && body)
 		code = curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
 					(curl_off_t)strlen(body));
@@ -159,31 +143,8 @@ static CURLcode perform(CURL *curl, const char *body)
 		code = curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 	if (code == CURLE_OK)
 		code = curl_easy_perform(curl);
-	curl_slist_free_all(headers);
+	free_headers(headers);
 	return code;
-}
-
-static int fail_transfer(CURL *curl, CURLcode code, const char *socket_path)
-{
-	long error = 0;
-	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
-	switch (code) {
-	case CURLE_COULDNT_CONNECT:
-		return fail_to_reach(socket_path, error ? (int)error : ECONNREFUSED);
-	case CURLE_OPERATION_TIMEDOUT:
-		return mt_cli_fail(3, "%s: no answer within %ld s; look at the broker's log",
-				   socket_path, ANSWER_SECONDS_MAX);
-	case CURLE_SEND_ERROR:
-	case CURLE_RECV_ERROR:
-	case CURLE_GOT_NOTHING:
-		return mt_cli_fail(3,
-				   "%s: the broker hung up; it is stopping, or hears only root, "
-				   "its own user and the "
-				   "group mortise",
-				   socket_path);
-	default:
-		return mt_cli_fail(1, "%s: %s", socket_path, curl_easy_strerror(code));
-	}
 }
 
 static int exit_of(long http_status)
@@ -196,6 +157,7 @@ static int exit_of(long http_status)
 		return 2;
 	case 401:
 	case 403:
+	case 429:
 		return 4;
 	case 503:
 		return 3;
@@ -228,18 +190,18 @@ static int judge(long http_status, const struct answer *answer, json_t **out)
 	return 0;
 }
 
-static int talk(const char *socket_path, const char *method, const char *url, const char *body,
-		json_t **out)
+static int talk(const struct mt_cli_target *target, const char *method, const char *url,
+		const char *body, json_t **out)
 {
 	struct answer answer = {0};
 	CURL *curl = curl_easy_init();
 	long http_status = 0;
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 	int failed;
-	if (curl && prepare(curl, socket_path, method, url, &answer))
-		code = perform(curl, body);
+	if (curl && prepare(curl, target, method, url, &answer))
+		code = perform(curl, target, body);
 	if (code != CURLE_OK) {
-		failed = fail_transfer(curl, code, socket_path);
+		failed = mt_cli_target_fail(target, curl, code);
 	} else {
 		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http_status);
 		failed = judge(http_status, &answer, out);
@@ -252,18 +214,20 @@ static int talk(const char *socket_path, const char *method, const char *url, co
 int mt_cli_api_request(const struct mt_options *options, const char *method, const char *path,
 		       json_t *body, json_t **out)
 {
-	char socket_path[MT_STATE_PATH_BYTES];
-	char url[MT_CLI_URL_BYTES + 32];
+	struct mt_cli_target target = {0};
+	char url[MT_STATE_PATH_BYTES + MT_CLI_URL_BYTES + 32];
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	int failed;
-	snprintf(url, sizeof(url), "http://localhost/api/%s", path);
 	if (body && !text)
 		failed = mt_cli_fail(1, "out of memory");
 	else
-		failed = find_socket(options, socket_path);
+		failed = mt_cli_target_find(options, &target);
 	json_decref(body);
+	snprintf(url, sizeof(url), "%s/api/%s",
+		 target.is_remote ? target.place : "http://localhost", path);
 	if (!failed)
-		failed = talk(socket_path, method, url, text, out);
+		failed = talk(&target, method, url, text, out);
+	mt_cli_target_finish(&target);
 	free_wiped(text);
 	return failed;
 }

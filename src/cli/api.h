@@ -1,4 +1,4 @@
-/* The running broker's admin API, over STATE/admin.sock. */
+/* The running broker's admin API, over STATE/admin.sock or HTTPS (cli/remote.h). */
 #pragma once
 
 #include "cli/options.h"

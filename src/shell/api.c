@@ -8,10 +8,41 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct mt_api_route *const routes[] = {
-	mt_api_user_routes,   mt_api_role_routes,	 mt_api_client_routes,
-	mt_api_status_routes, mt_api_certificate_routes, mt_api_proof_routes,
+static void list_routes(struct mt_api_call *call);
+
+static const struct mt_api_route own_routes[] = {
+	{"GET", "routes", list_routes, MT_API_VIEWER},
+	{NULL, NULL, NULL, MT_API_NOBODY},
 };
+
+static const struct mt_api_route *const routes[] = {
+	mt_api_user_routes,	   mt_api_role_routes,	mt_api_client_routes, mt_api_status_routes,
+	mt_api_certificate_routes, mt_api_proof_routes, mt_api_token_routes,  own_routes,
+};
+
+/* For whoever points a browser here. It loads nothing, and no script runs on it. */
+static const char page[] =
+	"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+	"<title>Mortise</title></head>\n<body><h1>Mortise</h1>\n"
+	"<p>This is the administration of an MQTT broker. It is served to programs, as JSON below "
+	"<code>/api/</code>, and to the command line:</p>\n"
+	"<pre>mortise status --url https://HOST:PORT --token-file FILE</pre>\n"
+	"<p>Each request bears a token, in the header <code>Authorization: Bearer TOKEN</code>. An "
+	"administrator makes one on the broker's machine:</p>\n"
+	"<pre>mortise api-token new NAME --role viewer --out FILE</pre>\n"
+	"<p><code>/api/routes</code> lists what can be asked for.</p>\n</body></html>\n";
+
+static void list_routes(struct mt_api_call *call)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < MT_COUNT_OF(routes); i++)
+		for (const struct mt_api_route *route = routes[i]; route->method; route++)
+			json_array_append_new(list,
+					      json_pack("{s:s, s:s, s:s}", "method", route->method,
+							"path", route->pattern, "least",
+							mt_api_role_name(route->least)));
+	mt_api_succeed(call, json_pack("{s:o}", "routes", list));
+}
 
 /* JSON holds passwords and tokens: nothing of it stays behind in the heap. */
 static void free_json(void *at)
@@ -188,19 +219,21 @@ static bool read_body(struct mt_api_call *call)
 	return true;
 }
 
-/* Whoever reaches the Unix socket is the broker's own user, root, or an administrator by group. */
-static void know_caller(struct mt_api_call *call)
-{
-	if (!call->request->is_local)
-		return;
-	call->role = MT_API_ADMIN;
-	snprintf(call->author, sizeof(call->author), "uid %u", call->request->peer_uid);
-}
-
-static const char *role_name(enum mt_api_role role)
+const char *mt_api_role_name(enum mt_api_role role)
 {
 	static const char *const names[] = {"nobody", "viewer", "operator", "admin"};
 	return names[role];
+}
+
+/* False: answered. Whoever reaches the Unix socket is the broker's own user, root, or an
+ * administrator by group. */
+static bool know_caller(struct mt_api_call *call)
+{
+	if (!call->request->is_local)
+		return mt_api_know_bearer(call);
+	call->role = MT_API_ADMIN;
+	snprintf(call->author, sizeof(call->author), "uid %u", call->request->peer_uid);
+	return true;
 }
 
 /* False: answered. */
@@ -208,46 +241,46 @@ static bool is_permitted(struct mt_api_call *call, const struct mt_api_route *ro
 {
 	if (route->least != MT_API_NOBODY && call->role >= route->least)
 		return true;
-	mt_api_fail(call, 403, "not permitted: %s %s needs the role %s, and %s has the role %s",
-		    route->method, route->pattern, role_name(route->least), call->author,
-		    role_name(call->role));
+	mt_api_fail(call, 403,
+		    "not permitted: %s %s needs the role %s, and %s has the role %s; ask an "
+		    "administrator for another token",
+		    route->method, route->pattern, mt_api_role_name(route->least), call->author,
+		    mt_api_role_name(call->role));
 	return false;
 }
 
-static void run(struct mt_api_call *call)
+/* All that is known without the body: who calls, what, and may they? NULL: answered. */
+static const struct mt_api_route *judge(struct mt_api_call *call)
 {
 	const struct mt_api_route *route;
 	int http_status = 404;
-	know_caller(call);
-	if (call->role == MT_API_NOBODY) {
-		mt_api_fail(call, 401, "not permitted: a token is needed");
-		return;
-	}
+	if (!know_caller(call))
+		return NULL;
 	if (!split_path(call) || !(route = find_route(call, &http_status))) {
 		mt_api_fail(call, http_status,
 			    http_status == 405
 				    ? "%.16s is not possible here; see mortise help"
 				    : "%.16s: there is nothing at this path; see mortise help",
 			    call->request->method);
-		return;
+		return NULL;
 	}
-	if (is_permitted(call, route) && read_body(call))
-		route->run(call);
-	MT_CHECK(call->http_status != 0);
+	return is_permitted(call, route) ? route : NULL;
 }
 
-void mt_api_handle(void *context, const struct mt_admin_request *request,
-		   struct mt_admin_answer *answer)
+static struct mt_api_call *begin(struct mt_api *api, const struct mt_admin_request *request)
 {
 	struct mt_api_call *call = calloc(1, sizeof(*call));
-	answer->http_status = 500;
-	answer->body = NULL;
 	if (!call)
-		return;
-	call->api = context;
+		return NULL;
+	call->api = api;
 	call->request = request;
-	run(call);
+	return call;
+}
+
+static void end(struct mt_api_call *call, struct mt_admin_answer *answer)
+{
 	answer->http_status = call->http_status;
+	answer->retry_after_s = call->retry_after_s;
 	answer->body = call->answer ? json_dumps(call->answer, JSON_COMPACT) : NULL;
 	if (call->answer && !answer->body)
 		answer->http_status = 500;
@@ -255,4 +288,54 @@ void mt_api_handle(void *context, const struct mt_admin_request *request,
 	json_decref(call->body);
 	mt_bytes_wipe(call, sizeof(*call));
 	free(call);
+}
+
+static bool is_page(const struct mt_admin_request *request)
+{
+	return strcmp(request->path, "/") == 0 &&
+	       (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0);
+}
+
+static void show_page(struct mt_admin_answer *answer)
+{
+	*answer = (struct mt_admin_answer){.body = strdup(page), .is_page = true};
+	answer->http_status = answer->body ? 200 : 500;
+}
+
+bool mt_api_admit(void *context, const struct mt_admin_request *request,
+		  struct mt_admin_answer *answer)
+{
+	struct mt_api_call *call;
+	bool is_admitted;
+	*answer = (struct mt_admin_answer){.http_status = 500};
+	if (is_page(request)) {
+		show_page(answer);
+		return false;
+	}
+	call = begin(context, request);
+	if (!call)
+		return false;
+	is_admitted = judge(call) != NULL;
+	end(call, answer);
+	return is_admitted;
+}
+
+void mt_api_handle(void *context, const struct mt_admin_request *request,
+		   struct mt_admin_answer *answer)
+{
+	const struct mt_api_route *route;
+	struct mt_api_call *call;
+	*answer = (struct mt_admin_answer){.http_status = 500};
+	if (is_page(request)) {
+		show_page(answer);
+		return;
+	}
+	call = begin(context, request);
+	if (!call)
+		return;
+	route = judge(call);
+	if (route && read_body(call))
+		route->run(call);
+	MT_CHECK(call->http_status != 0);
+	end(call, answer);
 }

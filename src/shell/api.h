@@ -1,18 +1,14 @@
 /*
- * The admin API: users, roles, clients and status as JSON under /api/.
+ * The admin API: users, roles, clients, status and more as JSON under /api/, and a page at /.
  *
- *   GET  users | users/NAME                      POST users {name, password?, roles?, client_id?}
- * DELETE users/NAME PUT  users/NAME/password {password}          POST users/NAME/token | enable |
- * disable PUT | DELETE users/NAME/roles/ROLE GET  roles | roles/NAME                      POST
- * roles {name}                                  DELETE roles/NAME POST roles/NAME/rules
- * {allow|deny, topic, qos?, retain?, share?, from?, until?}                 DELETE
- * roles/NAME/rules/ID GET  clients?cursor=N | clients/ID?user=U    DELETE clients/ID?user=U GET
- * status
+ *   request -> who calls (Unix socket, or token) -> route -> may they? -> body -> handler
+ *
+ * Each route names the least role that may call it; docs/reference/admin-api.md lists them all.
  *
  * A change is one revision of the state database, checked as a whole before it is committed; the
  * answer 200 leaves after the core has adopted it. A failure is {"error": "what: why; remedy"}: 400
- * the request is wrong, 404, 405, 409 it does not fit what is there, 503 the broker is stopping,
- * 500 the rest.
+ * the request is wrong, 401 no token or none that holds, 403 its role may not, 404, 405, 429, 409
+ * it does not fit what is there, 503 the broker is stopping, 500 the rest.
  *
  * Threading: mt_api_handle on one thread at a time, never the loop's.
  */
@@ -34,6 +30,9 @@ typedef enum mt_status mt_api_adopt_fn(void *context, struct mt_policy *policy,
 MT_MUST_USE enum mt_status mt_api_open(struct mt_broker *broker, mt_api_adopt_fn *adopt,
 				       struct mt_api **out);
 void mt_api_close(struct mt_api **api);
-/* The mt_admin_handler; context: the mt_api. */
+/* What needs no body is answered: the page, and who may not. True: it goes on to mt_api_handle. The
+ * context of both is the mt_api. */
+MT_MUST_USE bool mt_api_admit(void *context, const struct mt_admin_request *request,
+			      struct mt_admin_answer *answer);
 void mt_api_handle(void *context, const struct mt_admin_request *request,
 		   struct mt_admin_answer *answer);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "shell/api.h"
+#include "shell/api_tokens.h"
 
 #include <jansson.h>
 
@@ -15,6 +16,7 @@ struct mt_api {
 	struct mt_broker *broker;
 	struct mt_state *state;
 	mt_api_adopt_fn *adopt;
+	struct mt_api_throttle throttle; /* of wrong tokens */
 };
 
 /* What a caller may do; each may what those before it may. */
@@ -38,8 +40,12 @@ struct mt_api_call {
 	json_t *body;	 /* an object, or NULL */
 	int http_status; /* 0: not answered yet */
 	json_t *answer;
+	unsigned retry_after_s;	       /* with 429 */
 	char what[MT_API_FAULT_BYTES]; /* the change that is being made */
 };
+
+/* "viewer" */
+const char *mt_api_role_name(enum mt_api_role role);
 
 typedef void mt_api_fn(struct mt_api_call *call);
 
@@ -56,6 +62,7 @@ extern const struct mt_api_route mt_api_client_routes[];
 extern const struct mt_api_route mt_api_status_routes[];
 extern const struct mt_api_route mt_api_certificate_routes[];
 extern const struct mt_api_route mt_api_proof_routes[];
+extern const struct mt_api_route mt_api_token_routes[];
 
 /* Answers with an error, in place of any answer so far. */
 void mt_api_fail(struct mt_api_call *call, int http_status, const char *format, ...)

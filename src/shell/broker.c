@@ -358,6 +358,7 @@ static enum mt_status adopt(void *context, struct mt_policy *policy, struct mt_b
 
 static enum mt_status open_admin(struct mt_broker *broker, const struct trouble *trouble)
 {
+	struct mt_admin_uses uses;
 	enum mt_status status;
 	if (join_path(broker, "admin.sock", broker->admin_path, sizeof(broker->admin_path)) !=
 	    MT_OK)
@@ -365,8 +366,9 @@ static enum mt_status open_admin(struct mt_broker *broker, const struct trouble 
 	status = mt_api_open(broker, adopt, &broker->api);
 	if (status != MT_OK)
 		return fail(trouble, status, "out of memory");
-	status = mt_admin_server_open(broker->admin_path, mt_api_handle, broker->api,
-				      &broker->admin, trouble->fault, trouble->cap);
+	uses = (struct mt_admin_uses){mt_api_handle, mt_api_admit, broker->api};
+	status = mt_admin_server_open(broker->admin_path, &uses, &broker->admin, trouble->fault,
+				      trouble->cap);
 	return status == MT_OK ? MT_OK : fail(trouble, status, NULL);
 }
 

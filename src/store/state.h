@@ -158,3 +158,23 @@ MT_MUST_USE enum mt_status mt_state_user_end(struct mt_state *state, uint64_t us
 					     int64_t not_before_s);
 MT_MUST_USE enum mt_status mt_state_user_ends(struct mt_state *state, mt_state_user_end_fn *visit,
 					      void *context);
+
+/* ---- tokens of the admin API ---- */
+
+#define MT_STATE_API_TOKENS_MAX 256u
+
+struct mt_state_api_token {
+	const char *name;
+	struct mt_bytes hash;	      /* 32 bytes: SHA-256 of the token, which is not kept */
+	uint8_t role;		      /* 1 viewer, 2 operator, 3 admin */
+	int64_t created_s, expires_s; /* it ends at expires_s; 0: never */
+	const char *author;
+};
+typedef bool mt_state_api_token_fn(void *context, const struct mt_state_api_token *row);
+/* MT_EXISTS; MT_LIMIT: one more than MT_STATE_API_TOKENS_MAX. */
+MT_MUST_USE enum mt_status mt_state_api_token_add(struct mt_state *state,
+						  const struct mt_state_api_token *token);
+MT_MUST_USE enum mt_status mt_state_api_token_remove(struct mt_state *state,
+						     const char *name); /* MT_NOT_FOUND */
+MT_MUST_USE enum mt_status mt_state_api_tokens(struct mt_state *state, mt_state_api_token_fn *visit,
+					       void *context); /* by name */

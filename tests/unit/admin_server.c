@@ -9,6 +9,7 @@
 
 #include "folder.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -28,6 +29,11 @@ struct world {
 	size_t body_len;
 	uint8_t body_sum;
 	uint32_t peer_uid;
+	bool is_local;
+	bool is_admitting;
+	uint32_t asked_count; /* of the gate */
+	char authorization[64];
+	struct mt_admin_address address;
 };
 
 static void handle(void *context, const struct mt_admin_request *request,
@@ -44,21 +50,42 @@ static void handle(void *context, const struct mt_admin_request *request,
 	for (size_t i = 0; i < request->body.len; i++)
 		world->body_sum = (uint8_t)(world->body_sum + request->body.data[i]);
 	world->peer_uid = request->peer_uid;
+	world->is_local = request->is_local;
+	world->address = request->address;
+	snprintf(world->authorization, sizeof(world->authorization), "%s",
+		 request->authorization ? request->authorization : "none");
 	answer->http_status = 200;
 	answer->body = strcmp(request->path, "/none") == 0 ? NULL : strdup("{\"good\":true}");
 }
 
+static bool admit(void *context, const struct mt_admin_request *request,
+		  struct mt_admin_answer *answer)
+{
+	struct world *world = context;
+	world->asked_count++;
+	assert_int_equal(request->body.len, 0);
+	if (world->is_admitting)
+		return true;
+	answer->http_status = 401;
+	answer->body = strdup("{\"error\":\"no\"}");
+	return false;
+}
+
+static struct world the_world;
+static const struct mt_admin_uses uses = {handle, admit, &the_world};
+
 static int setup(void **state)
 {
-	static struct world world;
 	char fault[256];
-	memset(&world, 0, sizeof(world));
-	world.folder = folder_make();
-	snprintf(world.path, sizeof(world.path), "%s/s", world.folder);
-	assert_int_equal(mt_admin_server_open(world.path, handle, &world, &world.server, fault,
-					      sizeof(fault)),
-			 MT_OK);
-	*state = &world;
+	struct world *world = &the_world;
+	memset(world, 0, sizeof(*world));
+	world->folder = folder_make();
+	world->is_admitting = true;
+	snprintf(world->path, sizeof(world->path), "%s/s", world->folder);
+	assert_int_equal(
+		mt_admin_server_open(world->path, &uses, &world->server, fault, sizeof(fault)),
+		MT_OK);
+	*state = world;
 	return 0;
 }
 
@@ -287,33 +314,105 @@ static void test_stale_socket_is_replaced_and_a_file_is_not(void **state)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", world->path);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
-	assert_int_equal(mt_admin_server_open(world->path, handle, world, &world->server, fault,
-					      sizeof(fault)),
-			 MT_OK);
+	assert_int_equal(
+		mt_admin_server_open(world->path, &uses, &world->server, fault, sizeof(fault)),
+		MT_OK);
 	ask(world, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", answer,
 	    sizeof(answer));
 	assert_int_equal(world->request_count, 1);
 	mt_admin_server_close(&world->server);
 	file_put(world->path, "x", 1, 0600);
-	assert_int_equal(mt_admin_server_open(world->path, handle, world, &world->server, fault,
-					      sizeof(fault)),
-			 MT_SYSTEM);
+	assert_int_equal(
+		mt_admin_server_open(world->path, &uses, &world->server, fault, sizeof(fault)),
+		MT_SYSTEM);
 	assert_non_null(strstr(fault, world->path));
 	assert_int_equal(access(world->path, F_OK), 0);
 }
 
 static void test_long_path_is_refused(void **state)
 {
-	struct world *world = *state;
 	struct mt_admin_server *server = NULL;
 	char path[200];
 	char fault[512] = "";
+	(void)state;
 	memset(path, 'a', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(mt_admin_server_open(path, handle, world, &server, fault, sizeof(fault)),
+	assert_int_equal(mt_admin_server_open(path, &uses, &server, fault, sizeof(fault)),
 			 MT_INVALID);
 	assert_null(server);
 	assert_non_null(strstr(fault, "shorter"));
+}
+
+/* One end for us, the other for the server. */
+static int adopt(const struct world *world)
+{
+	struct mt_admin_address address = {.byte = {[15] = 7}, .port = 4711};
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
+	assert_true(mt_admin_server_adopt(world->server, pair[1], &address));
+	return pair[0];
+}
+
+static void ask_adopted(const struct world *world, const char *request, char *out, size_t cap)
+{
+	converse(adopt(world), request, strlen(request), out, cap);
+}
+
+/* A socketpair bears our own user number, which opens the Unix socket. */
+static void test_adopted_connection_is_never_local(void **state)
+{
+	struct world *world = *state;
+	char answer[2048];
+	ask_adopted(world,
+		    "GET /a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nConnection: "
+		    "close\r\n\r\n",
+		    answer, sizeof(answer));
+	assert_int_equal(world->request_count, 1);
+	assert_int_equal(world->asked_count, 1);
+	assert_false(world->is_local);
+	assert_int_equal(world->address.byte[15], 7);
+	assert_int_equal(world->address.port, 4711);
+	assert_string_equal(world->authorization, "Bearer t");
+	assert_non_null(strstr(answer, "Strict-Transport-Security: "));
+	assert_non_null(strstr(answer, "X-Content-Type-Options: nosniff"));
+	assert_null(strstr(answer, "Access-Control"));
+	assert_null(strstr(answer, "Set-Cookie"));
+	ask(world, "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", answer,
+	    sizeof(answer));
+	assert_int_equal(world->request_count, 2);
+	assert_int_equal(world->asked_count, 1);
+	assert_true(world->is_local);
+	assert_null(strstr(answer, "Strict-Transport-Security: "));
+}
+
+static void test_gate_answers_before_the_body(void **state)
+{
+	struct world *world = *state;
+	char answer[2048];
+	int fd = adopt(world);
+	static const char head[] = "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n";
+	world->is_admitting = false;
+	assert_int_equal(send(fd, head, sizeof(head) - 1, 0), sizeof(head) - 1);
+	/* Not a byte of the body is sent: the answer comes and the connection ends all the same. */
+	converse(fd, "", 0, answer, sizeof(answer));
+	assert_memory_equal(answer, "HTTP/1.1 401 ", 13);
+	assert_non_null(strstr(answer, "WWW-Authenticate: Bearer"));
+	assert_non_null(strstr(answer, "Connection: close"));
+	assert_int_equal(world->request_count, 0);
+}
+
+static void test_two_authorizations_are_none(void **state)
+{
+	struct world *world = *state;
+	char answer[2048];
+	ask_adopted(
+		world,
+		"GET /a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nauthorization: Bearer "
+		"u\r\nConnection: close\r\n\r\n",
+		answer, sizeof(answer));
+	assert_int_equal(world->request_count, 1);
+	assert_string_equal(world->authorization, "none");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -322,6 +421,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_request_reaches_the_handler_as_it_was_sent),
+		TEST(test_adopted_connection_is_never_local),
+		TEST(test_gate_answers_before_the_body),
+		TEST(test_two_authorizations_are_none),
 		TEST(test_answer_without_body),
 		TEST(test_body_limit_is_exact),
 		TEST(test_chunked_body_over_the_limit_is_refused),

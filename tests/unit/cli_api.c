@@ -39,6 +39,17 @@ static void handle(void *context, const struct mt_admin_request *request,
 	answer->body = world.text ? strdup(world.text) : NULL;
 }
 
+static bool admit(void *context, const struct mt_admin_request *request,
+		  struct mt_admin_answer *answer)
+{
+	(void)context;
+	(void)request;
+	answer->http_status = 500;
+	return false;
+}
+
+static const struct mt_admin_uses uses = {handle, admit, NULL};
+
 static int setup(void **state)
 {
 	char fault[256];
@@ -46,9 +57,9 @@ static int setup(void **state)
 	memset(&world, 0, sizeof(world));
 	world.folder = folder_make();
 	snprintf(world.socket_path, sizeof(world.socket_path), "%s/admin.sock", world.folder);
-	assert_int_equal(mt_admin_server_open(world.socket_path, handle, NULL, &world.server, fault,
-					      sizeof(fault)),
-			 MT_OK);
+	assert_int_equal(
+		mt_admin_server_open(world.socket_path, &uses, &world.server, fault, sizeof(fault)),
+		MT_OK);
 	CLI_LINE(&options, "status", "--state", world.folder);
 	/* A proxy of the environment must not see the request. */
 	setenv("http_proxy", "http://127.0.0.1:9", 1);
