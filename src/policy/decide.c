@@ -41,8 +41,12 @@ static bool has_variables(const struct mt_policy *policy, const struct mt_subjec
 			  const struct roles *roles)
 {
 	uint8_t variables = 0;
-	for (uint32_t i = 0; i < roles->count; i++)
-		variables |= policy->roles[roles->ids[i]]->variables;
+	for (uint32_t i = 0; i < roles->count; i++) {
+		const struct mt_role *role = policy->roles[roles->ids[i]];
+		if (!role)
+			return false;
+		variables |= role->variables;
+	}
 	return (!(variables & MT_VARIABLE_CLIENT_ID) || is_plain_level(subject->client_id)) &&
 	       (!(variables & MT_VARIABLE_USER) ||
 		(subject->user_id != 0 && is_plain_level(subject->user))) &&
@@ -65,6 +69,28 @@ bool mt_policy_admits(const struct mt_policy *policy, const struct mt_subject *s
 	return admits(policy, subject, &roles);
 }
 
+uint64_t mt_policy_stamp(const struct mt_policy *policy, const struct mt_subject *subject)
+{
+	const struct mt_record *record;
+	struct roles roles;
+	uint64_t stamp = 0;
+	if (!find_roles(policy, subject, &roles))
+		return 0;
+	if (subject->user_id != 0) {
+		record = (const struct mt_record *)(const void *)mt_policy_user_by_id(
+			policy, subject->user_id);
+		stamp = record->version;
+	}
+	for (uint32_t i = 0; i < roles.count; i++) {
+		const struct mt_role *role = policy->roles[roles.ids[i]];
+		if (!role)
+			return 0;
+		if (role->version > stamp)
+			stamp = role->version;
+	}
+	return stamp;
+}
+
 /* What the visitors look for and find. */
 struct inquiry {
 	struct mt_bytes group; /* empty: not shared */
@@ -81,9 +107,9 @@ struct inquiry {
 static bool ask(const struct mt_policy *policy, const struct roles *roles,
 		struct mt_trie_query *query, bool is_deny)
 {
-	query->table = &policy->table;
 	for (uint32_t i = 0; i < roles->count; i++) {
 		const struct mt_role *role = policy->roles[roles->ids[i]];
+		query->table = &role->table;
 		if (!mt_trie_walk(query, is_deny ? &role->denies : &role->allows))
 			return false;
 	}

@@ -44,6 +44,10 @@ struct mt_grant {
  * plain one-level value (rule 7). */
 MT_MUST_USE bool mt_policy_admits(const struct mt_policy *policy, const struct mt_subject *subject);
 
+/* The revision at which what the subject may do last changed, but for time windows: as long as it
+ * is the same, so are its verdicts. 0: no identity. */
+uint64_t mt_policy_stamp(const struct mt_policy *policy, const struct mt_subject *subject);
+
 MT_MUST_USE struct mt_verdict mt_decide_publish(const struct mt_policy *policy,
 						const struct mt_subject *subject,
 						struct mt_bytes topic, uint8_t qos, bool is_retain,

@@ -3,9 +3,8 @@
 
 #include "policy/snapshot.h"
 
-#define BUILT_IN_COUNT 2u /* roles that every builder brings along */
-#define RULE_BYTES (4 + 4 + 1 + 1 + 1 + 1 + 1 + 16 + 1 + 8 + 8 + 2 + 2 + 2)
-#define HEAD_BYTES (8 + 4 + 4 + 4)
+#define RULE_BYTES (4 + 1 + 1 + 1 + 1 + 1 + 16 + 1 + 8 + 8 + 2 + 2 + 2)
+#define HEAD_BYTES (8 + 4 + 4)
 
 static void put_text(struct mt_buf *out, struct mt_bytes text)
 {
@@ -18,42 +17,8 @@ static struct mt_bytes take_text(struct mt_reader *in)
 	return mt_reader_take(in, mt_reader_u16(in));
 }
 
-static bool is_given(const struct mt_pending_rule *rule)
+static void put_rule(struct mt_buf *out, const struct mt_rule *rule)
 {
-	return rule->role >= BUILT_IN_COUNT;
-}
-
-static uint32_t rule_count(const struct mt_policy *policy)
-{
-	uint32_t count = 0;
-	for (const struct mt_pending_rule *rule = policy->rules; rule; rule = rule->next)
-		count += is_given(rule);
-	return count;
-}
-
-static size_t rule_bytes(const struct mt_rule *rule)
-{
-	return RULE_BYTES + rule->filter.len + rule->share.len + rule->listener.len;
-}
-
-size_t mt_policy_image_bytes(const struct mt_policy *policy)
-{
-	size_t bytes = HEAD_BYTES, pos = 0;
-	const struct mt_user *user;
-	for (uint32_t i = BUILT_IN_COUNT; i < policy->role_count; i++)
-		bytes += 2 + policy->roles[i]->name.len + 1;
-	for (const struct mt_pending_rule *rule = policy->rules; rule; rule = rule->next)
-		bytes += is_given(rule) ? rule_bytes(&rule->rule->rule) : 0;
-	while ((user = mt_map_next(&policy->users_by_id, &pos)))
-		bytes += 8 + 1 + 2 + user->name.len + 2 + user->client_id_rule.len + 4 +
-			 4 * (size_t)user->role_count;
-	return bytes;
-}
-
-static void put_rule(struct mt_buf *out, const struct mt_pending_rule *pending)
-{
-	const struct mt_rule *rule = &pending->rule->rule;
-	mt_buf_put_u32(out, pending->role);
 	mt_buf_put_u32(out, rule->id);
 	mt_buf_put_u8(out, rule->is_deny);
 	mt_buf_put_u8(out, rule->operation);
@@ -69,56 +34,84 @@ static void put_rule(struct mt_buf *out, const struct mt_pending_rule *pending)
 	put_text(out, rule->listener);
 }
 
-/* The list has the last rule first: the room is filled from its end. */
-static void put_rules(struct mt_buf *out, const struct mt_pending_rule *last, uint32_t count)
+static size_t role_bytes(const struct mt_role *role)
 {
-	size_t end = out->pos;
-	for (const struct mt_pending_rule *rule = last; rule; rule = rule->next)
-		end += is_given(rule) ? rule_bytes(&rule->rule->rule) : 0;
-	if (end > out->cap) {
-		out->is_overflown = true;
-		return;
-	}
-	out->pos = end;
-	for (; last && count > 0; last = last->next) {
-		size_t bytes = rule_bytes(&last->rule->rule);
-		struct mt_buf room;
-		if (!is_given(last))
-			continue;
-		end -= bytes;
-		room = mt_buf_of(out->data + end, bytes);
-		put_rule(&room, last);
-		count--;
-	}
+	size_t bytes = 2 + role->name.len + 1 + 4;
+	for (const struct mt_trie_rule *rule = role->first; rule; rule = rule->later)
+		bytes += RULE_BYTES + rule->rule.filter.len + rule->rule.share.len +
+			 rule->rule.listener.len;
+	return bytes;
 }
 
-static void put_user(struct mt_buf *out, const struct mt_user *user)
+static void put_role(struct mt_buf *out, const struct mt_role *role)
 {
-	mt_buf_put_u64(out, user->id);
-	mt_buf_put_u8(out, user->is_enabled);
-	put_text(out, user->name);
-	put_text(out, user->client_id_rule);
-	mt_buf_put_u32(out, user->role_count);
+	uint32_t count = 0;
+	for (const struct mt_trie_rule *rule = role->first; rule; rule = rule->later)
+		count++;
+	put_text(out, role->name);
+	mt_buf_put_u8(out, role->is_filtering);
+	mt_buf_put_u32(out, count);
+	for (const struct mt_trie_rule *rule = role->first; rule; rule = rule->later)
+		put_rule(out, &rule->rule);
+}
+
+/* What the visits of users gather. */
+struct writing {
+	const struct mt_policy *policy;
+	struct mt_buf *out;
+	size_t bytes;
+};
+
+/* A role that is gone leaves an empty name, which no snapshot takes: who has it may do nothing,
+ * and no builder makes such users. */
+static struct mt_bytes role_name(const struct mt_policy *policy, uint32_t id)
+{
+	return policy->roles[id] ? policy->roles[id]->name : mt_bytes_of(NULL, 0);
+}
+
+static bool count_user(void *context, const void *value)
+{
+	struct writing *writing = context;
+	const struct mt_user *user = value;
+	writing->bytes += 8 + 1 + 2 + user->name.len + 2 + user->client_id_rule.len + 4;
 	for (uint32_t i = 0; i < user->role_count; i++)
-		mt_buf_put_u32(out, user->roles[i]);
+		writing->bytes += 2 + role_name(writing->policy, user->roles[i]).len;
+	return true;
+}
+
+static bool put_user(void *context, const void *value)
+{
+	const struct writing *writing = context;
+	const struct mt_user *user = value;
+	mt_buf_put_u64(writing->out, user->id);
+	mt_buf_put_u8(writing->out, user->is_enabled);
+	put_text(writing->out, user->name);
+	put_text(writing->out, user->client_id_rule);
+	mt_buf_put_u32(writing->out, user->role_count);
+	for (uint32_t i = 0; i < user->role_count; i++)
+		put_text(writing->out, role_name(writing->policy, user->roles[i]));
+	return true;
+}
+
+size_t mt_policy_image_bytes(const struct mt_policy *policy)
+{
+	struct writing writing = {.policy = policy, .bytes = HEAD_BYTES};
+	for (uint32_t i = MT_BUILT_IN_ROLES; i < policy->role_count; i++)
+		writing.bytes += policy->roles[i] ? role_bytes(policy->roles[i]) : 0;
+	(void)mt_hamt_each(&policy->users_by_id, count_user, &writing);
+	return writing.bytes;
 }
 
 void mt_policy_encode(const struct mt_policy *policy, struct mt_buf *out)
 {
-	const struct mt_user *user;
-	uint32_t count = rule_count(policy);
-	size_t pos = 0;
+	struct writing writing = {.policy = policy, .out = out};
 	mt_buf_put_u64(out, policy->revision);
-	mt_buf_put_u32(out, policy->role_count - BUILT_IN_COUNT);
-	for (uint32_t i = BUILT_IN_COUNT; i < policy->role_count; i++) {
-		put_text(out, policy->roles[i]->name);
-		mt_buf_put_u8(out, policy->roles[i]->is_filtering);
-	}
-	mt_buf_put_u32(out, count);
-	put_rules(out, policy->rules, count);
+	mt_buf_put_u32(out, (uint32_t)policy->roles_by_name.count - MT_BUILT_IN_ROLES);
+	for (uint32_t i = MT_BUILT_IN_ROLES; i < policy->role_count; i++)
+		if (policy->roles[i])
+			put_role(out, policy->roles[i]);
 	mt_buf_put_u32(out, (uint32_t)policy->users_by_id.count);
-	while ((user = mt_map_next(&policy->users_by_id, &pos)))
-		put_user(out, user);
+	(void)mt_hamt_each(&policy->users_by_id, put_user, &writing);
 }
 
 static enum mt_status take_flag(struct mt_reader *in, bool *out)
@@ -128,29 +121,11 @@ static enum mt_status take_flag(struct mt_reader *in, bool *out)
 	return value <= 1 ? MT_OK : MT_INVALID;
 }
 
-static enum mt_status read_roles(struct mt_policy_builder *builder, struct mt_reader *in)
+static enum mt_status read_rule(struct mt_policy_builder *builder, uint32_t role,
+				struct mt_reader *in)
 {
-	uint32_t count = mt_reader_u32(in);
-	for (uint32_t i = 0; i < count; i++) {
-		struct mt_bytes name = take_text(in);
-		bool is_filtering;
-		uint32_t id;
-		MT_TRY(take_flag(in, &is_filtering));
-		if (in->is_short)
-			return MT_INVALID;
-		MT_TRY(mt_policy_builder_role(builder, name, &id));
-		if (is_filtering)
-			MT_TRY(mt_policy_builder_filter(builder, id));
-	}
-	return MT_OK;
-}
-
-static enum mt_status read_rule(struct mt_policy_builder *builder, struct mt_reader *in)
-{
-	struct mt_rule rule = {0};
-	uint32_t role = mt_reader_u32(in);
+	struct mt_rule rule = {.id = mt_reader_u32(in)};
 	struct mt_bytes address;
-	rule.id = mt_reader_u32(in);
 	MT_TRY(take_flag(in, &rule.is_deny));
 	rule.operation = mt_reader_u8(in);
 	rule.qos_mask = mt_reader_u8(in);
@@ -169,6 +144,23 @@ static enum mt_status read_rule(struct mt_policy_builder *builder, struct mt_rea
 	return mt_policy_builder_rule(builder, role, &rule);
 }
 
+static enum mt_status read_role(struct mt_policy_builder *builder, struct mt_reader *in)
+{
+	struct mt_bytes name = take_text(in);
+	bool is_filtering;
+	uint32_t id, count;
+	MT_TRY(take_flag(in, &is_filtering));
+	count = mt_reader_u32(in);
+	if (in->is_short)
+		return MT_INVALID;
+	MT_TRY(mt_policy_builder_role(builder, name, &id));
+	if (is_filtering)
+		MT_TRY(mt_policy_builder_filter(builder, id));
+	for (uint32_t i = 0; i < count; i++)
+		MT_TRY(read_rule(builder, id, in));
+	return MT_OK;
+}
+
 static enum mt_status read_user(struct mt_policy_builder *builder, struct mt_reader *in)
 {
 	struct mt_bytes names[MT_USER_ROLES_MAX];
@@ -180,22 +172,16 @@ static enum mt_status read_user(struct mt_policy_builder *builder, struct mt_rea
 	count = mt_reader_u32(in);
 	if (in->is_short || count > MT_USER_ROLES_MAX)
 		return MT_INVALID;
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t role = mt_reader_u32(in);
-		if (in->is_short || role >= builder->policy->role_count)
-			return MT_INVALID;
-		names[i] = builder->policy->roles[role]->name;
-	}
-	return mt_policy_builder_user(builder, &user, names, count);
+	for (uint32_t i = 0; i < count; i++)
+		names[i] = take_text(in);
+	return in->is_short ? MT_INVALID : mt_policy_builder_user(builder, &user, names, count);
 }
 
 static enum mt_status read_all(struct mt_policy_builder *builder, struct mt_reader *in)
 {
-	uint32_t count;
-	MT_TRY(read_roles(builder, in));
-	count = mt_reader_u32(in);
-	for (uint32_t i = 0; i < count && !in->is_short; i++)
-		MT_TRY(read_rule(builder, in));
+	uint32_t count = mt_reader_u32(in);
+	for (uint32_t i = 0; i < count; i++)
+		MT_TRY(read_role(builder, in));
 	count = mt_reader_u32(in);
 	for (uint32_t i = 0; i < count && !in->is_short; i++)
 		MT_TRY(read_user(builder, in));

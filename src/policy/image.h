@@ -2,7 +2,7 @@
  * A snapshot as bytes, and back: what decisions need of it. The hashes of passwords and tokens stay
  * behind, so that a snapshot that was read decides as the written one but lets nobody log in.
  *
- *   revision | roles: name | rules, oldest first: role, rule | users: record, role names
+ *   revision | roles: name, filters?, rules as they were given | users: record, role names
  */
 #pragma once
 

@@ -1,34 +1,126 @@
 /* Building and holding snapshots. */
 #include "policy/snapshot.h"
 
+#include "base/buf.h"
 #include "topic/name.h"
 
 #include <stdlib.h>
 
-#define BUILT_IN_COUNT 2u /* `open` and `admin` bear the first ids */
+struct mt_policy_builder {
+	struct mt_policy *policy;
+};
+
+/* ---- roles, counted ---- */
 
 static struct mt_bytes role_name_key(const void *value)
 {
 	return ((const struct mt_role *)value)->name;
 }
 
+static void role_ref(void *value)
+{
+	struct mt_role *role = value;
+	atomic_fetch_add_explicit(&role->ref_count, 1, memory_order_relaxed);
+}
+
+static void role_unref(void *value)
+{
+	struct mt_role *role = value;
+	if (atomic_fetch_sub_explicit(&role->ref_count, 1, memory_order_acq_rel) != 1)
+		return;
+	mt_arena_finish(&role->arena);
+	free(role);
+}
+
+static struct mt_role *role_create(struct mt_bytes name, uint64_t version)
+{
+	struct mt_role *role = calloc(1, sizeof(*role));
+	if (!role)
+		return NULL;
+	atomic_init(&role->ref_count, 1);
+	role->version = version;
+	mt_mem_init(&role->mem, SIZE_MAX);
+	mt_arena_init(&role->arena, &role->mem);
+	if (mt_arena_copy(&role->arena, name, &role->name) == MT_OK)
+		return role;
+	role_unref(role);
+	return NULL;
+}
+
+static const struct mt_hamt_kind role_kind = {role_name_key, role_ref, role_unref};
+
+/* ---- users, counted ---- */
+
 static struct mt_bytes user_name_key(const void *value)
 {
-	return ((const struct mt_user *)value)->name;
+	return ((const struct mt_record *)value)->user.name;
 }
 
 static struct mt_bytes user_id_key(const void *value)
 {
-	const struct mt_user *user = value;
-	return mt_bytes_of(&user->id, sizeof(user->id));
+	const struct mt_record *record = value;
+	return mt_bytes_of(&record->user.id, sizeof(record->user.id));
 }
+
+static void record_ref(void *value)
+{
+	struct mt_record *record = value;
+	atomic_fetch_add_explicit(&record->ref_count, 1, memory_order_relaxed);
+}
+
+static void record_unref(void *value)
+{
+	struct mt_record *record = value;
+	if (atomic_fetch_sub_explicit(&record->ref_count, 1, memory_order_acq_rel) == 1)
+		free(record);
+}
+
+static struct mt_bytes put_text(struct mt_buf *out, struct mt_bytes text)
+{
+	const uint8_t *at = out->data + out->pos;
+	mt_buf_put(out, text);
+	return mt_bytes_of(at, text.len);
+}
+
+static struct mt_record *record_create(const struct mt_user *user, uint64_t version)
+{
+	size_t role_bytes = user->role_count * sizeof(uint32_t);
+	size_t text_bytes = user->name.len + user->password_hash.len + user->token_hash.len +
+			    user->client_id_rule.len;
+	struct mt_record *record = calloc(1, sizeof(*record) + role_bytes + text_bytes);
+	struct mt_buf room;
+	uint32_t *roles;
+	if (!record)
+		return NULL;
+	atomic_init(&record->ref_count, 1);
+	record->version = version;
+	record->user = *user;
+	roles = (uint32_t *)(void *)(record + 1);
+	if (role_bytes > 0)
+		memcpy(roles, user->roles, role_bytes);
+	record->user.roles = roles;
+	room = mt_buf_of((uint8_t *)(record + 1) + role_bytes, text_bytes);
+	record->user.name = put_text(&room, user->name);
+	record->user.password_hash = put_text(&room, user->password_hash);
+	record->user.token_hash = put_text(&room, user->token_hash);
+	record->user.client_id_rule = put_text(&room, user->client_id_rule);
+	return record;
+}
+
+static const struct mt_hamt_kind name_kind = {user_name_key, record_ref, record_unref};
+static const struct mt_hamt_kind id_kind = {user_id_key, record_ref, record_unref};
+
+/* ---- the snapshot ---- */
 
 static void destroy(struct mt_policy *policy)
 {
-	mt_map_finish(&policy->users_by_name);
-	mt_map_finish(&policy->users_by_id);
-	mt_map_finish(&policy->roles_by_name);
-	mt_arena_finish(&policy->arena);
+	mt_hamt_finish(&policy->users_by_name);
+	mt_hamt_finish(&policy->users_by_id);
+	mt_hamt_finish(&policy->roles_by_name);
+	for (uint32_t i = 0; i < policy->role_count; i++)
+		if (policy->roles[i])
+			role_unref(policy->roles[i]);
+	free(policy->roles);
 	free(policy);
 }
 
@@ -39,38 +131,75 @@ static struct mt_policy *create(uint64_t revision, struct mt_seed seed)
 		return NULL;
 	atomic_init(&policy->ref_count, 1);
 	policy->revision = revision;
-	mt_mem_init(&policy->mem, SIZE_MAX);
-	mt_arena_init(&policy->arena, &policy->mem);
-	mt_map_init(&policy->users_by_name, &policy->mem, seed, user_name_key);
-	mt_map_init(&policy->users_by_id, &policy->mem, seed, user_id_key);
-	mt_map_init(&policy->roles_by_name, &policy->mem, seed, role_name_key);
+	policy->seed = seed;
+	mt_hamt_init(&policy->users_by_name, &name_kind, seed);
+	mt_hamt_init(&policy->users_by_id, &id_kind, seed);
+	mt_hamt_init(&policy->roles_by_name, &role_kind, seed);
 	return policy;
 }
 
-/* ---- roles ---- */
-
-static enum mt_status add_role(struct mt_policy_builder *builder, struct mt_bytes name,
-			       uint32_t *id)
+/* Another snapshot of the same roles and users. */
+static struct mt_policy *copy(const struct mt_policy *from, uint64_t revision)
 {
-	struct mt_policy *policy = builder->policy;
-	struct mt_role *role = mt_arena_take(&policy->arena, sizeof(*role));
-	if (!role)
-		return MT_MEMORY;
-	MT_TRY(mt_arena_copy(&policy->arena, name, &role->name));
-	if (policy->role_count == builder->role_cap) {
-		uint32_t cap = builder->role_cap ? builder->role_cap * 2 : 16;
-		struct mt_role **roles =
-			mt_arena_take(&policy->arena, cap * sizeof(struct mt_role *));
+	struct mt_policy *policy = create(revision, from->seed);
+	if (!policy)
+		return NULL;
+	policy->roles = malloc((from->role_count + 1) * sizeof(struct mt_role *));
+	if (!policy->roles) {
+		free(policy);
+		return NULL;
+	}
+	mt_hamt_share(&from->users_by_name, &policy->users_by_name);
+	mt_hamt_share(&from->users_by_id, &policy->users_by_id);
+	mt_hamt_share(&from->roles_by_name, &policy->roles_by_name);
+	policy->role_cap = from->role_count + 1;
+	policy->role_count = from->role_count;
+	for (uint32_t i = 0; i < from->role_count; i++) {
+		policy->roles[i] = from->roles[i];
+		if (policy->roles[i])
+			role_ref(policy->roles[i]);
+	}
+	return policy;
+}
+
+/* ---- building roles ---- */
+
+static enum mt_status add_slot(struct mt_policy *policy, uint32_t *id)
+{
+	if (policy->role_count == policy->role_cap) {
+		uint32_t cap = policy->role_cap ? policy->role_cap * 2 : 16;
+		struct mt_role **roles = realloc(policy->roles, cap * sizeof(struct mt_role *));
 		if (!roles)
 			return MT_MEMORY;
-		if (policy->role_count > 0)
-			memcpy(roles, policy->roles, policy->role_count * sizeof(struct mt_role *));
 		policy->roles = roles;
-		builder->role_cap = cap;
+		policy->role_cap = cap;
 	}
-	role->id = policy->role_count;
-	MT_TRY(mt_map_put(&policy->roles_by_name, role));
-	policy->roles[policy->role_count++] = role;
+	*id = policy->role_count++;
+	policy->roles[*id] = NULL;
+	return MT_OK;
+}
+
+/* A new role, in the place of the former one of its name (NULL: none). */
+static enum mt_status add_role(struct mt_policy *policy, const struct mt_role *former,
+			       struct mt_bytes name, uint32_t *id)
+{
+	struct mt_role *role = role_create(name, policy->revision);
+	enum mt_status status = MT_OK;
+	if (!role)
+		return MT_MEMORY;
+	if (former)
+		role->id = former->id;
+	else
+		status = add_slot(policy, &role->id);
+	if (status == MT_OK)
+		status = mt_hamt_put(&policy->roles_by_name, role);
+	if (status != MT_OK) {
+		role_unref(role);
+		return status;
+	}
+	if (policy->roles[role->id])
+		role_unref(policy->roles[role->id]);
+	policy->roles[role->id] = role;
 	*id = role->id;
 	return MT_OK;
 }
@@ -86,43 +215,53 @@ static uint8_t variables_of(struct mt_bytes filter)
 	return variables;
 }
 
-static enum mt_status add_rule(struct mt_policy_builder *builder, uint32_t role,
-			       const struct mt_rule *rule)
+static enum mt_status add_rule(struct mt_role *role, const struct mt_rule *rule)
 {
-	struct mt_arena *arena = &builder->policy->arena;
-	struct mt_pending_rule *pending = mt_arena_take(arena, sizeof(*pending));
-	if (!pending || !(pending->rule = mt_arena_take(arena, sizeof(*pending->rule))))
+	struct mt_trie_rule *item = mt_arena_take(&role->arena, sizeof(*item));
+	if (!item)
 		return MT_MEMORY;
-	pending->rule->rule = *rule;
-	MT_TRY(mt_arena_copy(arena, rule->filter, &pending->rule->rule.filter));
-	MT_TRY(mt_arena_copy(arena, rule->share, &pending->rule->rule.share));
-	MT_TRY(mt_arena_copy(arena, rule->listener, &pending->rule->rule.listener));
-	pending->role = role;
-	pending->next = builder->first;
-	builder->first = pending;
-	builder->level_count += mt_topic_level_count(rule->filter);
-	builder->change_count += (rule->since_s != 0) + 0u + (rule->until_s != 0);
-	builder->policy->roles[role]->variables |= variables_of(rule->filter);
+	item->rule = *rule;
+	MT_TRY(mt_arena_copy(&role->arena, rule->filter, &item->rule.filter));
+	MT_TRY(mt_arena_copy(&role->arena, rule->share, &item->rule.share));
+	MT_TRY(mt_arena_copy(&role->arena, rule->listener, &item->rule.listener));
+	if (role->last)
+		role->last->later = item;
+	else
+		role->first = item;
+	role->last = item;
+	role->level_count += mt_topic_level_count(rule->filter);
+	role->change_count += (uint32_t)(rule->since_s != 0) + (uint32_t)(rule->until_s != 0);
+	role->variables |= variables_of(rule->filter);
 	if (rule->is_deny && rule->operation & MT_OPERATION_SUBSCRIBE && rule->qos_mask != 7)
-		builder->policy->roles[role]->partial_qos_mask |= rule->qos_mask;
+		role->partial_qos_mask |= rule->qos_mask;
+	return MT_OK;
+}
+
+static enum mt_status compile(struct mt_role *role, struct mt_seed seed)
+{
+	MT_TRY(mt_trie_table_init(&role->table, &role->arena, seed, role->level_count));
+	for (struct mt_trie_rule *rule = role->first; rule; rule = rule->later)
+		MT_TRY(mt_trie_add(&role->table, &role->arena,
+				   rule->rule.is_deny ? &role->denies : &role->allows, rule));
+	role->is_compiled = true;
 	return MT_OK;
 }
 
 /* `open` and `admin`: everything, but of `$SYS` only reading. Their rules bear the id 0. */
-static enum mt_status add_built_in(struct mt_policy_builder *builder, const char *name)
+static enum mt_status add_built_in(struct mt_policy *policy, const char *name)
 {
 	static const struct mt_rule all = {.operation = MT_OPERATION_BOTH, .qos_mask = 7};
 	static const struct mt_rule system = {.operation = MT_OPERATION_SUBSCRIBE, .qos_mask = 7};
 	struct mt_rule rules[] = {all, system};
 	uint32_t role;
-	MT_TRY(add_role(builder, mt_bytes_str(name), &role));
+	MT_TRY(add_role(policy, NULL, mt_bytes_str(name), &role));
 	rules[0].filter = mt_bytes_str("#");
 	rules[1].filter = mt_bytes_str("$SYS/#");
 	for (size_t i = 0; i < MT_COUNT_OF(rules); i++) {
 		rules[i].share = mt_bytes_str("any");
-		MT_TRY(add_rule(builder, role, &rules[i]));
+		MT_TRY(add_rule(policy->roles[role], &rules[i]));
 	}
-	return MT_OK;
+	return compile(policy->roles[role], policy->seed);
 }
 
 struct mt_policy_builder *mt_policy_builder_create(uint64_t revision, struct mt_seed seed)
@@ -130,10 +269,20 @@ struct mt_policy_builder *mt_policy_builder_create(uint64_t revision, struct mt_
 	struct mt_policy_builder *builder = calloc(1, sizeof(*builder));
 	if (!builder)
 		return NULL;
-	builder->seed = seed;
 	builder->policy = create(revision, seed);
-	if (!builder->policy || add_built_in(builder, "open") != MT_OK ||
-	    add_built_in(builder, "admin") != MT_OK)
+	if (!builder->policy || add_built_in(builder->policy, "open") != MT_OK ||
+	    add_built_in(builder->policy, "admin") != MT_OK)
+		mt_policy_builder_destroy(&builder);
+	return builder;
+}
+
+struct mt_policy_builder *mt_policy_builder_from(const struct mt_policy *former, uint64_t revision)
+{
+	struct mt_policy_builder *builder = calloc(1, sizeof(*builder));
+	if (!builder)
+		return NULL;
+	builder->policy = copy(former, revision);
+	if (!builder->policy)
 		mt_policy_builder_destroy(&builder);
 	return builder;
 }
@@ -152,103 +301,120 @@ void mt_policy_builder_destroy(struct mt_policy_builder **builder)
 enum mt_status mt_policy_builder_role(struct mt_policy_builder *builder, struct mt_bytes name,
 				      uint32_t *role)
 {
-	uint32_t former;
+	const struct mt_role *former = mt_hamt_find(&builder->policy->roles_by_name, name);
 	if (name.len == 0)
 		return MT_INVALID;
-	if (mt_policy_role(builder->policy, name, &former))
+	if (former && (!former->is_compiled || former->id < MT_BUILT_IN_ROLES))
 		return MT_EXISTS;
-	return add_role(builder, name, role);
+	return add_role(builder->policy, former, name, role);
+}
+
+/* One that this builder makes; NULL: there is none such. */
+static struct mt_role *role_in_work(const struct mt_policy_builder *builder, uint32_t id)
+{
+	struct mt_role *role = id < builder->policy->role_count ? builder->policy->roles[id] : NULL;
+	return role && !role->is_compiled ? role : NULL;
 }
 
 enum mt_status mt_policy_builder_filter(struct mt_policy_builder *builder, uint32_t role)
 {
-	if (role >= builder->policy->role_count)
+	struct mt_role *work = role_in_work(builder, role);
+	if (!work)
 		return MT_NOT_FOUND;
-	if (role < BUILT_IN_COUNT)
-		return MT_INVALID;
-	builder->policy->roles[role]->is_filtering = true;
+	work->is_filtering = true;
 	return MT_OK;
 }
 
 enum mt_status mt_policy_builder_rule(struct mt_policy_builder *builder, uint32_t role,
 				      const struct mt_rule *rule)
 {
-	if (role >= builder->policy->role_count)
+	struct mt_role *work = role_in_work(builder, role);
+	if (!work)
 		return MT_NOT_FOUND;
-	if (role < BUILT_IN_COUNT || mt_rule_fault(rule))
+	if (mt_rule_fault(rule))
 		return MT_INVALID;
-	return add_rule(builder, role, rule);
+	return add_rule(work, rule);
 }
 
-/* ---- users ---- */
-
-static enum mt_status copy_user(struct mt_arena *arena, const struct mt_user *from,
-				struct mt_user *to)
+enum mt_status mt_policy_builder_drop_role(struct mt_policy_builder *builder, struct mt_bytes name)
 {
-	*to = *from;
-	MT_TRY(mt_arena_copy(arena, from->name, &to->name));
-	MT_TRY(mt_arena_copy(arena, from->password_hash, &to->password_hash));
-	MT_TRY(mt_arena_copy(arena, from->token_hash, &to->token_hash));
-	return mt_arena_copy(arena, from->client_id_rule, &to->client_id_rule);
+	struct mt_policy *policy = builder->policy;
+	const struct mt_role *role = mt_hamt_find(&policy->roles_by_name, name);
+	uint32_t id;
+	if (!role || role->id < MT_BUILT_IN_ROLES)
+		return MT_NOT_FOUND;
+	id = role->id;
+	MT_TRY(mt_hamt_remove(&policy->roles_by_name, name));
+	role_unref(policy->roles[id]);
+	policy->roles[id] = NULL;
+	return MT_OK;
+}
+
+/* ---- building users ---- */
+
+static enum mt_status add_record(struct mt_policy *policy, struct mt_record *record)
+{
+	enum mt_status status = mt_hamt_put(&policy->users_by_name, record);
+	if (status != MT_OK)
+		return status;
+	status = mt_hamt_put(&policy->users_by_id, record);
+	/* What was just put in is this version's alone: it goes without memory. */
+	if (status != MT_OK)
+		MT_CHECK(mt_hamt_remove(&policy->users_by_name, record->user.name) == MT_OK);
+	return status;
 }
 
 enum mt_status mt_policy_builder_user(struct mt_policy_builder *builder, const struct mt_user *user,
 				      const struct mt_bytes *role_names, size_t role_count)
 {
 	struct mt_policy *policy = builder->policy;
-	struct mt_user *copy;
-	uint32_t *roles;
+	uint32_t roles[MT_USER_ROLES_MAX];
+	struct mt_user given = *user;
+	struct mt_record *record;
+	enum mt_status status;
 	if (user->id == 0 || mt_user_name_fault(user->name) || role_count > MT_USER_ROLES_MAX)
 		return MT_INVALID;
 	if (mt_policy_user_by_name(policy, user->name) || mt_policy_user_by_id(policy, user->id))
 		return MT_EXISTS;
-	copy = mt_arena_take(&policy->arena, sizeof(*copy));
-	roles = mt_arena_take(&policy->arena, role_count * sizeof(*roles));
-	if (!copy || !roles)
-		return MT_MEMORY;
 	for (size_t i = 0; i < role_count; i++)
 		if (!mt_policy_role(policy, role_names[i], &roles[i]))
 			return MT_NOT_FOUND;
-	MT_TRY(copy_user(&policy->arena, user, copy));
-	copy->roles = roles;
-	copy->role_count = (uint32_t)role_count;
-	MT_TRY(mt_map_put(&policy->users_by_name, copy));
-	if (mt_map_put(&policy->users_by_id, copy) == MT_OK)
-		return MT_OK;
-	mt_map_remove(&policy->users_by_name, copy->name);
-	return MT_MEMORY;
+	given.roles = roles;
+	given.role_count = (uint32_t)role_count;
+	record = record_create(&given, policy->revision);
+	if (!record)
+		return MT_MEMORY;
+	status = add_record(policy, record);
+	record_unref(record);
+	return status;
 }
 
-/* ---- the snapshot ---- */
-
-static enum mt_status compile(struct mt_policy_builder *builder)
+enum mt_status mt_policy_builder_drop_user(struct mt_policy_builder *builder, uint64_t id)
 {
 	struct mt_policy *policy = builder->policy;
-	MT_TRY(mt_trie_table_init(&policy->table, &policy->arena, builder->seed,
-				  builder->level_count));
-	policy->changes =
-		mt_arena_take(&policy->arena, builder->change_count * sizeof(*policy->changes));
-	if (!policy->changes)
-		return MT_MEMORY;
-	policy->rules = builder->first;
-	for (struct mt_pending_rule *pending = builder->first; pending; pending = pending->next) {
-		struct mt_role *role = policy->roles[pending->role];
-		const struct mt_rule *rule = &pending->rule->rule;
-		MT_TRY(mt_trie_add(&policy->table, &policy->arena,
-				   rule->is_deny ? &role->denies : &role->allows, pending->rule));
-		if (rule->since_s != 0)
-			policy->changes[policy->change_count++] = rule->since_s;
-		if (rule->until_s != 0)
-			policy->changes[policy->change_count++] = rule->until_s;
-	}
-	return MT_OK;
+	struct mt_record *record = mt_hamt_find(&policy->users_by_id, mt_bytes_of(&id, sizeof(id)));
+	enum mt_status status;
+	if (!record)
+		return MT_NOT_FOUND;
+	record_ref(record);
+	status = mt_hamt_remove(&policy->users_by_name, record->user.name);
+	if (status == MT_OK)
+		status = mt_hamt_remove(&policy->users_by_id, mt_bytes_of(&id, sizeof(id)));
+	record_unref(record);
+	return status;
 }
+
+/* ---- the whole ---- */
 
 enum mt_status mt_policy_build(struct mt_policy_builder **builder, struct mt_policy **out)
 {
-	enum mt_status status = compile(*builder);
+	struct mt_policy *policy = (*builder)->policy;
+	enum mt_status status = MT_OK;
+	for (uint32_t i = 0; i < policy->role_count && status == MT_OK; i++)
+		if (policy->roles[i] && !policy->roles[i]->is_compiled)
+			status = compile(policy->roles[i], policy->seed);
 	if (status == MT_OK) {
-		*out = (*builder)->policy;
+		*out = policy;
 		(*builder)->policy = NULL;
 	}
 	mt_policy_builder_destroy(builder);
@@ -274,30 +440,46 @@ uint64_t mt_policy_revision(const struct mt_policy *policy)
 	return policy->revision;
 }
 
+bool mt_policy_is_sparse(const struct mt_policy *policy)
+{
+	return policy->role_count > 2 * policy->roles_by_name.count + 1000;
+}
+
 const struct mt_user *mt_policy_user_by_name(const struct mt_policy *policy, struct mt_bytes name)
 {
-	return mt_map_find(&policy->users_by_name, name);
+	return mt_hamt_find(&policy->users_by_name, name);
 }
 
 const struct mt_user *mt_policy_user_by_id(const struct mt_policy *policy, uint64_t id)
 {
-	return mt_map_find(&policy->users_by_id, mt_bytes_of(&id, sizeof(id)));
+	return mt_hamt_find(&policy->users_by_id, mt_bytes_of(&id, sizeof(id)));
 }
 
 bool mt_policy_role(const struct mt_policy *policy, struct mt_bytes name, uint32_t *out)
 {
-	const struct mt_role *role = mt_map_find(&policy->roles_by_name, name);
+	const struct mt_role *role = mt_hamt_find(&policy->roles_by_name, name);
 	if (!role)
 		return false;
 	*out = role->id;
 	return true;
 }
 
+static int64_t sooner(int64_t next, int64_t moment, int64_t now_s)
+{
+	return moment > now_s && moment < next ? moment : next;
+}
+
 int64_t mt_policy_next_change_s(const struct mt_policy *policy, int64_t now_s)
 {
 	int64_t next = INT64_MAX;
-	for (uint32_t i = 0; i < policy->change_count; i++)
-		if (policy->changes[i] > now_s && policy->changes[i] < next)
-			next = policy->changes[i];
+	for (uint32_t i = 0; i < policy->role_count; i++) {
+		const struct mt_role *role = policy->roles[i];
+		const struct mt_trie_rule *rule =
+			role && role->change_count > 0 ? role->first : NULL;
+		for (; rule; rule = rule->later) {
+			next = sooner(next, rule->rule.since_s, now_s);
+			next = sooner(next, rule->rule.until_s, now_s);
+		}
+	}
 	return next;
 }

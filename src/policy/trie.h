@@ -5,7 +5,7 @@
  *   rules end at a node, or at its '#'
  *
  * Private to policy. Built once in an arena, then immutable. The hash table of literals is shared
- * by all tries of a snapshot.
+ * by both tries of a role.
  */
 #pragma once
 
@@ -14,8 +14,9 @@
 #include "policy/decide.h"
 
 struct mt_trie_rule {
-	struct mt_rule rule; /* views into the arena */
-	struct mt_trie_rule *next;
+	struct mt_rule rule;	    /* views into the arena */
+	struct mt_trie_rule *next;  /* at its node */
+	struct mt_trie_rule *later; /* in its role, as they were given */
 };
 
 struct mt_trie_node {
