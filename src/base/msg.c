@@ -5,7 +5,7 @@
 
 struct mt_msg *mt_msg_create(struct mt_mem *mem, const struct mt_msg_facts *facts)
 {
-	size_t bytes = facts->topic.len + facts->props.len + facts->payload.len;
+	size_t bytes = facts->topic.len + facts->props.len + facts->payload.len + facts->author.len;
 	struct mt_msg *msg;
 	uint8_t *at;
 	MT_CHECK(facts->topic.len <= UINT16_MAX);
@@ -18,6 +18,7 @@ struct mt_msg *mt_msg_create(struct mt_mem *mem, const struct mt_msg_facts *fact
 	msg->topic_len = (uint32_t)facts->topic.len;
 	msg->props_len = (uint32_t)facts->props.len;
 	msg->payload_len = (uint32_t)facts->payload.len;
+	msg->author_len = (uint32_t)facts->author.len;
 	msg->expires_ns = facts->expires_ns;
 	msg->author_id = facts->author_id;
 	msg->qos = facts->qos;
@@ -33,6 +34,9 @@ struct mt_msg *mt_msg_create(struct mt_mem *mem, const struct mt_msg_facts *fact
 	at += facts->props.len;
 	if (facts->payload.len > 0)
 		memcpy(at, facts->payload.data, facts->payload.len);
+	at += facts->payload.len;
+	if (facts->author.len > 0)
+		memcpy(at, facts->author.data, facts->author.len);
 	return msg;
 }
 

@@ -1,11 +1,12 @@
 /*
  * An application message: immutable, one allocation, counted.
  *
- *   [struct mt_msg][topic][properties][payload]
+ *   [struct mt_msg][topic][properties][payload][author]
  *
  * `properties` are the MQTT 5 properties that travel on to subscribers, in wire form and order:
  * without topic alias, subscription identifiers and message expiry (which are written anew for each
- * receiver).
+ * receiver). `author` is what a message that is retained tells of who published it (core/author.c);
+ * no subscriber sees it.
  *
  * Threading: created by the owner of its memory account; the count is atomic, everything else never
  * changes after create.
@@ -23,6 +24,7 @@ struct mt_msg {
 	uint32_t topic_len;
 	uint32_t props_len;
 	uint32_t payload_len;
+	uint32_t author_len;
 	mt_time expires_ns; /* monotonic; MT_TIME_NEVER: no message expiry */
 	uint64_t
 		author_id; /* immutable id of the publishing identity, 0: anonymous or the broker */
@@ -38,6 +40,7 @@ struct mt_msg_facts {
 	struct mt_bytes topic;
 	struct mt_bytes props;
 	struct mt_bytes payload;
+	struct mt_bytes author;
 	mt_time expires_ns;
 	uint64_t author_id;
 	uint8_t qos;
@@ -72,8 +75,14 @@ static inline struct mt_bytes mt_msg_payload(const struct mt_msg *msg)
 	return mt_bytes_of(msg->data + msg->topic_len + msg->props_len, msg->payload_len);
 }
 
+static inline struct mt_bytes mt_msg_author(const struct mt_msg *msg)
+{
+	return mt_bytes_of(msg->data + msg->topic_len + msg->props_len + msg->payload_len,
+			   msg->author_len);
+}
+
 /* What it counts for in limits: everything it occupies. */
 static inline size_t mt_msg_bytes(const struct mt_msg *msg)
 {
-	return sizeof(*msg) + msg->topic_len + msg->props_len + msg->payload_len;
+	return sizeof(*msg) + msg->topic_len + msg->props_len + msg->payload_len + msg->author_len;
 }

@@ -47,7 +47,7 @@ struct mt_core *mt_core_create(const struct mt_core_settings *settings, struct m
 	mt_wheel_init(&core->session_wheel, now.mono_ns);
 	mt_list_init(&core->tickets);
 	core->policy = mt_policy_ref(policy);
-	core->epoch = 1;
+	core->epoch = core->sweep.done_epoch = 1;
 	core->sys_due_ns = settings->sys_interval_ns > 0 && settings->core_index == 0
 				   ? now.mono_ns
 				   : MT_TIME_NEVER;
@@ -222,10 +222,11 @@ void mt_core_stored(struct mt_core *core, struct mt_now now, uint64_t ticket, en
 void mt_core_set_policy(struct mt_core *core, struct mt_now now, struct mt_policy *policy)
 {
 	struct mt_policy *old = core->policy;
+	bool is_later = mt_policy_revision(policy) > mt_policy_revision(old);
 	core->now = now;
 	core->policy = mt_policy_ref(policy);
 	mt_policy_unref(&old);
-	mt_sweep_begin(core);
+	mt_sweep_begin(core, !is_later);
 }
 
 /* Bounded work: timers that are due, one slice of a sweep, $SYS. */
@@ -252,8 +253,8 @@ void mt_core_tick(struct mt_core *core, struct mt_now now)
 	while ((timer = mt_wheel_expire(&core->session_wheel, now.mono_ns)))
 		mt_session_timer_fired(core, MT_LIST_ITEM(timer, struct mt_session, timer));
 	if (now.mono_ns >= core->policy_due_ns)
-		mt_sweep_begin(core);
-	if (core->is_sweeping)
+		mt_sweep_begin(core, true);
+	if (core->sweep.is_running)
 		mt_sweep_slice(core);
 	if (core->links)
 		mt_links_tick(core);
@@ -268,7 +269,7 @@ mt_time mt_core_deadline(const struct mt_core *core)
 	mt_time peers = mt_wheel_deadline(&core->peer_wheel);
 	mt_time sessions = mt_wheel_deadline(&core->session_wheel);
 	mt_time due = peers < sessions ? peers : sessions;
-	if (core->is_sweeping || (core->links && mt_links_is_due(core)))
+	if (core->sweep.is_running || (core->links && mt_links_is_due(core)))
 		return core->now.mono_ns;
 	due = core->policy_due_ns < due ? core->policy_due_ns : due;
 	due = tidy_due(core) < due ? tidy_due(core) : due;

@@ -88,7 +88,9 @@ enum mt_shared_strategy {
 struct mt_core_settings {
 	struct mt_core_limits limits;
 	struct mt_seed seed;
-	size_t memory_bytes;	 /* ceiling of the core's accounted memory */
+	size_t memory_bytes;	    /* ceiling of the core's accounted memory */
+	bool is_revocation_closing; /* who loses a subscription by a change loses the connection too
+				     */
 	bool is_denial_closing;	 /* a denied PUBLISH that cannot be answered closes the connection
 				    (else it is dropped) */
 	mt_time sys_interval_ns; /* of $SYS; 0: off */
@@ -276,9 +278,11 @@ void mt_core_peer(struct mt_core *core, struct mt_now now, uint32_t from,
  * answered yet: requests and output follow. */
 MT_MUST_USE enum mt_status mt_core_adopt(struct mt_core *core, struct mt_now now,
 					 const struct mt_adoption *adoption, mt_conn *out);
-/* From here on every decision follows the new snapshot; live sessions are re-decided in slices by
- * tick. A reference is taken. */
+/* From here on every decision follows the new snapshot, which has a revision of its own; live
+ * sessions are re-decided in slices by tick. A reference is taken. */
 void mt_core_set_policy(struct mt_core *core, struct mt_now now, struct mt_policy *policy);
+/* What changes of policy so far take away from live sessions is all taken away. */
+bool mt_core_is_swept(const struct mt_core *core);
 /* Time has passed: call at the deadline (and whenever else). */
 void mt_core_tick(struct mt_core *core, struct mt_now now);
 /* Ends a client's connection (0x98); the will fires. user empty and id given: any user. Number of
@@ -316,6 +320,9 @@ struct mt_core_counts {
 	uint64_t throttles;	    /* publishers paused for a receiver */
 	uint64_t publishes_dropped; /* QoS 0 over output_bytes, queue overflows */
 	uint64_t publishes_denied, subscribes_denied, connects_refused, violations;
+	/* what changes of policy took away */
+	uint64_t revoked_sessions, revoked_subscriptions, revoked_queued, revoked_wills;
+	uint64_t revoked_retained;	 /* messages whose author lost the right: withheld */
 	uint64_t limits[MT_LIMIT_COUNT]; /* how often each was met */
 	uint64_t connects_accepted;
 	uint64_t publish_bytes_received, publish_bytes_sent; /* payloads */

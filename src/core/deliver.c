@@ -314,12 +314,16 @@ void mt_delivery_end(struct mt_core *core, struct mt_session *session, struct mt
 
 /* A queued message after a change of policy: by the rules for its topic, or through a shared
  * subscription that the session still holds. */
-static bool is_still_permitted(struct mt_core *core, struct mt_session *session,
-			       struct mt_delivery *delivery)
+bool mt_delivery_is_permitted(struct mt_core *core, struct mt_session *session,
+			      struct mt_delivery *delivery)
 {
 	struct mt_bytes topic = mt_msg_topic(delivery->msg);
 	struct mt_bytes none = {NULL, 0};
-	if (delivery->epoch == core->epoch)
+	if (delivery->is_of_retained && !mt_author_may(core, delivery->msg)) {
+		core->counts.publishes_denied++;
+		return false;
+	}
+	if (delivery->epoch >= mt_session_decided(core, session))
 		return true;
 	delivery->epoch = core->epoch;
 	if (mt_decide_deliver(core->policy, &session->subject, topic, none, mt_core_wall_s(core))
@@ -349,7 +353,8 @@ static void start(struct mt_core *core, struct mt_session *session, struct mt_pe
 		  struct mt_delivery *delivery, bool is_cacheable)
 {
 	struct mt_outgoing outgoing = outgoing_of(delivery, is_cacheable);
-	if (mt_is_expired(core, delivery->msg) || !is_still_permitted(core, session, delivery)) {
+	if (mt_is_expired(core, delivery->msg) ||
+	    !mt_delivery_is_permitted(core, session, delivery)) {
 		mt_delivery_end(core, session, delivery);
 		return;
 	}
@@ -369,7 +374,7 @@ static void repeat(struct mt_core *core, struct mt_session *session, struct mt_p
 {
 	struct mt_outgoing outgoing = outgoing_of(delivery, false);
 	mt_flow_out_repeat(&session->out, delivery);
-	if (!is_still_permitted(core, session, delivery) ||
+	if (!mt_delivery_is_permitted(core, session, delivery) ||
 	    !put_publish(core, peer, &outgoing, delivery->packet_id, true))
 		mt_delivery_end(core, session, delivery);
 }
@@ -406,6 +411,7 @@ bool mt_deliver(struct mt_core *core, struct mt_session *session,
 		return false;
 	}
 	delivery->group = outgoing->group;
+	delivery->is_of_retained = outgoing->is_of_retained;
 	core->queued_count++;
 	core->queued_bytes += delivery->bytes;
 	if (held)
@@ -459,8 +465,8 @@ enum mt_status mt_backlog_push(struct mt_core *core, struct mt_peer *peer,
 	return MT_OK;
 }
 
-/* A retained message that was replaced since has been delivered live; one that expired or is now
- * denied is not delivered at all. */
+/* A retained message that was replaced since has been delivered live; one that expired, or that its
+ * author may not say or the client not hear any more, is not delivered at all. */
 static bool is_current(struct mt_core *core, const struct mt_session *session,
 		       const struct mt_backlog_item *item)
 {
@@ -468,7 +474,7 @@ static bool is_current(struct mt_core *core, const struct mt_session *session,
 	struct mt_bytes none = {NULL, 0};
 	bool is_latest = item->answer ? mt_retain_is_current(core, item->answer)
 				      : mt_retained_find(core->retained, topic) == item->msg;
-	return is_latest && !mt_is_expired(core, item->msg) &&
+	return is_latest && !mt_is_expired(core, item->msg) && mt_author_may(core, item->msg) &&
 	       mt_decide_deliver(core->policy, &session->subject, topic, none, mt_core_wall_s(core))
 		       .is_allowed;
 }
@@ -484,8 +490,11 @@ static void free_item(struct mt_core *core, struct mt_backlog_item *item)
 static void deliver_item(struct mt_core *core, struct mt_session *session,
 			 struct mt_backlog_item *item)
 {
-	struct mt_outgoing outgoing = {
-		.msg = item->msg, .ids = item->ids, .qos = item->qos, .is_retain = true};
+	struct mt_outgoing outgoing = {.msg = item->msg,
+				       .ids = item->ids,
+				       .qos = item->qos,
+				       .is_retain = true,
+				       .is_of_retained = true};
 	if (is_current(core, session, item))
 		mt_deliver(core, session, &outgoing, NULL);
 	free_item(core, item);

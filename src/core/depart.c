@@ -5,8 +5,9 @@
 
 /* The will as a message of now: its expiry begins at publication ([MQTT-3.1.3-9] and
  * section 3.1.3.2.4). */
-static struct mt_msg *dated_will(struct mt_core *core, const struct mt_msg *will)
+static struct mt_msg *dated_will(struct mt_core *core, const struct mt_session *session)
 {
+	const struct mt_msg *will = session->will.msg;
 	struct mt_msg_facts facts = {.topic = mt_msg_topic(will),
 				     .props = mt_msg_props(will),
 				     .payload = mt_msg_payload(will),
@@ -16,7 +17,7 @@ static struct mt_msg *dated_will(struct mt_core *core, const struct mt_msg *will
 				     .is_retain = will->is_retain};
 	if (will->expires_ns != MT_TIME_NEVER)
 		facts.expires_ns = core->now.mono_ns + will->expires_ns;
-	return mt_msg_create(&core->mem, &facts);
+	return mt_msg_authored(core, &session->subject, &facts);
 }
 
 static void fire_will(struct mt_core *core, struct mt_session *session)
@@ -24,12 +25,12 @@ static void fire_will(struct mt_core *core, struct mt_session *session)
 	struct mt_msg *will = session->will.msg;
 	struct mt_msg *msg;
 	struct mt_verdict verdict;
-	session->will.msg = NULL;
 	if (!will)
 		return;
 	verdict = mt_decide_publish(core->policy, &session->subject, mt_msg_topic(will), will->qos,
 				    will->is_retain, mt_core_wall_s(core));
-	msg = verdict.is_allowed ? dated_will(core, will) : NULL;
+	msg = verdict.is_allowed ? dated_will(core, session) : NULL;
+	session->will.msg = NULL;
 	if (msg)
 		mt_stage_release(core, msg);
 	else

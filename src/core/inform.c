@@ -6,6 +6,11 @@ struct mt_policy *mt_core_policy(const struct mt_core *core)
 	return core->policy;
 }
 
+bool mt_core_is_swept(const struct mt_core *core)
+{
+	return !core->sweep.is_running;
+}
+
 struct mt_core_counts mt_core_counts(const struct mt_core *core)
 {
 	struct mt_core_counts counts = core->counts;

@@ -22,7 +22,7 @@ static void free_route(struct mt_core *core, struct mt_route *route)
 void mt_sub_redecide(struct mt_core *core, struct mt_sub *sub)
 {
 	struct mt_grant grant;
-	if (sub->epoch == core->epoch)
+	if (sub->epoch >= mt_session_decided(core, sub->session))
 		return;
 	grant = mt_decide_subscribe(core->policy, &sub->session->subject, mt_sub_plain_filter(sub),
 				    sub->group ? sub->group->name : mt_bytes_of(NULL, 0),

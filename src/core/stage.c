@@ -244,7 +244,7 @@ static struct mt_msg *make_msg(struct mt_core *core, const struct mt_peer *peer,
 	struct mt_buf forwarded;
 	struct mt_msg *msg;
 	if (props_bytes == 0)
-		return mt_msg_create(&core->mem, &facts);
+		return mt_msg_authored(core, &peer->session->subject, &facts);
 	scratch = mt_mem_take(&core->mem, props_bytes);
 	if (!scratch)
 		return NULL;
@@ -253,7 +253,7 @@ static struct mt_msg *make_msg(struct mt_core *core, const struct mt_peer *peer,
 	facts.props = mt_buf_view(&forwarded);
 	if (publish->props.present & MT_PROP_BIT(MESSAGE_EXPIRY_INTERVAL))
 		facts.expires_ns = core->now.mono_ns + publish->props.message_expiry_s * MT_SECOND;
-	msg = mt_msg_create(&core->mem, &facts);
+	msg = mt_msg_authored(core, &peer->session->subject, &facts);
 	mt_mem_give(&core->mem, scratch, props_bytes);
 	return msg;
 }

@@ -19,6 +19,7 @@
  *   depart.c       end of connections and sessions, wills
  *   ticket.c       acknowledgements that wait for the store
  *   sweep.c        change of policy
+ *   author.c       who published what is retained
  *   throttle.c     back-pressure on publishers
  *   output.c       unsent bytes
  *   limit.c        limits that were met: counters, records for the log
@@ -271,6 +272,17 @@ struct mt_limit_voice {
 	uint64_t silent_count; /* since the last record */
 };
 
+/* A round through all sessions and the authors of what is retained; another follows when the epoch
+ * has risen meanwhile. */
+struct mt_sweep {
+	bool is_running;
+	bool is_at_retained;
+	uint32_t index; /* next session */
+	struct mt_retained_cursor cursor;
+	uint64_t epoch;	     /* at the begin of the round */
+	uint64_t done_epoch; /* of the last whole round */
+};
+
 struct mt_core {
 	struct mt_core_settings settings;
 	struct mt_mem mem;
@@ -278,8 +290,8 @@ struct mt_core {
 	struct mt_policy *policy;
 	uint64_t epoch;	       /* rises with every change of what is permitted */
 	mt_time policy_due_ns; /* a time window opens or closes */
-	uint32_t sweep_index;  /* next session to re-decide */
-	bool is_sweeping;
+	uint64_t anew_epoch;   /* the last at which everything was to be decided anew */
+	struct mt_sweep sweep;
 	struct mt_rng rng;
 	struct mt_wheel peer_wheel, session_wheel;
 	struct mt_pool peers;
@@ -498,9 +510,10 @@ struct mt_outgoing {
 	struct mt_sub_ids *ids; /* NULL: none */
 	uint8_t qos;
 	bool is_retain;
-	bool is_cacheable; /* core->encoding belongs to this message */
-	uint64_t group;	   /* number of the shared subscription; 0: none */
-	bool is_spared;	   /* another member takes what comes next: the publisher need not wait */
+	bool is_of_retained; /* it was kept for its topic, and comes from there */
+	bool is_cacheable;   /* core->encoding belongs to this message */
+	uint64_t group;	     /* number of the shared subscription; 0: none */
+	bool is_spared;	     /* another member takes what comes next: the publisher need not wait */
 };
 static inline struct mt_outgoing mt_outgoing_to(const struct mt_receiver *receiver,
 						struct mt_msg *msg)
@@ -525,6 +538,9 @@ bool mt_deliver(struct mt_core *core, struct mt_session *session,
 void mt_deliver_pump(struct mt_core *core, struct mt_session *session);
 /* Sends again what was in flight on an earlier connection, in order. */
 void mt_deliver_resume(struct mt_core *core, struct mt_session *session);
+/* May it (still) reach the session? After a change of policy it is decided anew. */
+bool mt_delivery_is_permitted(struct mt_core *core, struct mt_session *session,
+			      struct mt_delivery *delivery);
 void mt_delivery_end(struct mt_core *core, struct mt_session *session,
 		     struct mt_delivery *delivery);
 static inline uint32_t mt_backlog_waiting(const struct mt_backlog *backlog)
@@ -728,8 +744,21 @@ void mt_throttle_release_all(struct mt_core *core, struct mt_session *session);
 mt_time mt_throttle_due(const struct mt_peer *publisher);
 void mt_throttle_expire(struct mt_core *core, struct mt_peer *publisher);
 
+/* ---- author.c ---- */
+/* A message of the subject, of now; with the facts of its author when it is to be retained. NULL
+ * without memory. */
+MT_MUST_USE struct mt_msg *mt_msg_authored(struct mt_core *core, const struct mt_subject *subject,
+					   const struct mt_msg_facts *facts);
+/* May the author of a retained message publish it by the rules of today? True for the broker's own.
+ */
+bool mt_author_may(const struct mt_core *core, const struct mt_msg *msg);
+
 /* ---- sweep.c ---- */
-void mt_sweep_begin(struct mt_core *core);
+/* Since which epoch has nothing changed for the session? What was decided before it is void. */
+uint64_t mt_session_decided(struct mt_core *core, struct mt_session *session);
+/* The policy has changed, or the time of one of its rules has come. is_anew: stamps do not tell for
+ * whom. */
+void mt_sweep_begin(struct mt_core *core, bool is_anew);
 void mt_sweep_slice(struct mt_core *core);
 /* After a change of policy or of time: when is the next one due by itself? */
 void mt_sweep_schedule(struct mt_core *core);

@@ -1,11 +1,19 @@
 /*
  * A change of what is permitted. From the first moment on every route, delivery and decision
  * follows it, because the epoch has risen; the sweep then ends, in bounded slices, what may no
- * longer be: connections, sessions, subscriptions.
+ * longer be: connections, sessions, subscriptions, queued messages, wills that wait.
+ *
+ *   epoch rises -> round: each session, each author of something retained -> done; a round that was
+ * overtaken by a further change is followed by another
+ *
+ * What did not change for a session costs a look at its stamp.
  */
 #include "core/state.h"
 
+#include "identity/client_id.h"
+
 #define SLICE_SESSIONS 256u
+#define SLICE_RETAINED 512u
 
 void mt_sweep_schedule(struct mt_core *core)
 {
@@ -21,36 +29,106 @@ void mt_sweep_schedule(struct mt_core *core)
 	core->policy_due_ns = core->now.mono_ns + (away > 0 ? away : 0);
 }
 
-void mt_sweep_begin(struct mt_core *core)
+uint64_t mt_session_decided(struct mt_core *core, struct mt_session *session)
+{
+	uint64_t stamp;
+	if (MT_LIKELY(session->epoch == core->epoch))
+		return session->decided_epoch;
+	stamp = mt_policy_stamp(core->policy, &session->subject);
+	if (stamp != session->stamp || session->epoch < core->anew_epoch)
+		session->decided_epoch = core->epoch;
+	session->stamp = stamp;
+	session->epoch = core->epoch;
+	return session->decided_epoch;
+}
+
+static void start_round(struct mt_core *core)
+{
+	core->sweep = (struct mt_sweep){
+		.is_running = true, .epoch = core->epoch, .done_epoch = core->sweep.done_epoch};
+}
+
+void mt_sweep_begin(struct mt_core *core, bool is_anew)
 {
 	core->epoch++;
-	core->sweep_index = 0;
-	core->is_sweeping = true;
+	if (is_anew)
+		core->anew_epoch = core->epoch;
+	if (!core->sweep.is_running)
+		start_round(core);
 	mt_sweep_schedule(core);
 }
 
-static void sweep_subscriptions(struct mt_core *core, struct mt_session *session)
+/* ---- a session ---- */
+
+/* True: one of them was lost. */
+static bool sweep_subscriptions(struct mt_core *core, struct mt_session *session)
 {
 	struct mt_list *link = session->subs.next;
+	bool is_lost = false;
 	while (link != &session->subs) {
 		struct mt_sub *sub = MT_LIST_ITEM(link, struct mt_sub, link);
 		link = link->next;
 		mt_sub_redecide(core, sub);
-		if (!sub->is_allowed)
-			mt_subscribe_drop(core, &sub);
+		if (sub->is_allowed)
+			continue;
+		mt_subscribe_drop(core, &sub);
+		core->counts.revoked_subscriptions++;
+		is_lost = true;
+	}
+	return is_lost;
+}
+
+/* What a client has been sent it has; what would be sent to it again is taken away. */
+static bool is_sent(const struct mt_session *session, const struct mt_delivery *delivery)
+{
+	return delivery->state == MT_DELIVERY_RELEASED ||
+	       (delivery->state == MT_DELIVERY_SENT && session->conn != MT_HANDLE_NONE &&
+		!delivery->is_due);
+}
+
+static void sweep_queue(struct mt_core *core, struct mt_session *session, struct mt_list *queue)
+{
+	struct mt_list *link = queue->next;
+	while (link != queue) {
+		struct mt_delivery *delivery = MT_LIST_ITEM(link, struct mt_delivery, link);
+		link = link->next;
+		if (is_sent(session, delivery) || mt_delivery_is_permitted(core, session, delivery))
+			continue;
+		mt_delivery_end(core, session, delivery);
+		core->counts.revoked_queued++;
 	}
 }
 
-/* A user that is gone or disabled loses its connection and its session; its will may not fire any
- * more. */
-static void sweep_session(struct mt_core *core, struct mt_session *session)
+/* One that waits for its delay; a client that is connected may regain the right before it goes. */
+static void sweep_will(struct mt_core *core, struct mt_session *session)
+{
+	const struct mt_msg *will = session->will.msg;
+	if (!will || session->conn != MT_HANDLE_NONE ||
+	    mt_decide_publish(core->policy, &session->subject, mt_msg_topic(will), will->qos,
+			      will->is_retain, mt_core_wall_s(core))
+		    .is_allowed)
+		return;
+	mt_msg_unref(&session->will.msg);
+	core->counts.revoked_wills++;
+}
+
+static bool may_stay(const struct mt_core *core, const struct mt_session *session)
+{
+	const struct mt_subject *subject = &session->subject;
+	const struct mt_user *user = mt_policy_user_by_id(core->policy, subject->user_id);
+	if (user && !mt_client_id_keeps(user->client_id_rule, user->name, subject->client_id))
+		return false;
+	return mt_policy_admits(core->policy, subject);
+}
+
+/* A user that is gone or disabled, or may not have that client id any more, loses its connection
+ * and its session; its will may not fire any more. */
+static void end(struct mt_core *core, struct mt_session *session)
 {
 	struct mt_peer *peer = mt_peer_get(core, session->conn);
 	mt_handle self = session->self;
-	if (mt_policy_admits(core->policy, &session->subject)) {
-		sweep_subscriptions(core, session);
-		return;
-	}
+	core->counts.revoked_sessions++;
+	core->counts.revoked_wills += session->will.msg != NULL;
 	mt_msg_unref(&session->will.msg);
 	if (peer)
 		mt_peer_close(core, peer, MT_REASON_ADMINISTRATIVE_ACTION, false,
@@ -60,16 +138,81 @@ static void sweep_session(struct mt_core *core, struct mt_session *session)
 		mt_session_end(core, session);
 }
 
-void mt_sweep_slice(struct mt_core *core)
+static void sweep_session(struct mt_core *core, struct mt_session *session)
 {
-	for (uint32_t i = 0; i < SLICE_SESSIONS; i++) {
-		mt_handle handle;
-		struct mt_session *session =
-			mt_pool_next(&core->sessions.pool, &core->sweep_index, &handle);
-		if (!session) {
-			core->is_sweeping = false;
+	struct mt_peer *peer = mt_peer_get(core, session->conn);
+	if (mt_session_decided(core, session) <= session->swept_epoch)
+		return;
+	session->swept_epoch = core->epoch;
+	if (!may_stay(core, session)) {
+		end(core, session);
+		return;
+	}
+	sweep_will(core, session);
+	sweep_queue(core, session, &session->out.inflight);
+	sweep_queue(core, session, &session->out.waiting);
+	if (sweep_subscriptions(core, session) && peer && core->settings.is_revocation_closing)
+		mt_peer_close(core, peer, MT_REASON_NOT_AUTHORIZED, true,
+			      "a subscription is no longer permitted");
+}
+
+/* ---- what is retained ---- */
+
+/* Counted only: whether a message may be delivered is asked when it is. */
+static void sweep_retained(struct mt_core *core, const struct mt_msg *msg, bool *is_withheld)
+{
+	bool was_withheld = *is_withheld;
+	*is_withheld = !mt_author_may(core, msg);
+	core->counts.revoked_retained += *is_withheld && !was_withheld;
+}
+
+/* Anonymous authors have roles of their listeners, and no stamp together. */
+static bool is_changed(struct mt_core *core, struct mt_retained_author *author)
+{
+	uint64_t former = author->stamp;
+	if (author->id == 0 || core->anew_epoch > core->sweep.done_epoch)
+		return true;
+	author->stamp =
+		mt_policy_stamp(core->policy, &(struct mt_subject){.user_id = author->id}) + 1;
+	return author->stamp != former;
+}
+
+static void sweep_authors(struct mt_core *core)
+{
+	struct mt_sweep *sweep = &core->sweep;
+	for (uint32_t i = 0; i < SLICE_RETAINED; i++) {
+		bool *is_withheld;
+		const struct mt_msg *msg =
+			mt_retained_next_of_author(core->retained, &sweep->cursor, &is_withheld);
+		struct mt_retained_author *author;
+		if (msg) {
+			sweep_retained(core, msg, is_withheld);
+			continue;
+		}
+		author = mt_retained_next_author(core->retained, &sweep->cursor);
+		if (!author) {
+			sweep->done_epoch = sweep->epoch;
+			sweep->is_running = false;
 			return;
 		}
-		sweep_session(core, session);
+		if (!is_changed(core, author))
+			sweep->cursor.left = 0;
 	}
+}
+
+void mt_sweep_slice(struct mt_core *core)
+{
+	struct mt_sweep *sweep = &core->sweep;
+	for (uint32_t i = 0; i < SLICE_SESSIONS && !sweep->is_at_retained; i++) {
+		mt_handle handle;
+		struct mt_session *session =
+			mt_pool_next(&core->sessions.pool, &sweep->index, &handle);
+		sweep->is_at_retained = session == NULL;
+		if (session)
+			sweep_session(core, session);
+	}
+	if (sweep->is_at_retained)
+		sweep_authors(core);
+	if (!sweep->is_running && sweep->done_epoch != core->epoch)
+		start_round(core);
 }

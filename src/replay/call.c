@@ -165,6 +165,7 @@ static void pipe_create(struct pipe *pipe, struct mt_call_create *create)
 	pipe_seed(pipe, &settings->seed);
 	pipe_size(pipe, &settings->memory_bytes);
 	pipe_flag(pipe, &settings->is_denial_closing);
+	pipe_flag(pipe, &settings->is_revocation_closing);
 	pipe_time(pipe, &settings->sys_interval_ns);
 	pipe_u8(pipe, &strategy, MT_SHARED_STICKY);
 	settings->shared_strategy = (enum mt_shared_strategy)strategy;
@@ -230,6 +231,7 @@ static void pipe_msg(struct pipe *pipe, struct mt_call_message *message)
 	pipe_bytes(pipe, &facts->topic);
 	pipe_bytes(pipe, &facts->props);
 	pipe_bytes(pipe, &facts->payload);
+	pipe_bytes(pipe, &facts->author);
 	pipe_time(pipe, &facts->expires_ns);
 	pipe_u64(pipe, &facts->author_id);
 	pipe_u8(pipe, &facts->qos, 2);

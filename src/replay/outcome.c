@@ -102,6 +102,7 @@ static void absorb_msg(struct mt_outcome *outcome, const struct mt_msg *msg)
 	absorb(outcome, mt_msg_topic(msg));
 	absorb(outcome, mt_msg_props(msg));
 	absorb(outcome, mt_msg_payload(msg));
+	absorb(outcome, mt_msg_author(msg));
 }
 
 static void absorb_message(struct mt_outcome *outcome, const struct mt_link_message *message)

@@ -376,6 +376,7 @@ static void describe_msg(const struct mt_msg *msg, struct mt_call_message *out)
 	out->facts = (struct mt_msg_facts){.topic = mt_msg_topic(msg),
 					   .props = mt_msg_props(msg),
 					   .payload = mt_msg_payload(msg),
+					   .author = mt_msg_author(msg),
 					   .expires_ns = msg->expires_ns,
 					   .author_id = msg->author_id,
 					   .qos = msg->qos,

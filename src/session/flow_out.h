@@ -32,9 +32,10 @@ struct mt_delivery {
 	size_t bytes;		/* it counts for in the limits */
 	uint16_t packet_id;	/* 0 while waiting */
 	uint8_t qos;
-	uint8_t state;	/* enum mt_delivery_state */
-	bool is_retain; /* flag on the wire */
-	bool is_due;	/* in flight since an earlier connection, not sent again on this one */
+	uint8_t state;	     /* enum mt_delivery_state */
+	bool is_retain;	     /* flag on the wire */
+	bool is_of_retained; /* it was kept for a topic: its author must still have the right */
+	bool is_due;	     /* in flight since an earlier connection, not sent again on this one */
 };
 
 struct mt_flow_out {

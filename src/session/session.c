@@ -81,6 +81,7 @@ struct mt_session *mt_sessions_create(struct mt_sessions *sessions,
 		return NULL;
 	session->self = handle;
 	session->owner = who->owner;
+	session->stamp = UINT64_MAX; /* not looked at: no policy has that one */
 	mt_list_init(&session->subs);
 	mt_list_init(&session->throttled);
 	mt_flow_out_init(&session->out, sessions->mem, inflight_max);

@@ -30,6 +30,10 @@ struct mt_session {
 	mt_handle conn; /* MT_HANDLE_NONE while away */
 	uint64_t owner;
 	struct mt_subject subject; /* frozen at CONNECT; its bytes are in `text` */
+	uint64_t stamp;		   /* of its rights (policy/decide.h) at `epoch` */
+	uint64_t epoch;		   /* when the stamp was last looked at */
+	uint64_t decided_epoch;	   /* what was decided about it before is void */
+	uint64_t swept_epoch;	   /* when what it may not keep was last taken away */
 	uint8_t *text;		   /* key, user name: one allocation */
 	struct mt_flow_out out;
 	struct mt_flow_in in;

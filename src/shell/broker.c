@@ -151,6 +151,7 @@ static enum mt_status open_core(struct mt_broker *broker, const struct trouble *
 		.limits = core_limits_of(&broker->settings.limits),
 		.seed = mt_random_seed(),
 		.memory_bytes = broker->settings.limits.memory_bytes,
+		.is_revocation_closing = broker->settings.is_revocation_closing,
 		.is_denial_closing = broker->settings.is_qos0_denial_closing,
 		.sys_interval_ns = broker->settings.sys_interval_ns,
 		.release = "mortise " MORTISE_VERSION,

@@ -137,6 +137,7 @@ struct mt_settings {
 	char response_topic[256];	 /* "": no Response Information */
 	char record_path[MT_PATH_BYTES]; /* --record; "": nothing is recorded */
 	uint64_t record_bytes;		 /* most of it */
+	bool is_revocation_closing;	 /* on_revoke: drop | disconnect */
 	bool is_qos0_denial_closing;	 /* on_denied_publish: drop | disconnect */
 	struct mt_log_settings log;
 };

@@ -1,14 +1,16 @@
 /* Retained messages: a tree of topic names whose values lead to the messages. */
 #include "topic/retained.h"
 
-#include "base/pool.h"
+#include "base/map.h"
 #include "topic/name.h"
 #include "topic/tree.h"
 
 struct entry {
+	struct mt_list link; /* of its author */
 	struct mt_msg *msg;
 	mt_handle self;
 	uint32_t node;
+	bool mark; /* the caller's */
 };
 
 /* What a subtree holds now. */
@@ -20,12 +22,19 @@ struct holding {
 struct mt_retained {
 	struct mt_mem *mem;
 	struct mt_tree *tree; /* value: index of the entry + 1 */
-	struct mt_pool entries;
+	struct mt_pool entries, authors;
+	struct mt_map authors_by_id;
 	struct mt_ids found; /* scratch of match */
 	struct mt_retained_limits limits;
 	size_t bytes;
 	struct holding *holdings; /* beside limits.subtrees */
 };
+
+static struct mt_bytes author_key(const void *value)
+{
+	const struct mt_retained_author *author = value;
+	return mt_bytes_of(&author->id, sizeof(author->id));
+}
 
 static size_t holdings_bytes(const struct mt_retained_limits *limits)
 {
@@ -51,6 +60,10 @@ struct mt_retained *mt_retained_create(struct mt_mem *mem, struct mt_seed seed,
 	}
 	mt_tree_bound(retained->tree, limits.nodes_max);
 	mt_pool_init(&retained->entries, mem, sizeof(struct entry), limits.count_max);
+	/* One more than messages: a new author comes before the former one goes. */
+	mt_pool_init(&retained->authors, mem, sizeof(struct mt_retained_author),
+		     limits.count_max < UINT32_MAX ? limits.count_max + 1 : UINT32_MAX);
+	mt_map_init(&retained->authors_by_id, mem, seed, author_key);
 	mt_ids_init(&retained->found, mem);
 	return retained;
 }
@@ -67,6 +80,8 @@ void mt_retained_destroy(struct mt_retained **retained)
 	while ((entry = mt_pool_next(&old->entries, &index, &handle)))
 		mt_msg_unref(&entry->msg);
 	mt_pool_finish(&old->entries);
+	mt_pool_finish(&old->authors);
+	mt_map_finish(&old->authors_by_id);
 	mt_ids_finish(&old->found);
 	mt_tree_destroy(&old->tree);
 	mt_mem_give(old->mem, old->holdings, holdings_bytes(&old->limits));
@@ -129,7 +144,84 @@ static enum mt_status check(const struct mt_retained *retained, const struct mt_
 	return MT_LIMIT;
 }
 
-static enum mt_status add(struct mt_retained *retained, struct mt_msg *msg)
+/* ---- authors ---- */
+
+/* The author's record, made when there is none; NULL without memory. */
+static struct mt_retained_author *author_of(struct mt_retained *retained, uint64_t id)
+{
+	struct mt_retained_author *author =
+		mt_map_find(&retained->authors_by_id, mt_bytes_of(&id, sizeof(id)));
+	mt_handle handle;
+	if (author)
+		return author;
+	author = mt_pool_take(&retained->authors, &handle);
+	if (!author)
+		return NULL;
+	author->id = id;
+	author->self = handle;
+	mt_list_init(&author->entries);
+	if (mt_map_put(&retained->authors_by_id, author) == MT_OK)
+		return author;
+	mt_pool_give(&retained->authors, handle);
+	return NULL;
+}
+
+static void forget_author(struct mt_retained *retained, struct mt_retained_author *author)
+{
+	if (author->count > 0)
+		return;
+	mt_map_remove(&retained->authors_by_id, author_key(author));
+	mt_pool_give(&retained->authors, author->self);
+}
+
+static void leave_author(struct mt_retained *retained, struct entry *entry)
+{
+	struct mt_retained_author *author = mt_map_find(
+		&retained->authors_by_id, mt_bytes_of(&entry->msg->author_id, sizeof(uint64_t)));
+	mt_list_remove(&entry->link);
+	author->count--;
+	forget_author(retained, author);
+}
+
+static void join_author(struct mt_retained_author *author, struct entry *entry)
+{
+	mt_list_push_back(&author->entries, &entry->link);
+	author->count++;
+}
+
+struct mt_retained_author *mt_retained_next_author(const struct mt_retained *retained,
+						   struct mt_retained_cursor *cursor)
+{
+	mt_handle handle;
+	struct mt_retained_author *author =
+		mt_pool_next(&retained->authors, &cursor->next, &handle);
+	cursor->author = author ? author->self : MT_HANDLE_NONE;
+	cursor->left = author ? author->count : 0;
+	return author;
+}
+
+/* The first of the chain, which goes to its end: so many steps as there were messages at the start
+ * see them all, whatever comes and goes. */
+const struct mt_msg *mt_retained_next_of_author(const struct mt_retained *retained,
+						struct mt_retained_cursor *cursor, bool **mark)
+{
+	struct mt_retained_author *author = mt_pool_get(&retained->authors, cursor->author);
+	struct entry *entry;
+	if (!author || cursor->left == 0)
+		return NULL;
+	cursor->left--;
+	entry = MT_LIST_ITEM(author->entries.next, struct entry, link);
+	mt_list_remove(&entry->link);
+	mt_list_push_back(&author->entries, &entry->link);
+	*mark = &entry->mark;
+	return entry->msg;
+}
+
+/* ---- messages ---- */
+
+/* Of an author that is in the table. */
+static enum mt_status add_entry(struct mt_retained *retained, struct mt_retained_author *author,
+				struct mt_msg *msg)
 {
 	mt_handle handle;
 	struct entry *entry = mt_pool_take(&retained->entries, &handle);
@@ -141,10 +233,37 @@ static enum mt_status add(struct mt_retained *retained, struct mt_msg *msg)
 		mt_pool_give(&retained->entries, handle);
 		return status;
 	}
+	join_author(author, entry);
 	*mt_tree_value(retained->tree, entry->node) = mt_handle_index(handle) + 1;
 	entry->self = handle;
 	entry->msg = mt_msg_ref(msg);
 	account(retained, NULL, msg);
+	return MT_OK;
+}
+
+static enum mt_status add(struct mt_retained *retained, struct mt_msg *msg)
+{
+	struct mt_retained_author *author = author_of(retained, msg->author_id);
+	enum mt_status status = author ? add_entry(retained, author, msg) : MT_MEMORY;
+	if (author && status != MT_OK)
+		forget_author(retained, author);
+	return status;
+}
+
+static enum mt_status replace(struct mt_retained *retained, struct entry *entry, struct mt_msg *msg)
+{
+	struct mt_retained_author *author = author_of(retained, msg->author_id);
+	if (!author)
+		return MT_MEMORY;
+	account(retained, entry->msg, msg);
+	if (entry->msg->author_id != msg->author_id) {
+		leave_author(retained, entry);
+		join_author(author, entry);
+	}
+	mt_msg_ref(msg);
+	mt_msg_unref(&entry->msg);
+	entry->msg = msg;
+	entry->mark = false;
 	return MT_OK;
 }
 
@@ -161,11 +280,7 @@ enum mt_status mt_retained_set_within(struct mt_retained *retained, struct mt_ms
 			*bound = MT_RETAINED_NODES;
 		return status;
 	}
-	account(retained, entry->msg, msg);
-	mt_msg_ref(msg);
-	mt_msg_unref(&entry->msg);
-	entry->msg = msg;
-	return MT_OK;
+	return replace(retained, entry, msg);
 }
 
 enum mt_status mt_retained_set(struct mt_retained *retained, struct mt_msg *msg)
@@ -180,6 +295,7 @@ bool mt_retained_clear(struct mt_retained *retained, struct mt_bytes topic)
 	if (!entry)
 		return false;
 	account(retained, entry->msg, NULL);
+	leave_author(retained, entry);
 	mt_msg_unref(&entry->msg);
 	mt_tree_release(retained->tree, entry->node);
 	mt_pool_give(&retained->entries, entry->self);

@@ -5,12 +5,14 @@
  * wildcards visits only what it matches.
  *
  * The store holds one reference per message. Limits: count, bytes and nodes, for all topics and for
- * parts of them. Pure; one thread.
+ * parts of them. Messages of one author (by id) are chained. Pure; one thread.
  */
 #pragma once
 
 #include "base/hash.h"
+#include "base/list.h"
 #include "base/msg.h"
+#include "base/pool.h"
 
 struct mt_retained;
 
@@ -60,5 +62,28 @@ void mt_msg_list_finish(struct mt_msg_list *list); /* frees the array, not the m
  */
 MT_MUST_USE enum mt_status mt_retained_match(struct mt_retained *retained, struct mt_bytes filter,
 					     struct mt_msg_list *out);
+
+/* Somebody whose messages are kept, as long as there is one. */
+struct mt_retained_author {
+	uint64_t id;
+	uint64_t stamp; /* the caller's, 0 at first */
+	uint32_t count; /* of its messages */
+	mt_handle self;
+	struct mt_list entries;
+};
+/* Where a walk through all authors and their messages stands; zero at its start. Messages may come
+ * and go in between: one that was there all the time is seen, perhaps twice. */
+struct mt_retained_cursor {
+	uint32_t next;
+	mt_handle author; /* at hand */
+	uint32_t left;	  /* of its messages */
+};
+/* The next author, now at hand; NULL at the end. */
+struct mt_retained_author *mt_retained_next_author(const struct mt_retained *retained,
+						   struct mt_retained_cursor *cursor);
+/* The next message of the author at hand; NULL behind the last. *mark: the caller's, false at
+ * first. Both are borrowed until the store changes. */
+const struct mt_msg *mt_retained_next_of_author(const struct mt_retained *retained,
+						struct mt_retained_cursor *cursor, bool **mark);
 uint32_t mt_retained_count(const struct mt_retained *retained);
 size_t mt_retained_bytes(const struct mt_retained *retained);

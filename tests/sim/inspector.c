@@ -1,6 +1,7 @@
 /*
- * What is retained at the end: one message a topic, the same on each core, and none that another
- * one has replaced: published after it was acknowledged, and acknowledged itself.
+ * What is retained at the end: one message a topic, the same on each core, none whose author may
+ * not publish it now, and none that another one has replaced: published after it was acknowledged,
+ * and acknowledged itself.
  */
 #include "sim.h"
 
@@ -97,13 +98,34 @@ static bool was_retained(const struct sim *sim, const struct message *message)
 			     message->qos);
 }
 
+static bool is_permitted_now(const struct sim *sim, const struct message *message)
+{
+	uint32_t user = sim->devices[message->publisher].user;
+	return naive_publish(&sim->policies[sim->epoch][user], topic_names[message->topic],
+			     message->qos);
+}
+
+/* Is there one that may have come in its place, and is withheld from all? */
+static bool may_be_hidden(const struct sim *sim, const struct message *message)
+{
+	for (uint32_t i = 0; i < sim->message_count; i++) {
+		const struct message *other = &sim->messages[i];
+		if (other->topic == message->topic && other->is_retain &&
+		    !is_permitted_now(sim, other) &&
+		    !(is_done(sim, other) && other->answered < message->step))
+			return true;
+	}
+	return false;
+}
+
 /* The message (NULL: that nothing is retained) must have given way to another one. */
 static bool is_replaced(const struct sim *sim, uint32_t topic, const struct message *message)
 {
 	for (uint32_t i = 0; i < sim->message_count; i++) {
 		const struct message *other = &sim->messages[i];
 		if (other->topic == topic && was_retained(sim, other) &&
-		    (!message || (is_done(sim, message) && message->answered < other->step)))
+		    (message ? (is_done(sim, message) && message->answered < other->step)
+			     : !may_be_hidden(sim, other)))
 			return true;
 	}
 	return false;
@@ -125,6 +147,9 @@ void inspector_look(struct sim *sim)
 		if (is_replaced(sim, topic, message))
 			sim_fail(sim, "message %d is retained on %s, and another one ought to be",
 				 (int)index, topic_names[topic]);
+		if (message && !is_permitted_now(sim, message))
+			sim_fail(sim, "message %u is not withheld on %s", (unsigned)index,
+				 topic_names[topic]);
 		if (message && (!message->is_retain || message->topic != topic))
 			sim_fail(sim, "message %u is retained, unasked", (unsigned)index);
 	}

@@ -4,7 +4,8 @@
  *
  *   QoS 0 at most once, 2 exactly once; order per publisher, topic and QoS; what was acknowledged
  * reaches every subscription that was there before and stayed; nothing comes that the naive policy
- * denied all the while it was on its way out.
+ * denied all the while it was on its way out, to whom it comes or, of what is retained, to whom it
+ * came from.
  */
 #include "sim.h"
 
@@ -17,10 +18,11 @@ static bool was_permitted_to_receive(const struct sim *sim, const struct device 
 	return false;
 }
 
-static bool was_permitted_to_publish(const struct sim *sim, const struct message *message)
+static bool was_permitted_to_publish(const struct sim *sim, const struct message *message,
+				     uint32_t first, uint32_t last)
 {
 	uint32_t user = sim->devices[message->publisher].user;
-	for (uint32_t epoch = message->epoch; epoch <= sim->epoch; epoch++)
+	for (uint32_t epoch = first; epoch <= last; epoch++)
 		if (naive_publish(&sim->policies[epoch][user], topic_names[message->topic],
 				  message->qos))
 			return true;
@@ -106,7 +108,11 @@ void oracle_received(struct sim *sim, struct device *device, const struct mt_pub
 			 topic);
 	if (publish->qos > message->qos)
 		sim_fail(sim, "QoS %u became %u", message->qos, publish->qos);
-	if (!was_permitted_to_publish(sim, message))
+	if (publish->is_retain && !was_permitted_to_publish(sim, message, epoch_first, epoch_last))
+		sim_fail(sim,
+			 "%s gets message %u, retained, which nobody might say from epoch %u to %u",
+			 device->id, (unsigned)(message - sim->messages), epoch_first, epoch_last);
+	if (!was_permitted_to_publish(sim, message, message->epoch, sim->epoch))
 		sim_fail(sim, "message %u was never permitted",
 			 (unsigned)(message - sim->messages));
 	/* What was retained comes as often as one subscribes. */

@@ -113,7 +113,7 @@ static void retained_messages_are_bounded_by_subtree(void **state)
 {
 	static const struct mt_retained_subtree subtrees[] = {
 		{.filter = {(const uint8_t *)"s/#", 3}, .count_max = 2},
-		{.filter = {(const uint8_t *)"s/big/#", 7}, .bytes_max = 100},
+		{.filter = {(const uint8_t *)"s/big/#", 7}, .bytes_max = 250},
 	};
 	struct mt_core_settings settings = world_settings();
 	struct world world;
