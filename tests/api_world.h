@@ -42,6 +42,12 @@ const struct mt_settings *mt_broker_settings(const struct mt_broker *broker)
 	return &broker->settings;
 }
 
+const struct mt_relay *mt_broker_relay(const struct mt_broker *broker)
+{
+	(void)broker;
+	return NULL;
+}
+
 const char *mt_broker_listener_text(const struct mt_broker *broker, uint32_t index)
 {
 	(void)broker;

@@ -329,6 +329,38 @@ static void check_certificates(struct mt_assembly *assembly)
 	}
 }
 
+static const char *judge_https(const struct mt_settings *settings)
+{
+	const struct mt_https_settings *https = &settings->https;
+	struct mt_endpoint endpoint;
+	const char *fault;
+	uint32_t i = 0;
+	if (https->address[0] == '\0')
+		return NULL;
+	if (mt_endpoint_parse_local(mt_bytes_str(https->address), &endpoint, &fault) != MT_OK)
+		return fault;
+	if (endpoint.is_unix)
+		return "found a Unix socket as its address; expected HOST:PORT, for "
+		       "STATE/admin.sock "
+		       "is there already";
+	if (find_listener(settings, mt_bytes_str("https")) < settings->listener_count)
+		return "found a listener of MQTT named https too; expected another name for that";
+	while (i < settings->certificate_count &&
+	       strcmp(settings->certificates[i].name, https->certificate) != 0)
+		i++;
+	if (https->certificate[0] != '\0' && i == settings->certificate_count)
+		return "found a certificate that there is not; expected the name of one of "
+		       "certificates, or off";
+	return NULL;
+}
+
+static void check_https(struct mt_assembly *assembly)
+{
+	const char *fault = judge_https(assembly->settings);
+	if (fault)
+		mt_report_add(assembly->report, "admin.https: %s", fault);
+}
+
 void mt_assembly_check(struct mt_assembly *assembly)
 {
 	struct mt_settings *settings = assembly->settings;
@@ -349,6 +381,7 @@ void mt_assembly_check(struct mt_assembly *assembly)
 			      "without wildcards, such as reply/%%c");
 	check_subtrees(assembly);
 	check_certificates(assembly);
+	check_https(assembly);
 	if (settings->listener_count == 0 && assembly->report->count == 0)
 		mt_report_add(assembly->report, "listeners: found none; expected at least one");
 }

@@ -374,6 +374,8 @@ static bool store_endpoint(const struct mt_key *key, uint8_t *field, struct mt_b
 {
 	struct mt_endpoint endpoint;
 	const char *fault;
+	if (*key->off && mt_bytes_equal(value, mt_bytes_str("off")))
+		return store_text(key, field, value, true);
 	if (!mt_value_is_path(value, key->bytes))
 		return false;
 	if (mt_endpoint_parse_local(value, &endpoint, &fault) != MT_OK) {

@@ -77,6 +77,8 @@ void mt_help_all(FILE *out)
 		print_verb(out, &verbs[i]);
 	fprintf(out, "\ncommon options, before or after the verb:\n");
 	print_options(out, NULL, true);
+	fprintf(out, "\nfor verbs that ask a broker, before or after them:\n");
+	print_options(out, NULL, false);
 	fprintf(out, "\nmore: mortise VERB --help\n"
 		     "exit: 0 done, 1 it failed, 2 the command line or a file is wrong, 3 nobody "
 		     "answers, 4 "

@@ -56,9 +56,12 @@ static bool lists(const char *list, const char *word)
 	return false;
 }
 
+/* Those that say which broker is meant may stand before the verb, which may then not take them. */
 bool mt_verb_takes(const struct mt_verb *verb, const struct mt_option *option)
 {
-	return strcmp(option->group, "common") == 0 || (verb && lists(verb->groups, option->group));
+	if (strcmp(option->group, "common") == 0)
+		return true;
+	return verb ? lists(verb->groups, option->group) : strcmp(option->group, "remote") == 0;
 }
 
 static uint32_t count_words(const char *text)
@@ -232,6 +235,17 @@ static enum mt_status take_all(struct parser *parser)
 	return MT_OK;
 }
 
+static enum mt_status check_uses(struct parser *parser)
+{
+	const struct mt_options *options = parser->options;
+	for (uint32_t i = 0; i < options->use_count; i++) {
+		const char *name = options->uses[i].option->name;
+		if (!find_long(options->verb, name, strlen(name)))
+			return refuse(parser, "unknown option --%s", name);
+	}
+	return MT_OK;
+}
+
 enum mt_status mt_options_parse(struct mt_options *options, int argc, const char *const *argv,
 				char *fault, size_t cap)
 {
@@ -247,6 +261,7 @@ enum mt_status mt_options_parse(struct mt_options *options, int argc, const char
 		return MT_OK;
 	if (!options->verb)
 		return refuse(&parser, "a verb is missing");
+	MT_TRY(check_uses(&parser));
 	if (options->operand_count < options->verb->operands_min)
 		return refuse(&parser, "%s needs %s", options->verb->name, options->verb->operands);
 	if (options->operand_count > options->verb->operands_max)

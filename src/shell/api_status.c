@@ -2,6 +2,7 @@
 #include "io/clock.h"
 #include "mortise/version.h"
 #include "shell/api_call.h"
+#include "shell/relay.h"
 #include "shell/pump.h"
 
 #include <unistd.h>
@@ -114,6 +115,24 @@ static json_t *tls_of(const struct mt_broker *broker)
 			 "sessions_evicted", (json_int_t)counts.evicted);
 }
 
+/* HTTPS of the admin API; none: null. */
+static json_t *https_of(const struct mt_broker *broker)
+{
+	const struct mt_relay *relay = mt_broker_relay(broker);
+	struct mt_relay_counts counts;
+	struct mt_transport_facts facts;
+	if (!relay)
+		return json_null();
+	counts = mt_relay_counts(relay);
+	facts = mt_transport_facts(mt_relay_transport(relay), 0);
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "address",
+			 mt_relay_text(relay) + strlen("https="), "connections",
+			 (json_int_t)counts.connections, "accepted", (json_int_t)counts.accepted,
+			 "refused", (json_int_t)counts.refused, "evicted",
+			 (json_int_t)counts.evicted, "not_after", (json_int_t)facts.not_after_s,
+			 "reloads", (json_int_t)facts.reloads, "stale", facts.is_stale);
+}
+
 /* Those that were met. */
 static json_t *limits_of(const struct mt_core_counts *counts)
 {
@@ -135,7 +154,7 @@ static void show_status(struct mt_api_call *call)
 		return;
 	}
 	mt_api_succeed(call,
-		       json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+		       json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 				 "version", MORTISE_VERSION, "pid", (int)getpid(), "uptime_s",
 				 (json_int_t)(survey.uptime_ns / MT_SECOND), "policy_revision",
 				 (json_int_t)survey.counts.policy_revision, "revision",
@@ -143,7 +162,7 @@ static void show_status(struct mt_api_call *call)
 				 list_listeners(broker), "now", holdings_of(&survey.counts),
 				 "traffic", traffic_of(&survey.counts), "security",
 				 security_of(&survey.counts), "tls", tls_of(broker), "limits",
-				 limits_of(&survey.counts)));
+				 limits_of(&survey.counts), "https", https_of(broker)));
 }
 
 const struct mt_api_route mt_api_status_routes[] = {

@@ -11,6 +11,7 @@
 #include "shell/provision.h"
 #include "shell/pump.h"
 #include "shell/recorder.h"
+#include "shell/relay.h"
 #include "topic/retained.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ struct mt_broker {
 	bool is_pump_open;
 	struct mt_api *api;
 	struct mt_admin_server *admin;
+	struct mt_relay *relay; /* NULL: the admin API has no HTTPS */
 	char admin_path[4096 + 16];
 	struct mt_retained_subtree subtrees[MT_SUBTREES_MAX];
 	struct mt_offer offers[MT_LISTENERS_MAX];
@@ -370,6 +372,9 @@ static enum mt_status open_admin(struct mt_broker *broker, const struct trouble 
 	uses = (struct mt_admin_uses){mt_api_handle, mt_api_admit, broker->api};
 	status = mt_admin_server_open(broker->admin_path, &uses, &broker->admin, trouble->fault,
 				      trouble->cap);
+	if (status == MT_OK && broker->settings.https.address[0] != '\0')
+		status = mt_relay_open(&broker->settings, broker->admin, &broker->relay,
+				       trouble->fault, trouble->cap);
 	return status == MT_OK ? MT_OK : fail(trouble, status, NULL);
 }
 
@@ -449,7 +454,8 @@ static void say_ready(const struct mt_broker *broker)
 	for (uint32_t i = 0; i < broker->pump.listener_count; i++)
 		len += (size_t)snprintf(line + len, sizeof(line) - len, " %s",
 					broker->pump.listeners[i].text);
-	fprintf(stderr, "%s admin=%s\n", line, broker->admin_path);
+	fprintf(stderr, "%s%s%s admin=%s\n", line, broker->relay ? " " : "",
+		broker->relay ? mt_relay_text(broker->relay) : "", broker->admin_path);
 	mt_service_notify("READY=1");
 }
 
@@ -481,6 +487,7 @@ void mt_broker_close(struct mt_broker **broker)
 	/* First those who call from other threads: the hub answers what still waits. */
 	if (old->is_hub_open)
 		mt_hub_close(&old->hub);
+	mt_relay_close(&old->relay);
 	mt_admin_server_close(&old->admin);
 	mt_api_close(&old->api);
 	mt_auth_close(&old->pump.auth);
@@ -547,6 +554,11 @@ const struct mt_transport *mt_broker_transport(const struct mt_broker *broker)
 struct mt_tls_cache *mt_broker_tls_cache(const struct mt_broker *broker)
 {
 	return broker->pump.resumption.cache;
+}
+
+const struct mt_relay *mt_broker_relay(const struct mt_broker *broker)
+{
+	return broker->relay;
 }
 
 const char *mt_broker_listener_text(const struct mt_broker *broker, uint32_t index)

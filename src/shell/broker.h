@@ -12,6 +12,7 @@ struct mt_broker;
 struct mt_pump;
 struct mt_transport;
 struct mt_tape;
+struct mt_relay;
 
 /* Provisions the state directory when needed, opens everything. fault: one sentence with a remedy;
  * *exit_code on failure. */
@@ -37,6 +38,8 @@ const struct mt_transport *mt_broker_transport(const struct mt_broker *broker);
 const struct mt_listener *mt_broker_listener(const struct mt_broker *broker, uint32_t index);
 /* Sessions that TLS clients resume by id; NULL: no listener speaks TLS. */
 struct mt_tls_cache *mt_broker_tls_cache(const struct mt_broker *broker);
+/* HTTPS of the admin API; NULL: it has none. */
+const struct mt_relay *mt_broker_relay(const struct mt_broker *broker);
 /* "tls=127.0.0.1:8883" and so on: the real addresses by listener, for status. NULL past the end. */
 const char *mt_broker_listener_text(const struct mt_broker *broker, uint32_t index);
 mt_time mt_broker_started_ns(const struct mt_broker *broker); /* monotonic */

@@ -6,6 +6,7 @@
 #include "tls/certificate.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -379,9 +380,15 @@ static enum mt_status provide(struct making *making, const char *state_path)
 enum mt_status mt_provision_tls(const char *state_path, int64_t now_s, enum mt_renewal renewal,
 				bool *is_renewed, char *fault, size_t cap)
 {
+	/* The loop, the relay of the admin API and an administrator may find it due at one time. */
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct making making = {.now_s = now_s, .renewal = renewal, .fault = fault, .cap = cap};
+	enum mt_status status;
 	fault[0] = '\0';
-	MT_TRY(provide(&making, state_path));
-	*is_renewed = making.is_renewed;
-	return MT_OK;
+	MT_CHECK(pthread_mutex_lock(&lock) == 0);
+	status = provide(&making, state_path);
+	MT_CHECK(pthread_mutex_unlock(&lock) == 0);
+	if (status == MT_OK)
+		*is_renewed = making.is_renewed;
+	return status;
 }

@@ -118,6 +118,15 @@ struct mt_certificate_settings {
 	char listener[MT_LISTENER_NAME_BYTES]; /* "": all with TLS */
 };
 
+/* The admin API over the network. */
+struct mt_https_settings {
+	char address[320];			  /* "": off */
+	char certificate[MT_LISTENER_NAME_BYTES]; /* of certificates; "": the broker's own */
+	uint32_t connections;
+	uint32_t connections_per_address;
+	mt_time request_ns; /* that a request may take to arrive */
+};
+
 struct mt_settings {
 	char state_path[MT_PATH_BYTES];
 	struct mt_listener_settings listeners[MT_LISTENERS_MAX];
@@ -127,6 +136,7 @@ struct mt_settings {
 	uint32_t subtree_count;
 	struct mt_certificate_settings certificates[MT_CERTIFICATES_MAX];
 	uint32_t certificate_count;
+	struct mt_https_settings https;
 	uint32_t hash_threads;		 /* password workers, 1..8 */
 	mt_time ticket_rotation_ns;	 /* of the keys of session tickets */
 	uint32_t tls_session_age_s;	 /* after which none is resumed */

@@ -72,7 +72,7 @@ static void write_recipe(const struct mt_transport *transport, uint32_t index,
 			 struct recipe *recipe)
 {
 	const struct mt_settings *settings = transport->settings;
-	const struct mt_listener_settings *listener = &settings->listeners[index];
+	const struct mt_listener_settings *listener = &transport->listeners[index];
 	bool is_own = listener->certificate_path[0] == '\0';
 	memset(recipe, 0, sizeof(*recipe));
 	own_path(settings, "server.pem", recipe->certificate);
@@ -189,8 +189,7 @@ static enum mt_status make(struct mt_transport *transport, uint32_t index, struc
 	status = mt_tls_context_create_server(&recipe->tls, &context, fault, cap);
 	if (status != MT_OK)
 		return status;
-	status = mt_resumption_offer(transport->resumption, &transport->settings->listeners[index],
-				     context);
+	status = mt_resumption_offer(transport->resumption, &transport->listeners[index], context);
 	if (status != MT_OK) {
 		snprintf(fault, cap, "no TLS resumption: %s", mt_status_text(status));
 		mt_tls_context_destroy(&context);
@@ -198,7 +197,7 @@ static enum mt_status make(struct mt_transport *transport, uint32_t index, struc
 	}
 	if (*mt_tls_context_warning(context))
 		mt_log(MT_LOG_WARNING, "tls", "served without a staple",
-		       MT_STR("listener", transport->settings->listeners[index].name),
+		       MT_STR("listener", transport->listeners[index].name),
 		       MT_STR("why", mt_tls_context_warning(context)));
 	mt_tls_context_set_book(context, transport->book);
 	transport->of[index].not_after_s = mt_tls_context_not_after(context);
@@ -220,9 +219,20 @@ void mt_transport_open(struct mt_transport *transport, const struct mt_settings 
 		       const struct mt_resumption *resumption, struct mt_book *book,
 		       struct mt_now now)
 {
+	mt_transport_open_for(transport, settings, settings->listeners, settings->listener_count,
+			      resumption, book, now);
+}
+
+void mt_transport_open_for(struct mt_transport *transport, const struct mt_settings *settings,
+			   const struct mt_listener_settings *listeners, uint32_t listener_count,
+			   const struct mt_resumption *resumption, struct mt_book *book,
+			   struct mt_now now)
+{
 	transport->settings = settings;
+	transport->listeners = listeners;
+	transport->listener_count = listener_count;
 	transport->resumption = resumption;
-	transport->book = mt_book_ref(book);
+	transport->book = book ? mt_book_ref(book) : NULL;
 	transport->due_ns = now.mono_ns + LOOK_NS;
 	/* Without it the files are looked at once a minute. */
 	if (mt_watch_open(&transport->watch) != MT_OK)
@@ -275,10 +285,10 @@ static bool look(struct mt_transport *transport, uint32_t index, struct mt_liste
 
 static void warn_of_end(const struct mt_transport *transport, uint32_t index, int64_t left_s)
 {
-	bool is_own = transport->settings->listeners[index].certificate_path[0] == '\0';
+	bool is_own = transport->listeners[index].certificate_path[0] == '\0';
 	mt_log(left_s > 0 ? MT_LOG_WARNING : MT_LOG_ERROR, "tls",
 	       left_s > 0 ? "a certificate ends soon" : "a certificate has ended",
-	       MT_STR("listener", transport->settings->listeners[index].name),
+	       MT_STR("listener", transport->listeners[index].name),
 	       MT_U64("days_left", left_s > 0 ? (uint64_t)left_s / 86400 : 0),
 	       MT_STR("remedy", is_own ? "mortise cert renew; mortise cert ca import, when its key "
 					 "is away"
@@ -310,7 +320,7 @@ static void look_at_dates(struct mt_transport *transport, struct mt_now now,
 	transport->renew_due_ns = now.mono_ns + DATES_NS;
 	for (uint32_t i = 0; i < count; i++) {
 		int64_t left_s = transport->of[i].not_after_s - now.wall_ns / MT_SECOND;
-		bool is_own = transport->settings->listeners[i].certificate_path[0] == '\0';
+		bool is_own = transport->listeners[i].certificate_path[0] == '\0';
 		if (!listeners[i].tls || left_s > WARN_S)
 			continue;
 		if (is_own && (is_renewed || renew(transport, now)))
@@ -360,7 +370,7 @@ struct mt_transport_facts mt_transport_facts(const struct mt_transport *transpor
 static void tell_one(const struct mt_transport *transport, uint32_t index,
 		     mt_transport_figure_fn *tell, void *context)
 {
-	const char *listener = transport->settings->listeners[index].name;
+	const char *listener = transport->listeners[index].name;
 	int64_t left_s = transport->of[index].not_after_s - mt_clock_now().wall_ns / MT_SECOND;
 	char name[MT_LISTENER_NAME_BYTES + 32];
 	for (int i = 0; i < MT_TLS_OUTCOMES; i++) {
@@ -375,7 +385,7 @@ static void tell_one(const struct mt_transport *transport, uint32_t index,
 void mt_transport_tell(const struct mt_transport *transport, mt_transport_figure_fn *tell,
 		       void *context)
 {
-	for (uint32_t i = 0; i < transport->settings->listener_count; i++)
-		if (transport->settings->listeners[i].is_tls)
+	for (uint32_t i = 0; i < transport->listener_count; i++)
+		if (transport->listeners[i].is_tls)
 			tell_one(transport, i, tell, context);
 }

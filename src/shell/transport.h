@@ -6,7 +6,7 @@
  *
  * What cannot be loaded leaves everything as it is, and the log says why, once. Once an hour the
  * dates are looked at: our own certificate is renewed in time, of others the log warns. Threading:
- * the loop's, but for reading counts and facts.
+ * one thread each, but for reading counts and facts.
  */
 #pragma once
 
@@ -24,6 +24,8 @@ struct mt_transport_facts {
 
 struct mt_transport {
 	const struct mt_settings *settings;
+	const struct mt_listener_settings *listeners;
+	uint32_t listener_count;
 	const struct mt_resumption *resumption;
 	struct mt_book *book;
 	struct mt_watch watch;
@@ -42,6 +44,12 @@ struct mt_transport {
 void mt_transport_open(struct mt_transport *transport, const struct mt_settings *settings,
 		       const struct mt_resumption *resumption, struct mt_book *book,
 		       struct mt_now now);
+/* The same for other listeners than those of the settings. book: NULL where no client proves who it
+ * is by TLS. */
+void mt_transport_open_for(struct mt_transport *transport, const struct mt_settings *settings,
+			   const struct mt_listener_settings *listeners, uint32_t listener_count,
+			   const struct mt_resumption *resumption, struct mt_book *book,
+			   struct mt_now now);
 void mt_transport_close(struct mt_transport *transport);
 /* The context of a listener. *fault: one sentence that names the file. */
 MT_MUST_USE enum mt_status mt_transport_make(struct mt_transport *transport, uint32_t index,

@@ -66,6 +66,40 @@ static void listeners_offer_what_they_are_told(void **state)
 		     "--set listeners.tls.maximum_qos", "0..2");
 }
 
+static void admin_api_listens_where_it_is_told(void **state)
+{
+	(void)state;
+	expect_good(parse(""));
+	assert_string_equal(settings.https.address, "");
+	assert_int_equal(settings.https.connections, 64);
+	expect_good(parse_set("admin:\n  https:\n    address: 10.0.0.1:8443\n"
+			      "    certificate: out\n    connections_per_address: off\n"
+			      "    request_time: 5s\n"
+			      "certificates:\n  out:\n    certificate: /c\n    key: /k\n",
+			      "admin.https.connections=7"));
+	assert_string_equal(settings.https.address, "10.0.0.1:8443");
+	assert_string_equal(settings.https.certificate, "out");
+	assert_int_equal(settings.https.connections, 7);
+	assert_int_equal(settings.https.connections_per_address, 0);
+	assert_int_equal(settings.https.request_ns, 5 * MT_SECOND);
+	expect_good(parse_set("admin:\n  https:\n    address: 10.0.0.1:8443\n",
+			      "admin.https.address=off"));
+	assert_string_equal(settings.https.address, "");
+	expect_fault(parse_set("", "admin.https.address=8443"), "--set admin.https.address",
+		     "HOST:PORT");
+	expect_fault(parse_set("", "admin.https.address=unix:/run/x"), "admin.https", "HOST:PORT");
+	expect_fault(parse_set("", "admin.https.adress=:8443"), "--set admin.https.adress",
+		     "admin.https.address");
+	expect_fault(
+		parse_set("admin:\n  https:\n    address: :8443\n", "admin.https.certificate=out"),
+		"admin.https", "certificate that there is not");
+	expect_fault(parse_set("admin:\n  https:\n    address: :8443\n",
+			       "listeners.https.address=127.0.0.1:1"),
+		     "admin.https", "named https");
+	expect_fault(parse_set("", "admin=yes"), "--set admin", "section");
+	expect_fault(parse("admin:\n  http:\n    address: :80\n"), "f.yaml:2", "https");
+}
+
 static void listeners_have_limits_of_their_own(void **state)
 {
 	(void)state;
@@ -578,6 +612,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(listeners_offer_what_they_are_told),
+		cmocka_unit_test(admin_api_listens_where_it_is_told),
 		cmocka_unit_test(listeners_have_limits_of_their_own),
 		cmocka_unit_test(parts_of_the_topics_retain_less),
 		cmocka_unit_test(defaults_are_one_tls_listener),
