@@ -44,6 +44,8 @@ static void list_routes(struct mt_api_call *call)
 	mt_api_succeed(call, json_pack("{s:o}", "routes", list));
 }
 
+static const char prefix[] = "/api/";
+
 /* JSON holds passwords and tokens: nothing of it stays behind in the heap. */
 static void free_json(void *at)
 {
@@ -121,13 +123,10 @@ bool mt_api_query(struct mt_api_call *call, const char *name, const char **out)
 	return *out != NULL;
 }
 
+/* Of a path that begins with the prefix. */
 static bool split_path(struct mt_api_call *call)
 {
-	static const char prefix[] = "/api/";
-	const char *at = call->request->path;
-	if (strncmp(at, prefix, sizeof(prefix) - 1) != 0)
-		return false;
-	at += sizeof(prefix) - 1;
+	const char *at = call->request->path + sizeof(prefix) - 1;
 	for (;;) {
 		const char *end = at + strcspn(at, "/");
 		const char *segment;
@@ -252,11 +251,14 @@ static bool is_permitted(struct mt_api_call *call, const struct mt_api_route *ro
 /* All that is known without the body: who calls, what, and may they? NULL: answered. */
 static const struct mt_api_route *judge(struct mt_api_call *call)
 {
-	const struct mt_api_route *route;
+	const struct mt_api_route *route = NULL;
 	int http_status = 404;
-	if (!know_caller(call))
+	bool is_api = strncmp(call->request->path, prefix, sizeof(prefix) - 1) == 0;
+	if (is_api && !know_caller(call))
 		return NULL;
-	if (!split_path(call) || !(route = find_route(call, &http_status))) {
+	if (is_api && split_path(call))
+		route = find_route(call, &http_status);
+	if (!route) {
 		mt_api_fail(call, http_status,
 			    http_status == 405
 				    ? "%.16s is not possible here; see mortise help"

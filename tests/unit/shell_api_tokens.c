@@ -328,7 +328,7 @@ static void test_page_needs_no_token_and_nothing_else_is_there(void **state)
 {
 	struct mt_admin_request request = {.method = "GET", .path = "/"};
 	struct mt_admin_answer answer = {0};
-	static const char *const paths[] = {"/index.html", "//", "/api", "/api/../", "/?x", "*"};
+	static const char *const paths[] = {"/index.html", "//", "/api", "/apix/", "/?x", "*"};
 	(void)state;
 	assert_false(mt_api_admit(world.api, &request, &answer));
 	assert_int_equal(answer.http_status, 200);
@@ -339,8 +339,9 @@ static void test_page_needs_no_token_and_nothing_else_is_there(void **state)
 	free(answer.body);
 	request.method = "POST";
 	assert_false(mt_api_admit(world.api, &request, &answer));
-	assert_int_equal(answer.http_status, 401);
+	assert_int_equal(answer.http_status, 404);
 	free(answer.body);
+	world.is_local = false;
 	for (size_t i = 0; i < MT_COUNT_OF(paths); i++)
 		assert_int_equal(ask("GET", paths[i], ""), 404);
 }
