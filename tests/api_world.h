@@ -42,7 +42,7 @@ const struct mt_settings *mt_broker_settings(const struct mt_broker *broker)
 	return &broker->settings;
 }
 
-const struct mt_relay *mt_broker_relay(const struct mt_broker *broker)
+struct mt_relay *mt_broker_relay(const struct mt_broker *broker)
 {
 	(void)broker;
 	return NULL;

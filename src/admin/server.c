@@ -152,8 +152,6 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
 static bool add_headers(struct MHD_Response *response, const struct mt_admin_answer *answer,
 			const struct peer *peer)
 {
-	/* Each further try costs it another handshake. */
-	bool is_stranger = answer->http_status == 401 || answer->http_status == 429;
 	const struct {
 		const char *name;
 		const char *value;
@@ -168,7 +166,7 @@ static bool add_headers(struct MHD_Response *response, const struct mt_admin_ans
 		 "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 		 true},
 		{"Strict-Transport-Security", "max-age=31536000", !peer->is_local},
-		{"Connection", "close", is_stranger || answer->is_page},
+		{"Connection", "close", answer->is_last},
 		{"WWW-Authenticate", "Bearer realm=\"mortise\"", answer->http_status == 401},
 	};
 	char seconds[16];
@@ -259,8 +257,11 @@ static enum MHD_Result start(const struct mt_admin_server *server,
 	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
 							 MHD_HTTP_HEADER_CONTENT_LENGTH);
 	struct mt_admin_answer answer = {0};
-	if (!peer->is_local && !server->uses.admit(server->uses.context, request, &answer))
+	if (!peer->is_local && !server->uses.admit(server->uses.context, request, &answer)) {
+		/* Each further try costs it another handshake. */
+		answer.is_last = true;
 		return send_answer(connection, peer, &answer);
+	}
 	if (length && strtoull(length, NULL, 10) > MT_ADMIN_BODY_BYTES_MAX)
 		return send_too_large(connection, peer);
 	*slot = calloc(1, sizeof(struct exchange));

@@ -40,6 +40,7 @@ struct mt_admin_answer {
 	char *body;		/* malloc'ed JSON, taken over and wiped; NULL: none */
 	bool is_page;		/* the body is HTML */
 	unsigned retry_after_s; /* 0: not said */
+	bool is_last;		/* the connection ends with it */
 };
 
 typedef void mt_admin_handler(void *context, const struct mt_admin_request *request,

@@ -556,7 +556,7 @@ struct mt_tls_cache *mt_broker_tls_cache(const struct mt_broker *broker)
 	return broker->pump.resumption.cache;
 }
 
-const struct mt_relay *mt_broker_relay(const struct mt_broker *broker)
+struct mt_relay *mt_broker_relay(const struct mt_broker *broker)
 {
 	return broker->relay;
 }

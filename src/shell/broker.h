@@ -39,7 +39,7 @@ const struct mt_listener *mt_broker_listener(const struct mt_broker *broker, uin
 /* Sessions that TLS clients resume by id; NULL: no listener speaks TLS. */
 struct mt_tls_cache *mt_broker_tls_cache(const struct mt_broker *broker);
 /* HTTPS of the admin API; NULL: it has none. */
-const struct mt_relay *mt_broker_relay(const struct mt_broker *broker);
+struct mt_relay *mt_broker_relay(const struct mt_broker *broker);
 /* "tls=127.0.0.1:8883" and so on: the real addresses by listener, for status. NULL past the end. */
 const char *mt_broker_listener_text(const struct mt_broker *broker, uint32_t index);
 mt_time mt_broker_started_ns(const struct mt_broker *broker); /* monotonic */

@@ -3,6 +3,7 @@
 
 #include "shell/auth.h"
 #include "shell/pump.h"
+#include "shell/relay_link.h"
 
 /* OpenSSL's part of a connection: its state and two records. */
 #define TLS_BYTES_MAX 65536u
@@ -33,12 +34,17 @@ void mt_ceiling_report(const struct mt_settings *settings)
 	uint64_t passwords = settings->hash_threads * PASSWORD_BYTES +
 			     MT_AUTH_QUEUE_MAX * sizeof(struct mt_auth_job);
 	uint64_t loop = sizeof(struct mt_pump);
-	uint64_t sum = add(limits->memory_bytes, add(tls, sockets + passwords + loop));
+	uint64_t https = settings->https.address[0] == '\0'
+				 ? 0
+				 : (uint64_t)settings->https.connections *
+					   (sizeof(struct mt_relay_link) + TLS_BYTES_MAX);
+	uint64_t sum = add(limits->memory_bytes, add(tls, sockets + passwords + loop + https));
 	if (limits->memory_bytes == UINT64_MAX)
 		mt_log(MT_LOG_NOTICE, "broker", "no memory ceiling",
 		       MT_STR("why", "limits.memory_bytes is off"));
 	else
 		mt_log(MT_LOG_NOTICE, "broker", "memory ceiling", MT_U64("sum", sum),
 		       MT_U64("core", limits->memory_bytes), MT_U64("sockets", sockets),
-		       MT_U64("tls", tls), MT_U64("passwords", passwords), MT_U64("loop", loop));
+		       MT_U64("tls", tls), MT_U64("passwords", passwords), MT_U64("loop", loop),
+		       MT_U64("https", https));
 }

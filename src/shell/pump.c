@@ -5,6 +5,7 @@
 #include "io/clock.h"
 #include "io/file.h"
 #include "shell/broker.h"
+#include "shell/relay.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -395,10 +396,12 @@ static void serve_signal(struct mt_pump *pump)
 {
 	struct signalfd_siginfo info;
 	while (read(pump->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		if (info.ssi_signo == SIGHUP)
+		if (info.ssi_signo == SIGHUP) {
 			pump->transport.due_ns = pump->now.mono_ns;
-		else
+			mt_relay_look(pump->broker ? mt_broker_relay(pump->broker) : NULL);
+		} else {
 			stop(pump);
+		}
 }
 
 static void serve_auth(struct mt_pump *pump)

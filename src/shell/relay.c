@@ -202,6 +202,14 @@ static nfds_t prepare(struct mt_relay *relay, mt_time *due_ns)
 	return (nfds_t)(at - relay->polls);
 }
 
+/* Somebody asks for it, or for the end. */
+static void look(struct mt_relay *relay)
+{
+	uint64_t count;
+	MT_CHECK(read(relay->wake_fd, &count, sizeof(count)) == sizeof(count));
+	relay->transport.due_ns = relay->now.mono_ns;
+}
+
 static void turn(struct mt_relay *relay)
 {
 	mt_time due_ns;
@@ -215,6 +223,8 @@ static void turn(struct mt_relay *relay)
 			relay->polls[i].revents = 0;
 	relay->now = mt_clock_now();
 	serve_links(relay);
+	if (relay->polls[POLL_WAKE].revents)
+		look(relay);
 	if (relay->polls[POLL_WATCH].revents)
 		mt_transport_wake(&relay->transport, relay->now);
 	(void)mt_transport_tick(&relay->transport, relay->now, &relay->listener, 1);
@@ -342,13 +352,24 @@ enum mt_status mt_relay_open(const struct mt_settings *settings, struct mt_admin
 	return status;
 }
 
-static void stop(struct mt_relay *relay)
+static void wake(const struct mt_relay *relay)
 {
 	const uint64_t one = 1;
+	MT_CHECK(write(relay->wake_fd, &one, sizeof(one)) == sizeof(one));
+}
+
+void mt_relay_look(struct mt_relay *relay)
+{
+	if (relay)
+		wake(relay);
+}
+
+static void stop(struct mt_relay *relay)
+{
 	relay->is_over = true;
 	if (!relay->has_thread)
 		return;
-	MT_CHECK(write(relay->wake_fd, &one, sizeof(one)) == sizeof(one));
+	wake(relay);
 	MT_CHECK(pthread_join(relay->thread, NULL) == 0);
 }
 

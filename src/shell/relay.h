@@ -23,6 +23,8 @@ MT_MUST_USE enum mt_status mt_relay_open(const struct mt_settings *settings,
 					 char *fault, size_t cap);
 /* Ends all connections. Before the server is closed. */
 void mt_relay_close(struct mt_relay **relay);
+/* Looks at the files of its certificates now. Any thread; NULL does nothing. */
+void mt_relay_look(struct mt_relay *relay);
 /* "https=127.0.0.1:8443" */
 const char *mt_relay_text(const struct mt_relay *relay);
 
