@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define VALUE_BYTES_MAX (1 << 20) /* far above any column's limit */
+#define VALUE_BYTES_MAX (1 << 24) /* a change of that size is kept; far above other limits */
 #define FILE_HEAD_BYTES 100
 
 static enum mt_status say(char *fault, size_t cap, enum mt_status status, const char *path,
@@ -214,6 +214,7 @@ static enum mt_status note_revision(struct mt_state *state, const char *author, 
 static void undo(struct mt_state *state)
 {
 	/* A transaction that SQLite ended by itself (full disk) leaves nothing to roll back. */
+	mt_changes_drop(state);
 	if (!sqlite3_get_autocommit(state->db))
 		sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);
 	state->is_changing = false;
@@ -227,6 +228,8 @@ enum mt_status mt_state_begin(struct mt_state *state, const char *author, const 
 	MT_TRY(run(state, "BEGIN IMMEDIATE"));
 	state->is_changing = true;
 	status = note_revision(state, author, what, now_s);
+	if (status == MT_OK)
+		status = mt_changes_start(state);
 	if (status != MT_OK)
 		undo(state);
 	return status;
@@ -241,7 +244,9 @@ enum mt_status mt_state_commit(struct mt_state *state)
 		return mt_state_refuse(state, MT_SYSTEM,
 				       "the change was undone by a failure in it");
 	}
-	status = run(state, "COMMIT");
+	status = mt_changes_keep(state);
+	if (status == MT_OK)
+		status = run(state, "COMMIT");
 	if (status == MT_OK)
 		state->revision++;
 	undo(state);

@@ -31,6 +31,26 @@ MT_MUST_USE enum mt_status mt_state_begin(struct mt_state *state, const char *au
 MT_MUST_USE enum mt_status mt_state_commit(struct mt_state *state);
 void mt_state_rollback(struct mt_state *state); /* does nothing outside a transaction */
 
+/* What the open change has touched so far, each perhaps more than once: names of roles whose rows
+ * or rules, ids of users whose rows, grants or secrets it added, changed or removed; *is_book: what
+ * proves users besides their secrets. Everything may be touched when a row does not tell: then
+ * *is_all. */
+typedef bool mt_state_id_fn(void *context, uint64_t id);
+struct mt_state_touch {
+	bool (*role)(void *context, const char *name);
+	mt_state_id_fn *user;
+	void *context;
+};
+MT_MUST_USE enum mt_status mt_state_touched(struct mt_state *state,
+					    const struct mt_state_touch *visit, bool *is_book,
+					    bool *is_all);
+/*
+ * Within an open change: users, roles, grants, rules, names of certificates and issuers become what
+ * they were at `revision`. Secrets do not come back; who comes back proves nothing older than now.
+ * MT_NOT_FOUND: a change in between is not kept (any more), or there is no such revision.
+ */
+MT_MUST_USE enum mt_status mt_state_undo(struct mt_state *state, uint64_t revision, int64_t now_s);
+
 struct mt_state_user {
 	uint64_t id; /* given by the database at add */
 	const char *name;

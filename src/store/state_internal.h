@@ -5,16 +5,26 @@
 #include "store/state.h"
 
 #include <limits.h>
+#define SQLITE_ENABLE_SESSION 1
+#define SQLITE_ENABLE_PREUPDATE_HOOK 1
 #include <sqlite3.h>
 
 #define MT_STATE_FAULT_BYTES 512
 
 struct mt_state {
 	sqlite3 *db;
-	uint64_t revision; /* of the last commit */
-	bool is_changing;  /* between begin and commit */
+	uint64_t revision;		 /* of the last commit */
+	bool is_changing;		 /* between begin and commit */
+	struct sqlite3_session *history; /* of the open change: what is kept of it */
+	struct sqlite3_session *touch;	 /* all of it */
 	char fault[MT_STATE_FAULT_BYTES];
 };
+
+/* What an open change changes is recorded from start on; keep writes it to its revision; drop ends
+ * the recording. */
+MT_MUST_USE enum mt_status mt_changes_start(struct mt_state *state);
+MT_MUST_USE enum mt_status mt_changes_keep(struct mt_state *state);
+void mt_changes_drop(struct mt_state *state);
 
 /* Notes `text` as the fault and returns `status`. */
 enum mt_status mt_state_refuse(struct mt_state *state, enum mt_status status, const char *text);

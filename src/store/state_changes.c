@@ -1,0 +1,251 @@
+/*
+ * What each change changed: recorded by SQLite's session extension, kept with its revision, undone
+ * in reverse.
+ *
+ *   begin -> recording ... -> keep: revisions.changes -> COMMIT
+ *   undo:  newest change first, inverted and applied, back to a revision
+ *
+ * Two recordings run side by side: the history holds no secrets, the other one all tables, to tell
+ * who is touched.
+ */
+#include "store/state_internal.h"
+
+#include <stdio.h>
+
+/* In the order in which rows may refer to others. */
+static const char *const kept_tables[] = {
+	"users", "roles", "grants", "rules", "certificate_names", "issuers", "subjects"};
+
+static enum mt_status fail(struct mt_state *state, int code)
+{
+	return mt_state_refuse(state, code == SQLITE_NOMEM ? MT_MEMORY : MT_SYSTEM,
+			       sqlite3_errstr(code));
+}
+
+enum mt_status mt_changes_start(struct mt_state *state)
+{
+	int code = sqlite3session_create(state->db, "main", &state->history);
+	if (code == SQLITE_OK)
+		code = sqlite3session_create(state->db, "main", &state->touch);
+	if (code == SQLITE_OK)
+		code = sqlite3session_attach(state->touch, NULL);
+	for (size_t i = 0; i < MT_COUNT_OF(kept_tables) && code == SQLITE_OK; i++)
+		code = sqlite3session_attach(state->history, kept_tables[i]);
+	return code == SQLITE_OK ? MT_OK : fail(state, code);
+}
+
+void mt_changes_drop(struct mt_state *state)
+{
+	if (state->history)
+		sqlite3session_delete(state->history);
+	if (state->touch)
+		sqlite3session_delete(state->touch);
+	state->history = state->touch = NULL;
+}
+
+static enum mt_status note(struct mt_state *state, struct mt_bytes changes)
+{
+	struct mt_query query;
+	mt_query_start(&query, state, "UPDATE revisions SET changes = ? WHERE revision = ?");
+	mt_query_blob(&query, changes);
+	mt_query_number(&query, (int64_t)state->revision + 1);
+	return mt_query_change(&query, "the revision is not there");
+}
+
+enum mt_status mt_changes_keep(struct mt_state *state)
+{
+	int bytes = 0;
+	void *data = NULL;
+	int code = sqlite3session_changeset(state->history, &bytes, &data);
+	enum mt_status status = code == SQLITE_OK ? MT_OK : fail(state, code);
+	/* One that is too large to keep cannot be undone: its revision tells by having none. */
+	if (status == MT_OK && bytes < sqlite3_limit(state->db, SQLITE_LIMIT_LENGTH, -1) / 2)
+		status = note(state, mt_bytes_of(bytes > 0 ? data : "", (size_t)bytes));
+	sqlite3_free(data);
+	return status;
+}
+
+/* ---- who is touched ---- */
+
+/* A value of the row before or after, whichever there is; NULL: the row does not tell. */
+static sqlite3_value *value_of(sqlite3_changeset_iter *change, int op, int column)
+{
+	sqlite3_value *value = NULL;
+	if (op != SQLITE_INSERT && sqlite3changeset_old(change, column, &value) != SQLITE_OK)
+		return NULL;
+	if (op == SQLITE_INSERT && sqlite3changeset_new(change, column, &value) != SQLITE_OK)
+		return NULL;
+	return value;
+}
+
+/* Which column of a table names the user or the role that a row is about. */
+static const struct {
+	const char *table;
+	int user, role; /* -1: none */
+	bool is_book;
+} columns[] = {
+	{"users", 0, -1, true},	     {"secrets", 0, -1, false},
+	{"grants", 0, -1, false},    {"roles", -1, 0, false},
+	{"rules", -1, 1, false},     {"certificate_names", -1, -1, true},
+	{"psks", -1, -1, true},	     {"certificates", -1, -1, true},
+	{"user_ends", -1, -1, true}, {"issuers", -1, -1, true},
+	{"subjects", -1, -1, true},
+};
+
+/* False: the visitor has had enough, or the row does not tell (*is_all). */
+static bool tell(sqlite3_changeset_iter *change, const struct mt_state_touch *visit, bool *is_book,
+		 bool *is_all)
+{
+	const char *table;
+	int column_count, op, is_indirect;
+	size_t i = 0;
+	sqlite3_value *value;
+	int column;
+	if (sqlite3changeset_op(change, &table, &column_count, &op, &is_indirect) != SQLITE_OK)
+		return !(*is_all = true);
+	while (i < MT_COUNT_OF(columns) && strcmp(columns[i].table, table) != 0)
+		i++;
+	if (i == MT_COUNT_OF(columns))
+		return true;
+	*is_book |= columns[i].is_book;
+	column = columns[i].user >= 0 ? columns[i].user : columns[i].role;
+	if (column < 0)
+		return true;
+	value = value_of(change, op, column);
+	if (!value || (columns[i].role >= 0 && !sqlite3_value_text(value)))
+		return !(*is_all = true);
+	if (columns[i].user >= 0)
+		return visit->user(visit->context, (uint64_t)sqlite3_value_int64(value));
+	return visit->role(visit->context, (const char *)sqlite3_value_text(value));
+}
+
+enum mt_status mt_state_touched(struct mt_state *state, const struct mt_state_touch *visit,
+				bool *is_book, bool *is_all)
+{
+	sqlite3_changeset_iter *change = NULL;
+	int bytes = 0, code;
+	void *data = NULL;
+	MT_CHECK(state->is_changing);
+	*is_book = *is_all = false;
+	code = sqlite3session_changeset(state->touch, &bytes, &data);
+	if (code == SQLITE_OK && bytes > 0)
+		code = sqlite3changeset_start(&change, bytes, data);
+	while (change && sqlite3changeset_next(change) == SQLITE_ROW)
+		if (!tell(change, visit, is_book, is_all))
+			break;
+	if (change)
+		code = sqlite3changeset_finalize(change);
+	sqlite3_free(data);
+	return code == SQLITE_OK ? MT_OK : fail(state, code);
+}
+
+/* ---- undoing ---- */
+
+/* Nothing but recorded changes ever touches these tables: a conflict means damage, but where a row
+ * has gone with the one that it refers to (ON DELETE CASCADE), before its own turn. */
+static int settle_conflict(void *context, int kind, sqlite3_changeset_iter *change)
+{
+	const char *table;
+	int column_count, op, is_indirect;
+	(void)context;
+	if (kind == SQLITE_CHANGESET_NOTFOUND &&
+	    sqlite3changeset_op(change, &table, &column_count, &op, &is_indirect) == SQLITE_OK &&
+	    op == SQLITE_DELETE && strcmp(table, "users") != 0 && strcmp(table, "roles") != 0 &&
+	    strcmp(table, "issuers") != 0)
+		return SQLITE_CHANGESET_OMIT;
+	return SQLITE_CHANGESET_ABORT;
+}
+
+/* A blob of our own: the change of one revision. */
+static enum mt_status read_changes(struct mt_state *state, uint64_t revision, void **out,
+				   int *out_bytes)
+{
+	struct mt_query query;
+	struct mt_bytes changes = {NULL, 0};
+	void *copy = NULL;
+	enum mt_status status = MT_NOT_FOUND;
+	mt_query_start(&query, state,
+		       "SELECT changes FROM revisions WHERE revision = ? AND changes IS NOT NULL");
+	mt_query_number(&query, (int64_t)revision);
+	if (mt_query_row(&query)) {
+		changes = mt_query_row_blob(&query, 0);
+		copy = sqlite3_malloc64(changes.len + 1);
+		status = copy ? MT_OK : MT_MEMORY;
+		if (copy && changes.len > 0)
+			memcpy(copy, changes.data, changes.len);
+	}
+	if (mt_query_finish(&query) != MT_OK || status != MT_OK) {
+		sqlite3_free(copy);
+		return status == MT_OK ? MT_SYSTEM : status;
+	}
+	*out = copy;
+	*out_bytes = (int)changes.len;
+	return MT_OK;
+}
+
+/* Users that come back by the inverted change prove nothing older. */
+static enum mt_status end_returned(struct mt_state *state, int bytes, void *data, int64_t now_s)
+{
+	sqlite3_changeset_iter *change;
+	enum mt_status status = MT_OK;
+	int code = sqlite3changeset_start(&change, bytes, data);
+	if (code != SQLITE_OK)
+		return fail(state, code);
+	while (status == MT_OK && sqlite3changeset_next(change) == SQLITE_ROW) {
+		const char *table;
+		int column_count, op, is_indirect;
+		sqlite3_value *id = NULL;
+		if (sqlite3changeset_op(change, &table, &column_count, &op, &is_indirect) !=
+			    SQLITE_OK ||
+		    op != SQLITE_INSERT || strcmp(table, "users") != 0)
+			continue;
+		id = value_of(change, op, 0);
+		status = id ? mt_state_user_end(state, (uint64_t)sqlite3_value_int64(id), now_s)
+			    : MT_SYSTEM;
+	}
+	code = sqlite3changeset_finalize(change);
+	return status == MT_OK && code != SQLITE_OK ? fail(state, code) : status;
+}
+
+static enum mt_status invert(struct mt_state *state, int bytes, const void *data, int64_t now_s)
+{
+	enum mt_status status;
+	int back_bytes = 0;
+	void *back = NULL;
+	int code = bytes > 0 ? sqlite3changeset_invert(bytes, data, &back_bytes, &back) : SQLITE_OK;
+	if (bytes == 0)
+		return MT_OK;
+	if (code == SQLITE_OK)
+		code = sqlite3changeset_apply(state->db, back_bytes, back, NULL, settle_conflict,
+					      NULL);
+	status = code == SQLITE_OK	? end_returned(state, back_bytes, back, now_s)
+		 : code == SQLITE_NOMEM ? MT_MEMORY
+					: mt_state_refuse(state, MT_CORRUPT,
+							  "the history does not fit what is there");
+	sqlite3_free(back);
+	return status;
+}
+
+enum mt_status mt_state_undo(struct mt_state *state, uint64_t revision, int64_t now_s)
+{
+	char text[96];
+	MT_CHECK(state->is_changing);
+	if (revision > state->revision)
+		return mt_state_refuse(state, MT_NOT_FOUND, "there is no such revision yet");
+	for (uint64_t at = state->revision; at > revision; at--) {
+		int bytes;
+		void *data;
+		enum mt_status status = read_changes(state, at, &data, &bytes);
+		if (status == MT_NOT_FOUND) {
+			snprintf(text, sizeof(text),
+				 "what revision %llu changed is not kept; nothing was undone",
+				 (unsigned long long)at);
+			return mt_state_refuse(state, MT_NOT_FOUND, text);
+		}
+		MT_TRY(status);
+		status = invert(state, bytes, data, now_s);
+		sqlite3_free(data);
+		MT_TRY(status);
+	}
+	return MT_OK;
+}
