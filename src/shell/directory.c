@@ -152,24 +152,136 @@ static enum mt_status load_all(struct loading *load)
 	return status != MT_OK ? status : load->status;
 }
 
-enum mt_status mt_directory_load(struct mt_state *state, struct mt_policy **out, char *fault,
-				 size_t cap)
+static enum mt_status finish(struct loading *load, enum mt_status status, struct mt_policy **out)
+{
+	if (status != MT_OK) {
+		mt_policy_builder_destroy(&load->builder);
+		return status;
+	}
+	status = mt_policy_build(&load->builder, out);
+	if (status != MT_OK)
+		snprintf(load->fault, load->cap, "policy: %s", mt_status_text(status));
+	return status;
+}
+
+static enum mt_status load_as(struct mt_state *state, uint64_t revision, struct mt_policy **out,
+			      char *fault, size_t cap)
 {
 	struct loading load = {.state = state, .fault = fault, .cap = cap};
-	enum mt_status status;
-	load.builder = mt_policy_builder_create(mt_state_revision(state), mt_random_seed());
+	load.builder = mt_policy_builder_create(revision, mt_random_seed());
 	if (!load.builder) {
 		snprintf(fault, cap, "out of memory");
 		return MT_MEMORY;
 	}
-	status = load_all(&load);
-	if (status != MT_OK) {
-		mt_policy_builder_destroy(&load.builder);
-		return status;
+	return finish(&load, load_all(&load), out);
+}
+
+enum mt_status mt_directory_load(struct mt_state *state, struct mt_policy **out, char *fault,
+				 size_t cap)
+{
+	return load_as(state, mt_state_revision(state), out, fault, cap);
+}
+
+/* ---- only what a change touched ---- */
+
+#define TOUCHED_MAX 256u /* with more of them everything is loaded */
+
+struct touched {
+	struct mt_mem mem;
+	struct mt_arena arena;
+	struct mt_bytes roles[TOUCHED_MAX]; /* names, each with a 0 behind it */
+	uint64_t users[TOUCHED_MAX];
+	uint32_t role_count, user_count;
+};
+
+static bool touch_role(void *context, const char *name)
+{
+	struct touched *touched = context;
+	for (uint32_t i = 0; i < touched->role_count; i++)
+		if (mt_bytes_equal(touched->roles[i], mt_bytes_str(name)))
+			return true;
+	return touched->role_count < TOUCHED_MAX &&
+	       mt_arena_copy(&touched->arena, mt_bytes_str(name),
+			     &touched->roles[touched->role_count++]) == MT_OK;
+}
+
+static bool touch_user(void *context, uint64_t id)
+{
+	struct touched *touched = context;
+	for (uint32_t i = 0; i < touched->user_count; i++)
+		if (touched->users[i] == id)
+			return true;
+	if (touched->user_count == TOUCHED_MAX)
+		return false;
+	touched->users[touched->user_count++] = id;
+	return true;
+}
+
+static enum mt_status update_role(struct loading *load, struct mt_bytes name)
+{
+	enum mt_status status =
+		mt_state_role_find(load->state, (const char *)name.data, load_role, load);
+	if (status == MT_NOT_FOUND) {
+		status = mt_policy_builder_drop_role(load->builder, name);
+		return status == MT_NOT_FOUND ? MT_OK : status;
 	}
-	status = mt_policy_build(&load.builder, out);
+	return status == MT_OK ? load->status : status;
+}
+
+/* Users go before all else: one may take another one's name. */
+static enum mt_status update(struct loading *load, const struct touched *touched)
+{
+	for (uint32_t i = 0; i < touched->user_count; i++) {
+		enum mt_status status =
+			mt_policy_builder_drop_user(load->builder, touched->users[i]);
+		if (status != MT_NOT_FOUND)
+			MT_TRY(status);
+	}
+	for (uint32_t i = 0; i < touched->role_count; i++)
+		MT_TRY(update_role(load, touched->roles[i]));
+	for (uint32_t i = 0; i < touched->user_count; i++) {
+		enum mt_status status =
+			mt_state_user_by_id(load->state, touched->users[i], load_user, load);
+		if (status != MT_NOT_FOUND)
+			MT_TRY(status == MT_OK ? load->status : status);
+	}
+	return MT_OK;
+}
+
+static enum mt_status update_from(struct loading *load, const struct mt_policy *former,
+				  const struct touched *touched, struct mt_policy **out)
+{
+	enum mt_status status;
+	load->builder = mt_policy_builder_from(former, mt_state_revision(load->state) + 1);
+	if (!load->builder) {
+		snprintf(load->fault, load->cap, "out of memory");
+		return MT_MEMORY;
+	}
+	status = update(load, touched);
+	if (status != MT_OK && *load->fault == '\0')
+		snprintf(load->fault, load->cap, "state database: %s", mt_state_fault(load->state));
+	return finish(load, status, out);
+}
+
+enum mt_status mt_directory_update(struct mt_state *state, const struct mt_policy *former,
+				   struct mt_policy **out, unsigned *touched, char *fault,
+				   size_t cap)
+{
+	struct touched found = {.role_count = 0};
+	const struct mt_state_touch visit = {touch_role, touch_user, &found};
+	struct loading load = {.state = state, .fault = fault, .cap = cap};
+	enum mt_status status;
+	fault[0] = '\0';
+	mt_mem_init(&found.mem, SIZE_MAX);
+	mt_arena_init(&found.arena, &found.mem);
+	status = mt_state_touched(state, &visit, touched);
 	if (status != MT_OK)
-		snprintf(fault, cap, "policy: %s", mt_status_text(status));
+		snprintf(fault, cap, "state database: %s", mt_state_fault(state));
+	else if (*touched & MT_TOUCHED_ALL || mt_policy_is_sparse(former))
+		status = load_as(state, mt_state_revision(state) + 1, out, fault, cap);
+	else
+		status = update_from(&load, former, &found, out);
+	mt_arena_finish(&found.arena);
 	return status;
 }
 

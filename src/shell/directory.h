@@ -12,6 +12,12 @@
  * fault names it. */
 MT_MUST_USE enum mt_status mt_directory_load(struct mt_state *state, struct mt_policy **out,
 					     char *fault, size_t cap);
+/* The same within an open change, as the revision that it will be: `former` is the snapshot before,
+ * and only what the change touched is read. *touched: MT_TOUCHED_... */
+MT_MUST_USE enum mt_status mt_directory_update(struct mt_state *state,
+					       const struct mt_policy *former,
+					       struct mt_policy **out, unsigned *touched,
+					       char *fault, size_t cap);
 /*
  * A stored rule as one of the policy; its texts are borrowed. A text: what is wrong with it,
  * static; NULL when it is good.

@@ -32,18 +32,18 @@ MT_MUST_USE enum mt_status mt_state_commit(struct mt_state *state);
 void mt_state_rollback(struct mt_state *state); /* does nothing outside a transaction */
 
 /* What the open change has touched so far, each perhaps more than once: names of roles whose rows
- * or rules, ids of users whose rows, grants or secrets it added, changed or removed; *is_book: what
- * proves users besides their secrets. Everything may be touched when a row does not tell: then
- * *is_all. */
+ * or rules, ids of users whose rows, grants or secrets it added, changed or removed. */
 typedef bool mt_state_id_fn(void *context, uint64_t id);
 struct mt_state_touch {
 	bool (*role)(void *context, const char *name);
 	mt_state_id_fn *user;
 	void *context;
 };
+#define MT_TOUCHED_BOOK 1u /* what proves users besides their secrets */
+#define MT_TOUCHED_ENDS 2u /* what users proved so far is void */
+#define MT_TOUCHED_ALL 4u  /* anything: a row did not tell, or a visitor had enough */
 MT_MUST_USE enum mt_status mt_state_touched(struct mt_state *state,
-					    const struct mt_state_touch *visit, bool *is_book,
-					    bool *is_all);
+					    const struct mt_state_touch *visit, unsigned *what);
 /*
  * Within an open change: users, roles, grants, rules, names of certificates and issuers become what
  * they were at `revision`. Secrets do not come back; who comes back proves nothing older than now.
@@ -74,6 +74,8 @@ MT_MUST_USE enum mt_status
 mt_state_user_remove(struct mt_state *state, const char *name); /* its grants too; MT_NOT_FOUND */
 MT_MUST_USE enum mt_status mt_state_user_find(struct mt_state *state, const char *name,
 					      mt_state_user_fn *visit, void *context);
+MT_MUST_USE enum mt_status mt_state_user_by_id(struct mt_state *state, uint64_t id,
+					       mt_state_user_fn *visit, void *context);
 MT_MUST_USE enum mt_status mt_state_users(struct mt_state *state, mt_state_user_fn *visit,
 					  void *context); /* by name */
 
@@ -91,6 +93,9 @@ MT_MUST_USE enum mt_status mt_state_role_update(struct mt_state *state,
 						const struct mt_state_role *role); /* by name */
 MT_MUST_USE enum mt_status mt_state_roles(struct mt_state *state, mt_state_role_fn *visit,
 					  void *context);
+MT_MUST_USE enum mt_status mt_state_role_find(struct mt_state *state, const char *name,
+					      mt_state_role_fn *visit,
+					      void *context); /* MT_NOT_FOUND */
 MT_MUST_USE enum mt_status mt_state_grant(struct mt_state *state, const char *user,
 					  const char *role); /* MT_NOT_FOUND, MT_EXISTS */
 MT_MUST_USE enum mt_status mt_state_ungrant(struct mt_state *state, const char *user,

@@ -82,57 +82,60 @@ static sqlite3_value *value_of(sqlite3_changeset_iter *change, int op, int colum
 static const struct {
 	const char *table;
 	int user, role; /* -1: none */
-	bool is_book;
+	unsigned what;
 } columns[] = {
-	{"users", 0, -1, true},	     {"secrets", 0, -1, false},
-	{"grants", 0, -1, false},    {"roles", -1, 0, false},
-	{"rules", -1, 1, false},     {"certificate_names", -1, -1, true},
-	{"psks", -1, -1, true},	     {"certificates", -1, -1, true},
-	{"user_ends", -1, -1, true}, {"issuers", -1, -1, true},
-	{"subjects", -1, -1, true},
+	{"users", 0, -1, MT_TOUCHED_BOOK},
+	{"secrets", 0, -1, 0},
+	{"grants", 0, -1, 0},
+	{"roles", -1, 0, 0},
+	{"rules", -1, 1, 0},
+	{"certificate_names", -1, -1, MT_TOUCHED_BOOK},
+	{"psks", -1, -1, MT_TOUCHED_BOOK},
+	{"certificates", -1, -1, MT_TOUCHED_BOOK},
+	{"user_ends", -1, -1, MT_TOUCHED_BOOK | MT_TOUCHED_ENDS},
+	{"issuers", -1, -1, MT_TOUCHED_BOOK},
+	{"subjects", -1, -1, MT_TOUCHED_BOOK},
 };
 
-/* False: the visitor has had enough, or the row does not tell (*is_all). */
-static bool tell(sqlite3_changeset_iter *change, const struct mt_state_touch *visit, bool *is_book,
-		 bool *is_all)
+/* False: the visitor has had enough, or the row does not tell. */
+static bool tell(sqlite3_changeset_iter *change, const struct mt_state_touch *visit, unsigned *what)
 {
 	const char *table;
-	int column_count, op, is_indirect;
+	int column_count, op, is_indirect, column;
 	size_t i = 0;
 	sqlite3_value *value;
-	int column;
 	if (sqlite3changeset_op(change, &table, &column_count, &op, &is_indirect) != SQLITE_OK)
-		return !(*is_all = true);
+		return false;
 	while (i < MT_COUNT_OF(columns) && strcmp(columns[i].table, table) != 0)
 		i++;
 	if (i == MT_COUNT_OF(columns))
 		return true;
-	*is_book |= columns[i].is_book;
+	*what |= columns[i].what;
 	column = columns[i].user >= 0 ? columns[i].user : columns[i].role;
 	if (column < 0)
 		return true;
 	value = value_of(change, op, column);
 	if (!value || (columns[i].role >= 0 && !sqlite3_value_text(value)))
-		return !(*is_all = true);
+		return false;
 	if (columns[i].user >= 0)
 		return visit->user(visit->context, (uint64_t)sqlite3_value_int64(value));
 	return visit->role(visit->context, (const char *)sqlite3_value_text(value));
 }
 
 enum mt_status mt_state_touched(struct mt_state *state, const struct mt_state_touch *visit,
-				bool *is_book, bool *is_all)
+				unsigned *what)
 {
 	sqlite3_changeset_iter *change = NULL;
 	int bytes = 0, code;
 	void *data = NULL;
 	MT_CHECK(state->is_changing);
-	*is_book = *is_all = false;
+	*what = 0;
 	code = sqlite3session_changeset(state->touch, &bytes, &data);
 	if (code == SQLITE_OK && bytes > 0)
 		code = sqlite3changeset_start(&change, bytes, data);
-	while (change && sqlite3changeset_next(change) == SQLITE_ROW)
-		if (!tell(change, visit, is_book, is_all))
-			break;
+	while (change && !(*what & MT_TOUCHED_ALL) && sqlite3changeset_next(change) == SQLITE_ROW)
+		if (!tell(change, visit, what))
+			*what |= MT_TOUCHED_ALL;
 	if (change)
 		code = sqlite3changeset_finalize(change);
 	sqlite3_free(data);

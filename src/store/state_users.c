@@ -95,6 +95,17 @@ enum mt_status mt_state_user_find(struct mt_state *state, const char *name, mt_s
 	return count > 0 ? MT_OK : mt_state_refuse(state, MT_NOT_FOUND, "there is no such user");
 }
 
+enum mt_status mt_state_user_by_id(struct mt_state *state, uint64_t id, mt_state_user_fn *visit,
+				   void *context)
+{
+	struct mt_query query;
+	size_t count;
+	mt_query_start(&query, state, USERS_SQL " WHERE id = ?");
+	mt_query_number(&query, (int64_t)id);
+	MT_TRY(show_users(&query, visit, context, &count));
+	return count > 0 ? MT_OK : mt_state_refuse(state, MT_NOT_FOUND, "there is no such user");
+}
+
 enum mt_status mt_state_users(struct mt_state *state, mt_state_user_fn *visit, void *context)
 {
 	struct mt_query query;
@@ -161,19 +172,41 @@ enum mt_status mt_state_role_update(struct mt_state *state, const struct mt_stat
 	return mt_query_change(&query, "there is no such role");
 }
 
+static enum mt_status show_roles(struct mt_query *query, mt_state_role_fn *visit, void *context,
+				 size_t *count)
+{
+	*count = 0;
+	while (mt_query_row(query)) {
+		struct mt_state_role role = {
+			.name = mt_query_row_text(query, 0),
+			.is_filtering = mt_query_row_number(query, 1) != 0,
+		};
+		if (!mt_query_is_good(query))
+			break;
+		++*count;
+		if (!visit(context, &role))
+			break;
+	}
+	return mt_query_finish(query);
+}
+
+enum mt_status mt_state_role_find(struct mt_state *state, const char *name, mt_state_role_fn *visit,
+				  void *context)
+{
+	struct mt_query query;
+	size_t count;
+	mt_query_start(&query, state, "SELECT name, is_filtering FROM roles WHERE name = ?");
+	mt_query_text(&query, name);
+	MT_TRY(show_roles(&query, visit, context, &count));
+	return count > 0 ? MT_OK : mt_state_refuse(state, MT_NOT_FOUND, "there is no such role");
+}
+
 enum mt_status mt_state_roles(struct mt_state *state, mt_state_role_fn *visit, void *context)
 {
 	struct mt_query query;
+	size_t count;
 	mt_query_start(&query, state, "SELECT name, is_filtering FROM roles ORDER BY name");
-	while (mt_query_row(&query)) {
-		struct mt_state_role role = {
-			.name = mt_query_row_text(&query, 0),
-			.is_filtering = mt_query_row_number(&query, 1) != 0,
-		};
-		if (!mt_query_is_good(&query) || !visit(context, &role))
-			break;
-	}
-	return mt_query_finish(&query);
+	return show_roles(&query, visit, context, &count);
 }
 
 enum mt_status mt_state_grant(struct mt_state *state, const char *user, const char *role)

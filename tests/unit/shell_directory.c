@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/rng.h"
 #include "policy/decide.h"
 #include "shell/directory.h"
 
@@ -267,6 +268,135 @@ static void roles_of_a_user_are_limited(void **context)
 	assert_int_equal(strncmp(place->fault, "user u: ", 8), 0);
 }
 
+/* ---- a snapshot from the one before, and one from nothing ---- */
+
+#define USERS 8u
+#define ROLES 5u
+
+static const char *const some_topics[] = {"a", "b", "a/b"};
+static const char *const some_filters[] = {"a/#", "b", "+", "%u/x"};
+
+static void change_at_random(struct place *place, struct mt_rng *rng)
+{
+	char user[8], role[8];
+	struct mt_state_rule rule = allow(some_filters[mt_rng_below(rng, 4)]);
+	enum mt_status status = MT_OK;
+	rule.is_deny = mt_rng_below(rng, 3) == 0;
+	snprintf(user, sizeof(user), "u%d", (int)mt_rng_below(rng, USERS));
+	snprintf(role, sizeof(role), "r%d", (int)mt_rng_below(rng, ROLES));
+	switch (mt_rng_below(rng, 8)) {
+	case 0:
+		status = mt_state_user_remove(place->state, user);
+		break;
+	case 1:
+		(void)mt_state_user_add(place->state,
+					&(struct mt_state_user){.name = user,
+								.is_enabled = true,
+								.password_hash = "",
+								.client_id_rule = ""},
+					&(uint64_t){0});
+		break;
+	case 2:
+		status = mt_state_role_add(place->state, role);
+		break;
+	case 3:
+		status = mt_state_role_remove(place->state, role);
+		break;
+	case 4:
+		status = mt_state_grant(place->state, user, role);
+		break;
+	case 5:
+		status = mt_state_ungrant(place->state, user, role);
+		break;
+	case 6:
+		status = mt_state_role_update(
+			place->state, &(struct mt_state_role){role, mt_rng_below(rng, 2) == 0});
+		break;
+	default:
+		status = mt_state_rule_add(place->state, role, &rule, &(uint32_t){0});
+	}
+	assert_true(status == MT_OK || status == MT_NOT_FOUND || status == MT_EXISTS ||
+		    status == MT_DENIED);
+}
+
+static void assert_same(const struct mt_policy *one, const struct mt_policy *other, uint64_t id_max)
+{
+	assert_int_equal(mt_policy_revision(one), mt_policy_revision(other));
+	for (uint64_t id = 1; id <= id_max; id++) {
+		const struct mt_user *user = mt_policy_user_by_id(one, id);
+		struct mt_subject subject = {.user_id = id};
+		assert_int_equal(user != NULL, mt_policy_user_by_id(other, id) != NULL);
+		if (!user)
+			continue;
+		subject.user = user->name;
+		assert_ptr_equal(mt_policy_user_by_name(one, user->name), user);
+		assert_int_equal(mt_policy_user_by_name(other, user->name)->id, id);
+		for (size_t i = 0; i < MT_COUNT_OF(some_topics); i++) {
+			struct mt_bytes topic = mt_bytes_str(some_topics[i]);
+			struct mt_verdict a = mt_decide_publish(one, &subject, topic, 0, false, 1);
+			struct mt_verdict b =
+				mt_decide_publish(other, &subject, topic, 0, false, 1);
+			struct mt_grant c =
+				mt_decide_subscribe(one, &subject, topic, mt_bytes_str(""), 1, 1);
+			struct mt_grant d =
+				mt_decide_subscribe(other, &subject, topic, mt_bytes_str(""), 1, 1);
+			assert_int_equal(a.is_allowed, b.is_allowed);
+			assert_int_equal(a.why, b.why);
+			assert_int_equal(c.is_allowed, d.is_allowed);
+			assert_int_equal(c.is_crossed, d.is_crossed);
+		}
+	}
+}
+
+static void updates_equal_loads(void **context)
+{
+	struct place *place = *context;
+	struct mt_rng rng;
+	mt_rng_init(&rng, 7);
+	assert_int_equal(load(place), MT_OK);
+	for (int step = 0; step < 600; step++) {
+		struct mt_policy *now = NULL, *whole = NULL;
+		uint64_t changes = 1 + mt_rng_below(&rng, 4);
+		unsigned touched;
+		begin(place);
+		while (changes-- > 0)
+			change_at_random(place, &rng);
+		if (mt_directory_update(place->state, place->policy, &now, &touched, place->fault,
+					sizeof(place->fault)) != MT_OK)
+			fail_msg("%s", place->fault);
+		commit(place);
+		assert_int_equal(
+			mt_directory_load(place->state, &whole, place->fault, sizeof(place->fault)),
+			MT_OK);
+		assert_same(now, whole, 600);
+		mt_policy_unref(&whole);
+		mt_policy_unref(&place->policy);
+		place->policy = now;
+	}
+}
+
+/* A change that touches more than is looked at singly is loaded whole. */
+static void a_large_change_is_loaded_whole(void **context)
+{
+	struct place *place = *context;
+	struct mt_policy *now = NULL;
+	unsigned touched = 0;
+	char name[32];
+	assert_int_equal(load(place), MT_OK);
+	begin(place);
+	for (int i = 0; i < 600; i++) {
+		snprintf(name, sizeof(name), "user-%d", i);
+		add_user(place, name);
+	}
+	assert_int_equal(mt_directory_update(place->state, place->policy, &now, &touched,
+					     place->fault, sizeof(place->fault)),
+			 MT_OK);
+	assert_true(touched & MT_TOUCHED_ALL);
+	assert_non_null(mt_policy_user_by_name(now, mt_bytes_str("user-599")));
+	mt_policy_unref(&now);
+	commit(place);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -279,6 +409,8 @@ int main(void)
 		TEST(bad_rule_refuses_all_and_is_named),
 		TEST(bad_user_name_is_named),
 		TEST(roles_of_a_user_are_limited),
+		cmocka_unit_test_setup_teardown(updates_equal_loads, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_large_change_is_loaded_whole, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
