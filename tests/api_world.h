@@ -129,10 +129,12 @@ static void api_world_set_policy(struct mt_broker *broker, void *argument)
 	broker->adopted_count++;
 }
 
-static enum mt_status api_world_adopt(void *context, struct mt_policy *policy, struct mt_book *book)
+static enum mt_status api_world_adopt(void *context, struct mt_policy *policy, struct mt_book *book,
+				      struct mt_revoked *out)
 {
 	struct mt_broker *broker = context;
-	broker->has_book = book != NULL;
+	*out = (struct mt_revoked){.is_complete = true};
+	broker->has_book |= book != NULL;
 	return mt_hub_call(&broker->hub, api_world_set_policy, policy);
 }
 

@@ -232,6 +232,29 @@ int mt_cli_api_request(const struct mt_options *options, const char *method, con
 	return failed;
 }
 
+/* "2 sessions, 5 subscriptions, 41 queued, 2 retained, tickets before ... void, 0.4 ms": what a
+ * change took away; nothing when it took nothing. */
+static void print_revoked(const json_t *revoked)
+{
+	static const char *const names[] = {"sessions", "subscriptions", "queued", "wills",
+					    "retained"};
+	const char *tickets = json_string_value(json_object_get(revoked, "tickets_before"));
+	const char *comma = "";
+	for (size_t i = 0; i < MT_COUNT_OF(names); i++) {
+		long long count = json_integer_value(json_object_get(revoked, names[i]));
+		if (count == 0)
+			continue;
+		printf("%s%lld %s", comma, count, names[i]);
+		comma = ", ";
+	}
+	if (tickets)
+		printf("%stickets before %s void", comma, tickets);
+	if (tickets || *comma)
+		printf(", %.1f ms%s\n", json_real_value(json_object_get(revoked, "ms")),
+		       json_is_false(json_object_get(revoked, "complete")) ? "; the rest follows"
+									   : "");
+}
+
 int mt_cli_api_do(const struct mt_options *options, const char *method, const char *path,
 		  json_t *body, const char *format, ...)
 {
@@ -249,6 +272,7 @@ int mt_cli_api_do(const struct mt_options *options, const char *method, const ch
 	} else {
 		mt_cli_print_text(stdout, text);
 		putchar('\n');
+		print_revoked(json_object_get(answer, "revoked"));
 	}
 	json_decref(answer);
 	return 0;

@@ -69,6 +69,8 @@ enum mt_status mt_api_open(struct mt_broker *broker, mt_api_adopt_fn *adopt, str
 
 void mt_api_close(struct mt_api **api)
 {
+	if (*api)
+		mt_policy_unref(&(*api)->policy);
 	free(*api);
 	*api = NULL;
 }
@@ -283,6 +285,9 @@ static void end(struct mt_api_call *call, struct mt_admin_answer *answer)
 {
 	answer->http_status = call->http_status;
 	answer->retry_after_s = call->retry_after_s;
+	if (call->http_status == 200 && call->revoked)
+		json_object_set(call->answer, "revoked", call->revoked);
+	json_decref(call->revoked);
 	answer->body = call->answer ? json_dumps(call->answer, JSON_COMPACT) : NULL;
 	if (call->answer && !answer->body)
 		answer->http_status = 500;

@@ -21,10 +21,16 @@ struct mt_api;
 
 struct mt_book;
 
-/* Gives the snapshots to whoever decides by them; returns when that one does. The caller keeps its
- * references. */
+/* What a change of policy took away from live sessions. */
+struct mt_revoked {
+	uint64_t sessions, subscriptions, queued, wills, retained;
+	mt_time took_ns;
+	bool is_complete; /* else the sweep still goes on */
+};
+/* Gives the snapshots to whoever decides by them (book NULL: as before); returns when that one
+ * does, and has taken away what may no longer be. The caller keeps its references. */
 typedef enum mt_status mt_api_adopt_fn(void *context, struct mt_policy *policy,
-				       struct mt_book *book);
+				       struct mt_book *book, struct mt_revoked *out);
 
 /* adopt is called with the broker as its context. */
 MT_MUST_USE enum mt_status mt_api_open(struct mt_broker *broker, mt_api_adopt_fn *adopt,

@@ -3,9 +3,7 @@
 #include "shell/api_call.h"
 
 #include "base/utf8.h"
-#include "io/clock.h"
 #include "shell/broker.h"
-#include "shell/directory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +35,7 @@ void mt_api_fail(struct mt_api_call *call, int http_status, const char *format, 
 	call->http_status = http_status;
 }
 
-static int http_of(enum mt_status status)
+int mt_api_http_status(enum mt_status status)
 {
 	switch (status) {
 	case MT_NOT_FOUND:
@@ -71,9 +69,10 @@ void mt_api_fail_status(struct mt_api_call *call, enum mt_status status, const c
 	if (!*why || strstr(why, "constraint failed"))
 		why = mt_status_text(status);
 	if (strchr(why, ';'))
-		mt_api_fail(call, http_of(status), "%s: %s", what, why); /* it brings its remedy */
+		mt_api_fail(call, mt_api_http_status(status), "%s: %s", what,
+			    why); /* it brings its remedy */
 	else
-		mt_api_fail(call, http_of(status), "%s: %s; %s", what, why,
+		mt_api_fail(call, mt_api_http_status(status), "%s: %s; %s", what, why,
 			    mt_status_remedy(status));
 }
 
@@ -192,86 +191,4 @@ bool mt_api_knows_listener(const struct mt_api_call *call, const char *name)
 		if (strcmp(settings->listeners[i].name, name) == 0)
 			return true;
 	return false;
-}
-
-static bool begin_change(struct mt_api_call *call)
-{
-	enum mt_status status = mt_state_begin(call->api->state, call->author, call->what,
-					       mt_clock_now().wall_ns / MT_SECOND);
-	if (status != MT_OK)
-		mt_api_fail_status(call, status, call->what);
-	return status == MT_OK;
-}
-
-bool mt_api_change(struct mt_api_call *call, const char *format, ...)
-{
-	va_list list;
-	va_start(list, format);
-	vsnprintf(call->what, sizeof(call->what), format, list);
-	va_end(list);
-	return begin_change(call);
-}
-
-/* The whole database as it is now, the open change included. */
-static enum mt_status load(struct mt_api_call *call, struct mt_policy **policy,
-			   struct mt_book **book, char fault[MT_API_FAULT_BYTES])
-{
-	enum mt_status status =
-		mt_directory_load(call->api->state, policy, fault, MT_API_FAULT_BYTES);
-	if (status == MT_OK)
-		status = mt_directory_load_book(call->api->state, book, fault, MT_API_FAULT_BYTES);
-	return status;
-}
-
-static bool check_and_commit(struct mt_api_call *call)
-{
-	struct mt_policy *policy = NULL;
-	struct mt_book *book = NULL;
-	char fault[MT_API_FAULT_BYTES] = "";
-	enum mt_status status = load(call, &policy, &book, fault);
-	mt_policy_unref(&policy);
-	mt_book_unref(&book);
-	if (status != MT_OK) {
-		/* A row that makes no policy is the request's fault. */
-		mt_api_fail(call, status == MT_MEMORY || status == MT_SYSTEM ? 500 : 400,
-			    "%s: nothing was changed: %s", call->what, fault);
-		return false;
-	}
-	status = mt_state_commit(call->api->state);
-	if (status != MT_OK)
-		mt_api_fail_status(call, status, call->what);
-	return status == MT_OK;
-}
-
-/* Loaded again, so that the snapshot bears the revision which now is. */
-static bool adopt(struct mt_api_call *call)
-{
-	struct mt_api *api = call->api;
-	struct mt_policy *policy = NULL;
-	struct mt_book *book = NULL;
-	char fault[MT_API_FAULT_BYTES] = "";
-	enum mt_status status = load(call, &policy, &book, fault);
-	if (status == MT_OK)
-		status = api->adopt(api->broker, policy, book);
-	mt_policy_unref(&policy);
-	mt_book_unref(&book);
-	if (status != MT_OK)
-		mt_api_fail(call, http_of(status),
-			    "%s: saved, but the running broker did not adopt it: %s; restart it",
-			    call->what, *fault ? fault : mt_status_text(status));
-	return status == MT_OK;
-}
-
-bool mt_api_change_end(struct mt_api_call *call, enum mt_status status)
-{
-	struct mt_api *api = call->api;
-	if (status != MT_OK)
-		mt_api_fail_status(call, status, call->what);
-	if (status != MT_OK || !check_and_commit(call)) {
-		mt_state_rollback(api->state);
-		return false;
-	}
-	mt_log(MT_LOG_NOTICE, "admin", "changed", MT_STR("what", call->what),
-	       MT_STR("author", call->author), MT_U64("revision", mt_state_revision(api->state)));
-	return adopt(call);
 }

@@ -16,6 +16,7 @@ struct mt_api {
 	struct mt_broker *broker;
 	struct mt_state *state;
 	mt_api_adopt_fn *adopt;
+	struct mt_policy *policy;	 /* of the last change; NULL: none yet */
 	struct mt_api_throttle throttle; /* of wrong tokens */
 };
 
@@ -42,6 +43,7 @@ struct mt_api_call {
 	json_t *answer;
 	unsigned retry_after_s;	       /* with 429 */
 	char what[MT_API_FAULT_BYTES]; /* the change that is being made */
+	json_t *revoked;	       /* what it did to live sessions; NULL: nothing was changed */
 };
 
 /* "viewer" */
@@ -64,6 +66,7 @@ extern const struct mt_api_route mt_api_certificate_routes[];
 extern const struct mt_api_route mt_api_proof_routes[];
 extern const struct mt_api_route mt_api_token_routes[];
 
+int mt_api_http_status(enum mt_status status);
 /* Answers with an error, in place of any answer so far. */
 void mt_api_fail(struct mt_api_call *call, int http_status, const char *format, ...)
 	MT_FORMAT(3, 4);
@@ -87,7 +90,7 @@ bool mt_api_knows_listener(const struct mt_api_call *call, const char *name);
 /* Starts a change; `what` and its arguments name it in log and revision. False: answered. */
 MT_MUST_USE bool mt_api_change(struct mt_api_call *call, const char *format, ...) MT_FORMAT(2, 3);
 /*
- * Ends it: with MT_OK it is checked as a whole, committed and adopted, else (or when it does not
- * pass) undone. False: answered.
+ * Ends it: with MT_OK it is checked as a whole, committed and adopted, and the answer will tell
+ * what it took away; else (or when it does not pass) it is undone. False: answered.
  */
 MT_MUST_USE bool mt_api_change_end(struct mt_api_call *call, enum mt_status status);

@@ -339,24 +339,59 @@ static enum mt_status open_listeners(struct mt_broker *broker, const struct trou
 /* A new snapshot for the core, handed over on the loop's thread. */
 struct adoption {
 	struct mt_policy *policy;
-	struct mt_book *book;
+	struct mt_book *book; /* NULL: as before */
+	struct mt_core_counts before, now;
+	bool is_swept;
 };
+
+#define SWEEP_WAIT (10 * MT_SECOND) /* then the answer leaves while it goes on */
 
 static void adopt_on_loop(struct mt_broker *broker, void *argument)
 {
 	struct adoption *adoption = argument;
 	struct mt_pump *pump = &broker->pump;
+	adoption->before = mt_core_counts(pump->core);
 	mt_tape_set_policy(pump->tape, pump->core, pump->now, adoption->policy);
+	if (!adoption->book)
+		return;
 	mt_transport_set_book(&pump->transport, adoption->book, pump->listeners,
 			      pump->listener_count);
 	mt_pump_review(pump, 0);
 }
 
-static enum mt_status adopt(void *context, struct mt_policy *policy, struct mt_book *book)
+static void look_on_loop(struct mt_broker *broker, void *argument)
+{
+	struct adoption *adoption = argument;
+	adoption->now = mt_core_counts(broker->pump.core);
+	adoption->is_swept = mt_core_is_swept(broker->pump.core) && !broker->pump.review.is_running;
+}
+
+static struct mt_revoked revoked_by(const struct adoption *adoption, mt_time took_ns)
+{
+	const struct mt_core_counts *before = &adoption->before, *now = &adoption->now;
+	return (struct mt_revoked){.sessions = now->revoked_sessions - before->revoked_sessions,
+				   .subscriptions = now->revoked_subscriptions -
+						    before->revoked_subscriptions,
+				   .queued = now->revoked_queued - before->revoked_queued,
+				   .wills = now->revoked_wills - before->revoked_wills,
+				   .retained = now->revoked_retained - before->revoked_retained,
+				   .took_ns = took_ns,
+				   .is_complete = adoption->is_swept};
+}
+
+static enum mt_status adopt(void *context, struct mt_policy *policy, struct mt_book *book,
+			    struct mt_revoked *out)
 {
 	struct mt_broker *broker = context;
-	struct adoption adoption = {policy, book};
-	return mt_hub_call(&broker->hub, adopt_on_loop, &adoption);
+	struct adoption adoption = {.policy = policy, .book = book};
+	mt_time began_ns = mt_clock_now().mono_ns, took_ns = 0;
+	MT_TRY(mt_hub_call(&broker->hub, adopt_on_loop, &adoption));
+	while (!adoption.is_swept && took_ns < SWEEP_WAIT) {
+		MT_TRY(mt_hub_call(&broker->hub, look_on_loop, &adoption));
+		took_ns = mt_clock_now().mono_ns - began_ns;
+	}
+	*out = revoked_by(&adoption, took_ns);
+	return MT_OK;
 }
 
 static enum mt_status open_admin(struct mt_broker *broker, const struct trouble *trouble)

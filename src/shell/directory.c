@@ -275,9 +275,11 @@ enum mt_status mt_directory_update(struct mt_state *state, const struct mt_polic
 	mt_mem_init(&found.mem, SIZE_MAX);
 	mt_arena_init(&found.arena, &found.mem);
 	status = mt_state_touched(state, &visit, touched);
+	if (!former)
+		*touched |= MT_TOUCHED_ALL;
 	if (status != MT_OK)
 		snprintf(fault, cap, "state database: %s", mt_state_fault(state));
-	else if (*touched & MT_TOUCHED_ALL || mt_policy_is_sparse(former))
+	else if (!former || *touched & MT_TOUCHED_ALL || mt_policy_is_sparse(former))
 		status = load_as(state, mt_state_revision(state) + 1, out, fault, cap);
 	else
 		status = update_from(&load, former, &found, out);

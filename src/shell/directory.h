@@ -13,7 +13,7 @@
 MT_MUST_USE enum mt_status mt_directory_load(struct mt_state *state, struct mt_policy **out,
 					     char *fault, size_t cap);
 /* The same within an open change, as the revision that it will be: `former` is the snapshot before,
- * and only what the change touched is read. *touched: MT_TOUCHED_... */
+ * and only what the change touched is read; NULL: all is. *touched: MT_TOUCHED_... */
 MT_MUST_USE enum mt_status mt_directory_update(struct mt_state *state,
 					       const struct mt_policy *former,
 					       struct mt_policy **out, unsigned *touched,

@@ -289,12 +289,12 @@ static void change_at_random(struct place *place, struct mt_rng *rng)
 		status = mt_state_user_remove(place->state, user);
 		break;
 	case 1:
-		(void)mt_state_user_add(place->state,
-					&(struct mt_state_user){.name = user,
-								.is_enabled = true,
-								.password_hash = "",
-								.client_id_rule = ""},
-					&(uint64_t){0});
+		status = mt_state_user_add(place->state,
+					   &(struct mt_state_user){.name = user,
+								   .is_enabled = true,
+								   .password_hash = "",
+								   .client_id_rule = ""},
+					   &(uint64_t){0});
 		break;
 	case 2:
 		status = mt_state_role_add(place->state, role);

@@ -1,0 +1,109 @@
+/*
+ * Changes by the admin API: whole or not at all, and told what they did to live sessions.
+ *
+ *   mt_api_change -> rows change -> mt_api_change_end: snapshot made of what was touched (a row
+ * that makes no policy undoes all) -> COMMIT -> every core has adopted it -> its sweep is done ->
+ * report
+ */
+#include "io/clock.h"
+#include "shell/api_call.h"
+#include "shell/directory.h"
+#include "shell/moment.h"
+
+/* What the change makes of policy and proofs. */
+struct next {
+	struct mt_policy *policy;
+	struct mt_book *book; /* NULL: as before */
+	unsigned touched;     /* MT_TOUCHED_... */
+};
+
+bool mt_api_change(struct mt_api_call *call, const char *format, ...)
+{
+	enum mt_status status;
+	va_list list;
+	va_start(list, format);
+	vsnprintf(call->what, sizeof(call->what), format, list);
+	va_end(list);
+	status = mt_state_begin(call->api->state, call->author, call->what,
+				mt_clock_now().wall_ns / MT_SECOND);
+	if (status != MT_OK)
+		mt_api_fail_status(call, status, call->what);
+	return status == MT_OK;
+}
+
+/* Of the open change. */
+static enum mt_status make(struct mt_api *api, struct next *next, char fault[MT_API_FAULT_BYTES])
+{
+	MT_TRY(mt_directory_update(api->state, api->policy, &next->policy, &next->touched, fault,
+				   MT_API_FAULT_BYTES));
+	if (next->touched & (MT_TOUCHED_BOOK | MT_TOUCHED_ALL))
+		return mt_directory_load_book(api->state, &next->book, fault, MT_API_FAULT_BYTES);
+	return MT_OK;
+}
+
+static bool check_and_commit(struct mt_api_call *call, struct next *next)
+{
+	char fault[MT_API_FAULT_BYTES] = "";
+	enum mt_status status = make(call->api, next, fault);
+	if (status != MT_OK) {
+		/* A row that makes no policy is the request's fault. */
+		mt_api_fail(call, status == MT_MEMORY || status == MT_SYSTEM ? 500 : 400,
+			    "%s: nothing was changed: %s", call->what, fault);
+		return false;
+	}
+	status = mt_state_commit(call->api->state);
+	if (status != MT_OK)
+		mt_api_fail_status(call, status, call->what);
+	return status == MT_OK;
+}
+
+static void tell(struct mt_api_call *call, const struct mt_revoked *revoked, unsigned touched)
+{
+	char now[MT_MOMENT_BYTES];
+	json_decref(call->revoked);
+	call->revoked = json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:b}", "sessions",
+				  (json_int_t)revoked->sessions, "subscriptions",
+				  (json_int_t)revoked->subscriptions, "queued",
+				  (json_int_t)revoked->queued, "wills", (json_int_t)revoked->wills,
+				  "retained", (json_int_t)revoked->retained, "ms",
+				  (double)revoked->took_ns / 1e6, "complete", revoked->is_complete);
+	mt_moment_print(mt_clock_now().wall_ns / MT_SECOND, now);
+	if (touched & MT_TOUCHED_ENDS)
+		json_object_set_new(call->revoked, "tickets_before", json_string(now));
+}
+
+static bool adopt(struct mt_api_call *call, const struct next *next)
+{
+	struct mt_api *api = call->api;
+	struct mt_revoked revoked = {0};
+	enum mt_status status = api->adopt(api->broker, next->policy, next->book, &revoked);
+	mt_policy_unref(&api->policy);
+	api->policy = mt_policy_ref(next->policy);
+	if (status == MT_OK)
+		tell(call, &revoked, next->touched);
+	else
+		mt_api_fail(call, mt_api_http_status(status),
+			    "%s: saved, but the running broker did not adopt it: %s; restart it",
+			    call->what, mt_status_text(status));
+	return status == MT_OK;
+}
+
+bool mt_api_change_end(struct mt_api_call *call, enum mt_status status)
+{
+	struct mt_api *api = call->api;
+	struct next next = {0};
+	bool is_done = false;
+	if (status != MT_OK)
+		mt_api_fail_status(call, status, call->what);
+	if (status == MT_OK && check_and_commit(call, &next)) {
+		mt_log(MT_LOG_NOTICE, "admin", "changed", MT_STR("what", call->what),
+		       MT_STR("author", call->author),
+		       MT_U64("revision", mt_state_revision(api->state)));
+		is_done = adopt(call, &next);
+	} else {
+		mt_state_rollback(api->state);
+	}
+	mt_policy_unref(&next.policy);
+	mt_book_unref(&next.book);
+	return is_done;
+}
