@@ -63,6 +63,15 @@ static bool admits(const struct mt_policy *policy, const struct mt_subject *subj
 	return find_roles(policy, subject, roles) && has_variables(policy, subject, roles);
 }
 
+const struct mt_role *mt_policy_role_of(const struct mt_policy *policy,
+					const struct mt_subject *subject, uint32_t index)
+{
+	struct roles roles;
+	if (!find_roles(policy, subject, &roles) || index >= roles.count)
+		return NULL;
+	return policy->roles[roles.ids[index]];
+}
+
 bool mt_policy_admits(const struct mt_policy *policy, const struct mt_subject *subject)
 {
 	struct roles roles;
@@ -181,6 +190,11 @@ static bool allow_covers(const struct mt_rule *rule, struct mt_bytes group)
 static bool deny_covers(const struct mt_rule *rule, struct mt_bytes group)
 {
 	return rule->share.len == 0 || (group.len > 0 && shares(rule, group));
+}
+
+bool mt_rule_covers_group(const struct mt_rule *rule, struct mt_bytes group)
+{
+	return rule->is_deny ? deny_covers(rule, group) : allow_covers(rule, group);
 }
 
 static bool visit_containing_deny(struct mt_trie_query *query, const struct mt_rule *rule)

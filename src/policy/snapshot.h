@@ -41,6 +41,12 @@ struct mt_record {
 	uint64_t version; /* revision of the first snapshot it is in */
 };
 
+/* decide.c: the subject's n-th role; NULL behind the last, or when it has no identity. */
+const struct mt_role *mt_policy_role_of(const struct mt_policy *policy,
+					const struct mt_subject *subject, uint32_t index);
+/* Does a subscription rule speak of the group (empty: of an unshared filter)? */
+bool mt_rule_covers_group(const struct mt_rule *rule, struct mt_bytes group);
+
 struct mt_policy {
 	_Atomic uint32_t ref_count;
 	uint64_t revision;

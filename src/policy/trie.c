@@ -180,7 +180,8 @@ static bool is_in_force(const struct mt_trie_query *query, const struct mt_rule 
 static bool visit_list(struct mt_trie_query *query, const struct mt_trie_rule *rule)
 {
 	for (; rule; rule = rule->next)
-		if (is_in_force(query, &rule->rule) && !query->visit(query, &rule->rule))
+		if ((query->is_any_rule || is_in_force(query, &rule->rule)) &&
+		    !query->visit(query, &rule->rule))
 			return false;
 	return true;
 }

@@ -63,6 +63,7 @@ struct mt_trie_query {
 	struct mt_bytes topic; /* topic or filter */
 	uint8_t operation;     /* rules without it are passed over */
 	int64_t now_s;
+	bool is_any_rule;    /* those that are not in force for the subject, too */
 	uint32_t nodes_left; /* MT_TRIE_OVERLAPS only: it ends when so many were seen */
 	mt_trie_visit_fn *visit;
 	void *context;

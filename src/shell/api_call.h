@@ -60,6 +60,7 @@ struct mt_api_route {
 };
 extern const struct mt_api_route mt_api_user_routes[];
 extern const struct mt_api_route mt_api_role_routes[];
+extern const struct mt_api_route mt_api_explain_routes[];
 extern const struct mt_api_route mt_api_client_routes[];
 extern const struct mt_api_route mt_api_status_routes[];
 extern const struct mt_api_route mt_api_certificate_routes[];

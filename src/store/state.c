@@ -142,6 +142,7 @@ static enum mt_status open_database(struct mt_state *state, const char *path)
 	MT_TRY(prepare_connection(state));
 	MT_TRY(mt_schema_upgrade(state));
 	MT_TRY(mt_schema_check(state));
+	MT_TRY(mt_changes_check(state));
 	MT_TRY(use_log(state));
 	return read_revision(state);
 }

@@ -10,6 +10,8 @@
  */
 #include "store/state_internal.h"
 
+#include "base/hash.h"
+
 #include <stdio.h>
 
 /* In the order in which rows may refer to others. */
@@ -43,6 +45,42 @@ void mt_changes_drop(struct mt_state *state)
 	state->history = state->touch = NULL;
 }
 
+/* SQLite does not notice when the bytes of a large value are lost; this does. */
+#define SUM_BYTES 8u
+
+static uint64_t sum_of(struct mt_bytes changes)
+{
+	return mt_hash_bytes((struct mt_seed){{0x6d6f727469736531, 0x6368616e67657331}}, changes);
+}
+
+/* A kept change without its sum. */
+static bool is_whole(struct mt_bytes kept, struct mt_bytes *changes)
+{
+	uint64_t sum;
+	if (kept.len < SUM_BYTES)
+		return false;
+	memcpy(&sum, kept.data, SUM_BYTES);
+	*changes = mt_bytes_from(kept, SUM_BYTES);
+	return sum == sum_of(*changes);
+}
+
+enum mt_status mt_changes_check(struct mt_state *state)
+{
+	struct mt_query query;
+	struct mt_bytes changes;
+	bool is_good = true;
+	mt_query_start(&query, state, "SELECT changes FROM revisions WHERE changes IS NOT NULL");
+	while (is_good && mt_query_row(&query)) {
+		struct mt_bytes kept = mt_query_row_blob(&query, 0);
+		is_good = !mt_query_is_good(&query) || is_whole(kept, &changes);
+	}
+	MT_TRY(mt_query_finish(&query));
+	return is_good ? MT_OK
+		       : mt_state_refuse(state, MT_CORRUPT,
+					 "the history of changes is damaged; restore the database "
+					 "from a backup");
+}
+
 static enum mt_status note(struct mt_state *state, struct mt_bytes changes)
 {
 	struct mt_query query;
@@ -56,11 +94,23 @@ enum mt_status mt_changes_keep(struct mt_state *state)
 {
 	int bytes = 0;
 	void *data = NULL;
+	uint8_t *kept = NULL;
+	uint64_t sum;
 	int code = sqlite3session_changeset(state->history, &bytes, &data);
 	enum mt_status status = code == SQLITE_OK ? MT_OK : fail(state, code);
 	/* One that is too large to keep cannot be undone: its revision tells by having none. */
-	if (status == MT_OK && bytes < sqlite3_limit(state->db, SQLITE_LIMIT_LENGTH, -1) / 2)
-		status = note(state, mt_bytes_of(bytes > 0 ? data : "", (size_t)bytes));
+	if (status == MT_OK && bytes < sqlite3_limit(state->db, SQLITE_LIMIT_LENGTH, -1) / 2) {
+		kept = sqlite3_malloc64(SUM_BYTES + (size_t)bytes);
+		status = kept ? MT_OK : MT_MEMORY;
+	}
+	if (kept) {
+		sum = sum_of(mt_bytes_of(data, (size_t)bytes));
+		memcpy(kept, &sum, SUM_BYTES);
+		if (bytes > 0)
+			memcpy(kept + SUM_BYTES, data, (size_t)bytes);
+		status = note(state, mt_bytes_of(kept, SUM_BYTES + (size_t)bytes));
+	}
+	sqlite3_free(kept);
 	sqlite3_free(data);
 	return status;
 }
@@ -171,9 +221,11 @@ static enum mt_status read_changes(struct mt_state *state, uint64_t revision, vo
 		       "SELECT changes FROM revisions WHERE revision = ? AND changes IS NOT NULL");
 	mt_query_number(&query, (int64_t)revision);
 	if (mt_query_row(&query)) {
-		changes = mt_query_row_blob(&query, 0);
-		copy = sqlite3_malloc64(changes.len + 1);
-		status = copy ? MT_OK : MT_MEMORY;
+		status = MT_CORRUPT;
+		if (is_whole(mt_query_row_blob(&query, 0), &changes)) {
+			copy = sqlite3_malloc64(changes.len + 1);
+			status = copy ? MT_OK : MT_MEMORY;
+		}
 		if (copy && changes.len > 0)
 			memcpy(copy, changes.data, changes.len);
 	}

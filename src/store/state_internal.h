@@ -25,6 +25,8 @@ struct mt_state {
 MT_MUST_USE enum mt_status mt_changes_start(struct mt_state *state);
 MT_MUST_USE enum mt_status mt_changes_keep(struct mt_state *state);
 void mt_changes_drop(struct mt_state *state);
+/* MT_CORRUPT: something that is kept is not what it was. */
+MT_MUST_USE enum mt_status mt_changes_check(struct mt_state *state);
 
 /* Notes `text` as the fault and returns `status`. */
 enum mt_status mt_state_refuse(struct mt_state *state, enum mt_status status, const char *text);
