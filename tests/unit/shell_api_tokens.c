@@ -377,8 +377,10 @@ static void test_every_route_names_a_role(void **state)
 	{
 		const char *least = json_string_value(json_object_get(route, "least"));
 		const char *method = json_string_value(json_object_get(route, "method"));
+		const char *path = json_string_value(json_object_get(route, "path"));
 		assert_string_not_equal(least, "nobody");
-		if (strcmp(method, "GET") != 0)
+		/* A question that needs a body changes nothing. */
+		if (strcmp(method, "GET") != 0 && strcmp(path, "policy/explain") != 0)
 			assert_string_not_equal(least, "viewer");
 	}
 }
