@@ -95,6 +95,18 @@ static int take_token(const char *path, struct mt_cli_target *out)
 	return status == MT_OK ? 0 : fail_token(path, status);
 }
 
+/* As all verbs understand a pin: a key in the server's chain. */
+static int take_pin(const struct mt_options *options, struct mt_cli_target *out)
+{
+	struct mt_tls_client_settings settings = {.ca_path = out->ca_path,
+						  .pin = mt_options_value(options, "pin")};
+	char fault[384] = "";
+	if (!settings.pin ||
+	    mt_tls_context_create_client(&settings, &out->pin, fault, sizeof(fault)) == MT_OK)
+		return 0;
+	return mt_cli_fail(2, "%s", fault);
+}
+
 static int find_remote(const struct mt_options *options, const char *url, struct mt_cli_target *out)
 {
 	const char *token = value_or(options, "token-file", "MORTISE_TOKEN_FILE");
@@ -105,8 +117,8 @@ static int find_remote(const struct mt_options *options, const char *url, struct
 		return mt_cli_fail(2, "--url needs a token: name its file with --token-file; an "
 				      "administrator makes one with: mortise api-token new");
 	out->ca_path = value_or(options, "cafile", "MORTISE_CAFILE");
-	out->pin = mt_options_value(options, "pin");
-	return take_token(token, out);
+	failed = take_pin(options, out);
+	return failed ? failed : take_token(token, out);
 }
 
 /* ---- on this machine ---- */
@@ -165,27 +177,28 @@ int mt_cli_target_find(const struct mt_options *options, struct mt_cli_target *o
 void mt_cli_target_finish(struct mt_cli_target *target)
 {
 	mt_bytes_wipe(target->authorization, sizeof(target->authorization));
+	mt_tls_context_destroy(&target->pin);
 }
 
-/* Without a CA file the pinned key is all that is trusted, and then names and dates tell nothing
- * more. */
+static CURLcode lend_pin(CURL *curl, void *ssl_ctx, void *pin)
+{
+	(void)curl;
+	mt_tls_context_lend_pin(pin, ssl_ctx);
+	return CURLE_OK;
+}
+
 static bool prepare_trust(const struct mt_cli_target *target, CURL *curl)
 {
-	char pin[128];
-	bool is_by_pin = target->pin && !target->ca_path;
-	if (target->pin) {
-		snprintf(pin, sizeof(pin), "sha256//%.100s", target->pin);
-		if (curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, pin) != CURLE_OK)
-			return false;
-	}
+	if (target->pin &&
+	    (curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, lend_pin) != CURLE_OK ||
+	     curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, target->pin) != CURLE_OK))
+		return false;
 	if (target->ca_path &&
 	    (curl_easy_setopt(curl, CURLOPT_CAINFO, target->ca_path) != CURLE_OK ||
 	     curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) != CURLE_OK))
 		return false;
-	return curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, is_by_pin ? 0L : 1L) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, is_by_pin ? 0L : 2L) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ==
-		       CURLE_OK;
+	return curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ==
+	       CURLE_OK;
 }
 
 bool mt_cli_target_prepare(const struct mt_cli_target *target, CURL *curl)
@@ -238,17 +251,13 @@ static int fail_remote(const struct mt_cli_target *target, CURLcode code)
 		return mt_cli_fail(3, "%s: the broker hung up; it is stopping, or too many ask it",
 				   target->place);
 	case CURLE_PEER_FAILED_VERIFICATION:
-		return mt_cli_fail(
-			5,
-			"%s: its certificate does not verify; name the CA with --cafile "
-			"(STATE/tls/ca.pem of the broker), and ask for a name that stands "
-			"in the certificate",
-			target->place);
-	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
 		return mt_cli_fail(5,
-				   "%s: its key is not that of --pin; it is another server, or "
-				   "has a new key",
-				   target->place);
+				   "%s: its certificate does not verify; name the CA with --cafile "
+				   "(STATE/tls/ca.pem of the broker)%s, and ask for a name that "
+				   "stands in the certificate",
+				   target->place,
+				   target->pin ? ", look whether the key of --pin is still its"
+					       : "");
 	case CURLE_SSL_CONNECT_ERROR:
 		return mt_cli_fail(5, "%s: TLS failed; is it the port of admin.https.address?",
 				   target->place);

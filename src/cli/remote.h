@@ -6,12 +6,13 @@
  *   neither                       -> admin.sock of the state directory that is found
  *
  * Over the network the server's certificate is checked against --cafile, else $MORTISE_CAFILE, else
- * the CAs of the system; with --pin its public key is compared, and without a CA file that alone.
+ * the CAs of the system; --pin demands a key in its chain, and without a CA file trusts that alone.
  */
 #pragma once
 
 #include "cli/options.h"
 #include "cli/state.h"
+#include "tls/context.h"
 
 #include <curl/curl.h>
 
@@ -21,7 +22,7 @@ struct mt_cli_target {
 	char place[MT_STATE_PATH_BYTES]; /* path of the socket, or "https://HOST:PORT" */
 	bool is_remote;
 	const char *ca_path;			 /* NULL: those of the system */
-	const char *pin;			 /* NULL: none */
+	struct mt_tls_context *pin;		 /* holds the key that is demanded; NULL: none */
 	char authorization[MT_CLI_HEADER_BYTES]; /* the header; a secret */
 };
 

@@ -77,6 +77,10 @@ MT_MUST_USE enum mt_status
 mt_tls_context_create_client(const struct mt_tls_client_settings *settings,
 			     struct mt_tls_context **out, char *fault, size_t cap);
 
+/* Has an SSL_CTX of somebody else, who has set up CAs and the check of names, look for the pin of
+ * this client's context too. The context outlives it. */
+void mt_tls_context_lend_pin(struct mt_tls_context *context, void *ssl_ctx);
+
 /* One reference more; destroy takes one back. */
 struct mt_tls_context *mt_tls_context_ref(struct mt_tls_context *context);
 /* When the first certificate of any of the server's chains ends; unix time. */

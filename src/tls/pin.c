@@ -73,3 +73,8 @@ enum mt_status mt_tls_pin_set(struct mt_tls_context *context, const char *text, 
 	SSL_CTX_set_cert_verify_callback(context->ctx, verify_pinned, context);
 	return MT_OK;
 }
+
+void mt_tls_context_lend_pin(struct mt_tls_context *context, void *ssl_ctx)
+{
+	SSL_CTX_set_cert_verify_callback(ssl_ctx, verify_pinned, context);
+}
