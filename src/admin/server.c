@@ -250,6 +250,14 @@ static struct mt_admin_request request_of(struct MHD_Connection *connection,
 	};
 }
 
+/* The memory of the connection is not wiped by the server. */
+static void forget_token(const struct mt_admin_request *request)
+{
+	char *text = (char *)(uintptr_t)request->authorization;
+	if (text)
+		mt_bytes_wipe(text, strlen(text));
+}
+
 static enum MHD_Result start(const struct mt_admin_server *server,
 			     struct MHD_Connection *connection, const struct peer *peer,
 			     const struct mt_admin_request *request, void **slot)
@@ -258,6 +266,7 @@ static enum MHD_Result start(const struct mt_admin_server *server,
 							 MHD_HTTP_HEADER_CONTENT_LENGTH);
 	struct mt_admin_answer answer = {0};
 	if (!peer->is_local && !server->uses.admit(server->uses.context, request, &answer)) {
+		forget_token(request);
 		/* Each further try costs it another handshake. */
 		answer.is_last = true;
 		return send_answer(connection, peer, &answer);
@@ -330,6 +339,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		return send_too_large(connection, peer);
 	request.body = mt_bytes_of(exchange->body, exchange->len);
 	server->uses.handle(server->uses.context, &request, &answer);
+	forget_token(&request);
 	MT_CHECK(answer.http_status >= 200 && answer.http_status < 600);
 	return send_answer(connection, peer, &answer);
 }
