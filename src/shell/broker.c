@@ -32,7 +32,7 @@ struct mt_broker {
 	bool is_pump_open;
 	struct mt_api *api;
 	struct mt_admin_server *admin;
-	struct mt_relay *relay; /* NULL: the admin API has no HTTPS */
+	_Atomic(struct mt_relay *) relay; /* NULL: the admin API has no HTTPS */
 	char admin_path[4096 + 16];
 	struct mt_retained_subtree subtrees[MT_SUBTREES_MAX];
 	struct mt_offer offers[MT_LISTENERS_MAX];
@@ -394,6 +394,16 @@ static enum mt_status adopt(void *context, struct mt_policy *policy, struct mt_b
 	return MT_OK;
 }
 
+/* The admin thread runs already, and may be asked for its status. */
+static enum mt_status open_relay(struct mt_broker *broker, const struct trouble *trouble)
+{
+	struct mt_relay *relay = NULL;
+	MT_TRY(mt_relay_open(&broker->settings, broker->admin, &relay, trouble->fault,
+			     trouble->cap));
+	broker->relay = relay;
+	return MT_OK;
+}
+
 static enum mt_status open_admin(struct mt_broker *broker, const struct trouble *trouble)
 {
 	struct mt_admin_uses uses;
@@ -408,8 +418,7 @@ static enum mt_status open_admin(struct mt_broker *broker, const struct trouble 
 	status = mt_admin_server_open(broker->admin_path, &uses, &broker->admin, trouble->fault,
 				      trouble->cap);
 	if (status == MT_OK && broker->settings.https.address[0] != '\0')
-		status = mt_relay_open(&broker->settings, broker->admin, &broker->relay,
-				       trouble->fault, trouble->cap);
+		status = open_relay(broker, trouble);
 	return status == MT_OK ? MT_OK : fail(trouble, status, NULL);
 }
 
@@ -484,13 +493,14 @@ enum mt_status mt_broker_open(const struct mt_settings *settings, struct mt_brok
 /* One line on standard error when it serves; scripts wait for it. */
 static void say_ready(const struct mt_broker *broker)
 {
+	const struct mt_relay *relay = broker->relay;
 	char line[4096 * 2] = "ready";
 	size_t len = strlen(line);
 	for (uint32_t i = 0; i < broker->pump.listener_count; i++)
 		len += (size_t)snprintf(line + len, sizeof(line) - len, " %s",
 					broker->pump.listeners[i].text);
-	fprintf(stderr, "%s%s%s admin=%s\n", line, broker->relay ? " " : "",
-		broker->relay ? mt_relay_text(broker->relay) : "", broker->admin_path);
+	fprintf(stderr, "%s%s%s admin=%s\n", line, relay ? " " : "",
+		relay ? mt_relay_text(relay) : "", broker->admin_path);
 	mt_service_notify("READY=1");
 }
 
@@ -513,6 +523,14 @@ static void close_listener(struct mt_listener *listener)
 	mt_tls_context_destroy(&listener->tls);
 }
 
+/* Nobody asks it anything any more. */
+static void close_relay(struct mt_broker *broker)
+{
+	struct mt_relay *relay = broker->relay;
+	mt_relay_close(&relay);
+	broker->relay = NULL;
+}
+
 void mt_broker_close(struct mt_broker **broker)
 {
 	struct mt_broker *old = *broker;
@@ -522,8 +540,9 @@ void mt_broker_close(struct mt_broker **broker)
 	/* First those who call from other threads: the hub answers what still waits. */
 	if (old->is_hub_open)
 		mt_hub_close(&old->hub);
-	mt_relay_close(&old->relay);
+	mt_relay_stop(old->relay);
 	mt_admin_server_close(&old->admin);
+	close_relay(old);
 	mt_api_close(&old->api);
 	mt_auth_close(&old->pump.auth);
 	if (old->is_pump_open)

@@ -364,28 +364,32 @@ void mt_relay_look(struct mt_relay *relay)
 		wake(relay);
 }
 
-static void stop(struct mt_relay *relay)
+void mt_relay_stop(struct mt_relay *relay)
 {
-	relay->is_over = true;
-	if (!relay->has_thread)
+	struct mt_list *node;
+	if (!relay)
 		return;
-	wake(relay);
-	MT_CHECK(pthread_join(relay->thread, NULL) == 0);
+	relay->is_over = true;
+	if (relay->has_thread) {
+		wake(relay);
+		MT_CHECK(pthread_join(relay->thread, NULL) == 0);
+		relay->has_thread = false;
+	}
+	while ((node = mt_list_first(&relay->links)) != NULL)
+		end_link(relay, link_of(node));
+	if (relay->listener.fd >= 0)
+		close(relay->listener.fd);
+	relay->listener.fd = -1;
 }
 
 void mt_relay_close(struct mt_relay **relay)
 {
 	struct mt_relay *old = *relay;
-	struct mt_list *node;
 	*relay = NULL;
 	if (!old)
 		return;
-	stop(old);
-	while ((node = mt_list_first(&old->links)) != NULL)
-		end_link(old, link_of(node));
+	mt_relay_stop(old);
 	mt_sources_finish(&old->sources);
-	if (old->listener.fd >= 0)
-		close(old->listener.fd);
 	if (old->wake_fd >= 0)
 		close(old->wake_fd);
 	mt_tls_context_destroy(&old->listener.tls);

@@ -21,7 +21,10 @@ struct mt_relay;
 MT_MUST_USE enum mt_status mt_relay_open(const struct mt_settings *settings,
 					 struct mt_admin_server *server, struct mt_relay **out,
 					 char *fault, size_t cap);
-/* Ends all connections. Before the server is closed. */
+/* Ends all connections, before the server is closed; what may be asked of it can still be asked.
+ * NULL does nothing. */
+void mt_relay_stop(struct mt_relay *relay);
+/* Stops it if it was not. */
 void mt_relay_close(struct mt_relay **relay);
 /* Looks at the files of its certificates now. Any thread; NULL does nothing. */
 void mt_relay_look(struct mt_relay *relay);

@@ -414,6 +414,22 @@ static void test_new_certificate_is_shown(void **state)
 	leave(meet());
 }
 
+/* A request on the Unix socket may ask while the broker ends. */
+static void test_a_stopped_one_can_still_be_asked(void **state)
+{
+	struct client *client;
+	(void)state;
+	open_relay();
+	client = meet();
+	mt_relay_stop(relay);
+	assert_true(is_ended(client->fd));
+	assert_int_equal(mt_relay_counts(relay).accepted, 1);
+	assert_int_equal(mt_relay_counts(relay).connections, 0);
+	assert_memory_equal(mt_relay_text(relay), "https=", 6);
+	mt_relay_stop(relay);
+	leave(client);
+}
+
 static void refuse_to_open(const char *needle)
 {
 	assert_int_not_equal(mt_relay_open(&settings, server, &relay, fault, sizeof(fault)), MT_OK);
@@ -461,6 +477,7 @@ int main(void)
 		TEST(test_handshake_has_its_time),
 		TEST(test_request_has_its_time),
 		TEST(test_new_certificate_is_shown),
+		TEST(test_a_stopped_one_can_still_be_asked),
 		TEST(test_what_cannot_be_opened),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
