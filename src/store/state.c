@@ -143,6 +143,7 @@ static enum mt_status open_database(struct mt_state *state, const char *path)
 	MT_TRY(mt_schema_upgrade(state));
 	MT_TRY(mt_schema_check(state));
 	MT_TRY(mt_changes_check(state));
+	MT_TRY(mt_history_open(state));
 	MT_TRY(use_log(state));
 	return read_revision(state);
 }
@@ -238,6 +239,7 @@ enum mt_status mt_state_begin(struct mt_state *state, const char *author, const 
 
 enum mt_status mt_state_commit(struct mt_state *state)
 {
+	struct mt_history_bound bound = state->bound;
 	enum mt_status status;
 	MT_CHECK(state->is_changing);
 	if (sqlite3_get_autocommit(state->db)) {
@@ -247,9 +249,13 @@ enum mt_status mt_state_commit(struct mt_state *state)
 	}
 	status = mt_changes_keep(state);
 	if (status == MT_OK)
-		status = run(state, "COMMIT");
+		status = mt_history_shorten(state, &bound);
 	if (status == MT_OK)
+		status = run(state, "COMMIT");
+	if (status == MT_OK) {
 		state->revision++;
+		state->bound = bound;
+	}
 	undo(state);
 	return status;
 }

@@ -18,6 +18,8 @@
 static const char *const kept_tables[] = {
 	"users", "roles", "grants", "rules", "certificate_names", "issuers", "subjects"};
 
+#define USERS_IS_ENABLED 2 /* column */
+
 static enum mt_status fail(struct mt_state *state, int code)
 {
 	return mt_state_refuse(state, code == SQLITE_NOMEM ? MT_MEMORY : MT_SYSTEM,
@@ -238,8 +240,28 @@ static enum mt_status read_changes(struct mt_state *state, uint64_t revision, vo
 	return MT_OK;
 }
 
-/* Users that come back by the inverted change prove nothing older. */
-static enum mt_status end_returned(struct mt_state *state, int bytes, void *data, int64_t now_s)
+/* Who comes back, or is shut out again, proves nothing older; certificates of who goes are
+ * nobody's.
+ */
+static enum mt_status end_user(struct mt_state *state, sqlite3_changeset_iter *change, int op,
+			       int64_t now_s)
+{
+	sqlite3_value *id = value_of(change, op, 0), *is_enabled = NULL;
+	uint64_t user_id;
+	if (!id)
+		return MT_SYSTEM;
+	user_id = (uint64_t)sqlite3_value_int64(id);
+	if (op == SQLITE_DELETE)
+		return mt_state_certificates_revoke(state, user_id, now_s);
+	if (op == SQLITE_UPDATE &&
+	    sqlite3changeset_new(change, USERS_IS_ENABLED, &is_enabled) != SQLITE_OK)
+		return MT_SYSTEM;
+	if (op == SQLITE_INSERT || (is_enabled && sqlite3_value_int(is_enabled) == 0))
+		return mt_state_user_end(state, user_id, now_s);
+	return MT_OK;
+}
+
+static enum mt_status end_users(struct mt_state *state, int bytes, void *data, int64_t now_s)
 {
 	sqlite3_changeset_iter *change;
 	enum mt_status status = MT_OK;
@@ -249,14 +271,10 @@ static enum mt_status end_returned(struct mt_state *state, int bytes, void *data
 	while (status == MT_OK && sqlite3changeset_next(change) == SQLITE_ROW) {
 		const char *table;
 		int column_count, op, is_indirect;
-		sqlite3_value *id = NULL;
-		if (sqlite3changeset_op(change, &table, &column_count, &op, &is_indirect) !=
-			    SQLITE_OK ||
-		    op != SQLITE_INSERT || strcmp(table, "users") != 0)
-			continue;
-		id = value_of(change, op, 0);
-		status = id ? mt_state_user_end(state, (uint64_t)sqlite3_value_int64(id), now_s)
-			    : MT_SYSTEM;
+		if (sqlite3changeset_op(change, &table, &column_count, &op, &is_indirect) ==
+			    SQLITE_OK &&
+		    strcmp(table, "users") == 0)
+			status = end_user(state, change, op, now_s);
 	}
 	code = sqlite3changeset_finalize(change);
 	return status == MT_OK && code != SQLITE_OK ? fail(state, code) : status;
@@ -273,7 +291,7 @@ static enum mt_status invert(struct mt_state *state, int bytes, const void *data
 	if (code == SQLITE_OK)
 		code = sqlite3changeset_apply(state->db, back_bytes, back, NULL, settle_conflict,
 					      NULL);
-	status = code == SQLITE_OK	? end_returned(state, back_bytes, back, now_s)
+	status = code == SQLITE_OK	? end_users(state, back_bytes, back, now_s)
 		 : code == SQLITE_NOMEM ? MT_MEMORY
 					: mt_state_refuse(state, MT_CORRUPT,
 							  "the history does not fit what is there");

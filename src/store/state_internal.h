@@ -11,12 +11,23 @@
 
 #define MT_STATE_FAULT_BYTES 512
 
+#define MT_HISTORY_COUNT 1000u
+#define MT_HISTORY_BYTES (16u << 20)
+
+/* How much of the history is kept, and what there is of it. */
+struct mt_history_bound {
+	uint64_t count_max, bytes_max; /* 0: without bound */
+	uint64_t oldest;	       /* no older revision keeps its changes */
+	uint64_t bytes;
+};
+
 struct mt_state {
 	sqlite3 *db;
 	uint64_t revision;		 /* of the last commit */
 	bool is_changing;		 /* between begin and commit */
 	struct sqlite3_session *history; /* of the open change: what is kept of it */
 	struct sqlite3_session *touch;	 /* all of it */
+	struct mt_history_bound bound;	 /* as of the last commit */
 	char fault[MT_STATE_FAULT_BYTES];
 };
 
@@ -27,6 +38,13 @@ MT_MUST_USE enum mt_status mt_changes_keep(struct mt_state *state);
 void mt_changes_drop(struct mt_state *state);
 /* MT_CORRUPT: something that is kept is not what it was. */
 MT_MUST_USE enum mt_status mt_changes_check(struct mt_state *state);
+
+/* Reads how long the history is. */
+MT_MUST_USE enum mt_status mt_history_open(struct mt_state *state);
+/* Inside a change whose changes are kept already: forgets what is too old, and tells in *bound what
+ * is there then. */
+MT_MUST_USE enum mt_status mt_history_shorten(struct mt_state *state,
+					      struct mt_history_bound *bound);
 
 /* Notes `text` as the fault and returns `status`. */
 enum mt_status mt_state_refuse(struct mt_state *state, enum mt_status status, const char *text);
