@@ -46,3 +46,7 @@ bench-tls: ## CPU time per TLS connection, in full and resumed, and memory per i
 soak: all ## ten minutes of a busy site (SECONDS, CONNECTIONS), after which nothing of it may be left
 	MT_BUILD=$(B) bench/soak $(or $(SECONDS),600) $(or $(CONNECTIONS),5000)
 .PHONY: soak
+
+bench-policy: all ## what rules and their changes cost the traffic, and how long a revocation takes
+	bench/policy
+.PHONY: bench-policy
