@@ -345,25 +345,30 @@ struct adoption {
 };
 
 #define SWEEP_WAIT (10 * MT_SECOND) /* then the answer leaves while it goes on */
-
-static void adopt_on_loop(struct mt_broker *broker, void *argument)
-{
-	struct adoption *adoption = argument;
-	struct mt_pump *pump = &broker->pump;
-	adoption->before = mt_core_counts(pump->core);
-	mt_tape_set_policy(pump->tape, pump->core, pump->now, adoption->policy);
-	if (!adoption->book)
-		return;
-	mt_transport_set_book(&pump->transport, adoption->book, pump->listeners,
-			      pump->listener_count);
-	mt_pump_review(pump, 0);
-}
+#define SLICES_AT_ONCE 16
 
 static void look_on_loop(struct mt_broker *broker, void *argument)
 {
 	struct adoption *adoption = argument;
 	adoption->now = mt_core_counts(broker->pump.core);
 	adoption->is_swept = mt_core_is_swept(broker->pump.core) && !broker->pump.review.is_running;
+}
+
+/* A sweep of a few thousand sessions is done at once: it takes less than asking for its end. */
+static void adopt_on_loop(struct mt_broker *broker, void *argument)
+{
+	struct adoption *adoption = argument;
+	struct mt_pump *pump = &broker->pump;
+	adoption->before = mt_core_counts(pump->core);
+	mt_tape_set_policy(pump->tape, pump->core, pump->now, adoption->policy);
+	for (int i = 0; i < SLICES_AT_ONCE && !mt_core_is_swept(pump->core); i++)
+		mt_tape_tick(pump->tape, pump->core, pump->now);
+	if (adoption->book) {
+		mt_transport_set_book(&pump->transport, adoption->book, pump->listeners,
+				      pump->listener_count);
+		mt_pump_review(pump, 0);
+	}
+	look_on_loop(broker, argument);
 }
 
 static struct mt_revoked revoked_by(const struct adoption *adoption, mt_time took_ns)
@@ -384,8 +389,9 @@ static enum mt_status adopt(void *context, struct mt_policy *policy, struct mt_b
 {
 	struct mt_broker *broker = context;
 	struct adoption adoption = {.policy = policy, .book = book};
-	mt_time began_ns = mt_clock_now().mono_ns, took_ns = 0;
+	mt_time began_ns = mt_clock_now().mono_ns, took_ns;
 	MT_TRY(mt_hub_call(&broker->hub, adopt_on_loop, &adoption));
+	took_ns = mt_clock_now().mono_ns - began_ns;
 	while (!adoption.is_swept && took_ns < SWEEP_WAIT) {
 		MT_TRY(mt_hub_call(&broker->hub, look_on_loop, &adoption));
 		took_ns = mt_clock_now().mono_ns - began_ns;
