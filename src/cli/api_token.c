@@ -39,8 +39,9 @@ static int write_file(const char *path, int fd, const char *token)
 static json_t *expiry_of(const char *text)
 {
 	size_t digits = strspn(text, "0123456789");
-	return text[digits] == '\0' && digits > 0 && digits < 10 ? json_integer(atoi(text))
-								 : json_string(text);
+	return text[digits] == '\0' && digits > 0 && digits < 10
+		       ? json_integer(strtol(text, NULL, 10))
+		       : json_string(text);
 }
 
 static int ask(const struct mt_options *options, json_t **answer)
