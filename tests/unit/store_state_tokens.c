@@ -126,6 +126,27 @@ static void test_roles_that_are_none_are_refused(void **state)
 	mt_state_rollback(store);
 }
 
+/* Who was shut out stays out, whatever is undone; and who was let in stays in. */
+static void test_undoing_changes_no_token(void **state)
+{
+	uint64_t before = mt_state_revision(store);
+	(void)state;
+	begin();
+	assert_int_equal(add("gone", 3), MT_OK);
+	assert_int_equal(mt_state_role_add(store, "r"), MT_OK);
+	assert_int_equal(mt_state_commit(store), MT_OK);
+	begin();
+	assert_int_equal(mt_state_api_token_remove(store, "gone"), MT_OK);
+	assert_int_equal(add("ci", 2), MT_OK);
+	assert_int_equal(mt_state_commit(store), MT_OK);
+	begin();
+	assert_int_equal(mt_state_undo(store, before, 1700000001), MT_OK);
+	assert_int_equal(mt_state_role_remove(store, "r"), MT_NOT_FOUND);
+	assert_int_equal(mt_state_commit(store), MT_OK);
+	assert_int_equal(count_all(), 1);
+	assert_int_equal(mt_state_api_tokens(store, check, &(int){0}), MT_OK);
+}
+
 static void test_there_is_an_end(void **state)
 {
 	char name[16];
@@ -148,6 +169,7 @@ int main(void)
 		TEST(test_names_are_taken_once),
 		TEST(test_removed_is_gone),
 		TEST(test_roles_that_are_none_are_refused),
+		TEST(test_undoing_changes_no_token),
 		TEST(test_there_is_an_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
