@@ -37,6 +37,12 @@ struct mt_tape *mt_broker_tape(struct mt_broker *broker)
 	return NULL;
 }
 
+struct mt_audit_log *mt_broker_audit(const struct mt_broker *broker)
+{
+	(void)broker;
+	return NULL;
+}
+
 const struct mt_settings *mt_broker_settings(const struct mt_broker *broker)
 {
 	return &broker->settings;

@@ -186,6 +186,7 @@ struct mt_audit {
 	uint32_t rule_id;      /* of a denial; 0: no rule matched */
 	const char *statement; /* static; NULL */
 	const char *what;      /* static: "publish", "keep-alive ran out" ... */
+	uint64_t user_id;      /* of the record; 0: none */
 	char user[128];
 	char client_id[128];
 	char topic[128];

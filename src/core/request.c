@@ -121,6 +121,7 @@ void mt_audit(struct mt_core *core, const struct mt_peer *peer, const struct mt_
 	audit->rule_id = facts->rule_id;
 	audit->count = facts->count;
 	audit->reason = facts->reason;
+	audit->user_id = session ? session->subject.user_id : 0;
 	mt_bytes_cut(audit->user, sizeof(audit->user),
 		     session ? session->subject.user : facts->user);
 	mt_bytes_cut(audit->client_id, sizeof(audit->client_id),

@@ -241,8 +241,11 @@ static bool know_caller(struct mt_api_call *call)
 /* False: answered. */
 static bool is_permitted(struct mt_api_call *call, const struct mt_api_route *route)
 {
+	char what[256];
 	if (route->least != MT_API_NOBODY && call->role >= route->least)
 		return true;
+	snprintf(what, sizeof(what), "%s %s", route->method, route->pattern);
+	mt_api_audit(call, MT_AUDIT_EVENT_ADMIN_REFUSED, what);
 	mt_api_fail(call, 403,
 		    "not permitted: %s %s needs the role %s, and %s has the role %s; ask an "
 		    "administrator for another token",

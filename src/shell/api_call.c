@@ -184,6 +184,17 @@ const char *mt_api_text(const struct mt_api_call *call, const char *key)
 	return json_string_value(json_object_get(call->body, key));
 }
 
+void mt_api_audit(const struct mt_api_call *call, enum mt_audit_kind kind, const char *what)
+{
+	struct mt_audit_entry entry = {.kind = kind,
+				       .revision = mt_state_revision(call->api->state)};
+	entry.has_address = true;
+	memcpy(entry.address, call->request->address.byte, sizeof(entry.address));
+	snprintf(entry.author, sizeof(entry.author), "%s", call->author);
+	snprintf(entry.what, sizeof(entry.what), "%s", what);
+	mt_audit_log_write(mt_broker_audit(call->api->broker), &entry);
+}
+
 bool mt_api_knows_listener(const struct mt_api_call *call, const char *name)
 {
 	const struct mt_settings *settings = mt_broker_settings(call->api->broker);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "shell/api.h"
+#include "shell/audit_log.h"
 #include "shell/api_tokens.h"
 
 #include <jansson.h>
@@ -68,6 +69,8 @@ extern const struct mt_api_route mt_api_proof_routes[];
 extern const struct mt_api_route mt_api_token_routes[];
 
 int mt_api_http_status(enum mt_status status);
+/* An entry of the audit log: by the caller, of the present revision. */
+void mt_api_audit(const struct mt_api_call *call, enum mt_audit_kind kind, const char *what);
 /* Answers with an error, in place of any answer so far. */
 void mt_api_fail(struct mt_api_call *call, int http_status, const char *format, ...)
 	MT_FORMAT(3, 4);

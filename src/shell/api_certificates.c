@@ -365,6 +365,7 @@ static void renew(struct mt_api_call *call)
 			    "certificate: %s", fault);
 		return;
 	}
+	mt_api_audit(call, MT_AUDIT_EVENT_CHANGE, "cert renew server");
 	mt_log(MT_LOG_NOTICE, "admin", "changed", MT_STR("what", "cert renew server"),
 	       MT_STR("author", call->author));
 	mt_api_succeed(call, json_pack("{s:s, s:o*}", "renewed", "server", "server",
@@ -404,6 +405,7 @@ static void rotate(struct mt_api_call *call)
 			    "tickets: no listener speaks TLS, or there are no random numbers");
 		return;
 	}
+	mt_api_audit(call, MT_AUDIT_EVENT_CHANGE, "cert tickets rotate");
 	mt_log(MT_LOG_NOTICE, "admin", "changed",
 	       MT_STR("what",
 		      rotation.is_drop ? "cert tickets rotate --now" : "cert tickets rotate"),

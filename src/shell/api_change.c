@@ -10,6 +10,8 @@
 #include "shell/directory.h"
 #include "shell/moment.h"
 
+#include <stdio.h>
+
 /* What the change makes of policy and proofs. */
 struct next {
 	struct mt_policy *policy;
@@ -72,6 +74,21 @@ static void tell(struct mt_api_call *call, const struct mt_revoked *revoked, uns
 		json_object_set_new(call->revoked, "tickets_before", json_string(now));
 }
 
+static void audit_revoked(const struct mt_api_call *call, const struct mt_revoked *revoked)
+{
+	char what[256];
+	if (revoked->sessions + revoked->subscriptions + revoked->queued + revoked->wills +
+		    revoked->retained ==
+	    0)
+		return;
+	snprintf(what, sizeof(what),
+		 "%llu sessions, %llu subscriptions, %llu queued, %llu wills, %llu retained",
+		 (unsigned long long)revoked->sessions, (unsigned long long)revoked->subscriptions,
+		 (unsigned long long)revoked->queued, (unsigned long long)revoked->wills,
+		 (unsigned long long)revoked->retained);
+	mt_api_audit(call, MT_AUDIT_EVENT_REVOKED, what);
+}
+
 static bool adopt(struct mt_api_call *call, const struct next *next)
 {
 	struct mt_api *api = call->api;
@@ -79,9 +96,10 @@ static bool adopt(struct mt_api_call *call, const struct next *next)
 	enum mt_status status = api->adopt(api->broker, next->policy, next->book, &revoked);
 	mt_policy_unref(&api->policy);
 	api->policy = mt_policy_ref(next->policy);
-	if (status == MT_OK)
+	if (status == MT_OK) {
 		tell(call, &revoked, next->touched);
-	else
+		audit_revoked(call, &revoked);
+	} else
 		mt_api_fail(call, mt_api_http_status(status),
 			    "%s: saved, but the running broker did not adopt it: %s; restart it",
 			    call->what, mt_status_text(status));
@@ -99,6 +117,7 @@ bool mt_api_change_end(struct mt_api_call *call, enum mt_status status)
 		mt_log(MT_LOG_NOTICE, "admin", "changed", MT_STR("what", call->what),
 		       MT_STR("author", call->author),
 		       MT_U64("revision", mt_state_revision(api->state)));
+		mt_api_audit(call, MT_AUDIT_EVENT_CHANGE, call->what);
 		is_done = adopt(call, &next);
 	} else {
 		mt_state_rollback(api->state);

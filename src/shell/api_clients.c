@@ -195,6 +195,7 @@ static void kick_client(struct mt_api_call *call)
 			    visit.client_id);
 		return;
 	}
+	mt_api_audit(call, MT_AUDIT_EVENT_CHANGE, "client kick");
 	mt_log(MT_LOG_NOTICE, "admin", "client kicked", MT_STR("client", visit.client_id),
 	       MT_STR("user", visit.user ? visit.user : ""), MT_STR("author", call->author));
 	mt_api_succeed(call, json_pack("{s:s, s:I}", "client_id", visit.client_id, "kicked",

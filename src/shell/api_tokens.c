@@ -106,6 +106,7 @@ static void refuse(struct mt_api_call *call, const char *why)
 		return;
 	}
 	address_text(call, address);
+	mt_api_audit(call, MT_AUDIT_EVENT_ADMIN_REFUSED, why);
 	mt_log(MT_LOG_NOTICE, "admin", "token refused", MT_STR("address", address),
 	       MT_STR("why", why), MT_STR("author", call->author));
 	mt_api_fail(call, 401,

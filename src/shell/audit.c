@@ -1,5 +1,9 @@
-/* Audit records of the core as log lines: the address stands in each, so that fail2ban works. */
+/* Audit records of the core: a line of the log, with the address in each, and an entry of the audit
+ * log. */
+#include "shell/audit_log.h"
 #include "shell/pump.h"
+
+#include <stdio.h>
 
 static const struct {
 	enum mt_log_level level;
@@ -13,7 +17,51 @@ static const struct {
 	[MT_AUDIT_LIMIT] = {MT_LOG_NOTICE, "limit reached"},
 };
 
-void mt_pump_audit(const struct mt_audit *audit)
+static enum mt_audit_kind kind_of(const struct mt_audit *audit)
+{
+	switch (audit->event) {
+	case MT_AUDIT_CONNECT:
+		return MT_AUDIT_EVENT_CONNECT;
+	case MT_AUDIT_REFUSE:
+		return MT_AUDIT_EVENT_CONNECT_REFUSED;
+	case MT_AUDIT_DISCONNECT:
+		return MT_AUDIT_EVENT_DISCONNECT;
+	case MT_AUDIT_VIOLATION:
+		return MT_AUDIT_EVENT_VIOLATION;
+	case MT_AUDIT_LIMIT:
+		return MT_AUDIT_EVENT_LIMIT;
+	case MT_AUDIT_DENY:
+		break;
+	}
+	return audit->what && strcmp(audit->what, "subscribe") == 0 ? MT_AUDIT_EVENT_DENY_SUBSCRIBE
+								    : MT_AUDIT_EVENT_DENY_PUBLISH;
+}
+
+static void keep(struct mt_pump *pump, const struct mt_audit *audit)
+{
+	struct mt_audit_entry entry;
+	if (!pump->audit)
+		return;
+	entry = (struct mt_audit_entry){.kind = kind_of(audit),
+					.has_address = true,
+					.port = audit->port,
+					.reason = audit->reason,
+					.rule_id = audit->rule_id,
+					.user_id = audit->user_id,
+					.revision = mt_policy_revision(mt_core_policy(pump->core)),
+					.count = audit->count};
+	memcpy(entry.address, audit->address.byte, sizeof(entry.address));
+	snprintf(entry.listener, sizeof(entry.listener), "%s", audit->listener);
+	snprintf(entry.user, sizeof(entry.user), "%s", audit->user);
+	snprintf(entry.client_id, sizeof(entry.client_id), "%s", audit->client_id);
+	snprintf(entry.topic, sizeof(entry.topic), "%s", audit->topic);
+	snprintf(entry.statement, sizeof(entry.statement), "%s",
+		 audit->statement ? audit->statement : "");
+	snprintf(entry.what, sizeof(entry.what), "%s", audit->what ? audit->what : "");
+	mt_audit_log_write(pump->audit, &entry);
+}
+
+void mt_pump_audit(struct mt_pump *pump, const struct mt_audit *audit)
 {
 	struct mt_peer_address peer = {.port = audit->port};
 	char address[MT_ENDPOINT_TEXT_BYTES];
@@ -38,5 +86,6 @@ void mt_pump_audit(const struct mt_audit *audit)
 		fields[count++] = MT_U64("reason", audit->reason);
 	if (audit->event == MT_AUDIT_DENY)
 		fields[count++] = MT_U64("rule", audit->rule_id);
+	keep(pump, audit);
 	mt_log_write(lines[audit->event].level, "broker", lines[audit->event].text, fields, count);
 }

@@ -10,6 +10,7 @@
 #include "shell/directory.h"
 #include "shell/provision.h"
 #include "shell/pump.h"
+#include "shell/audit_log.h"
 #include "shell/recorder.h"
 #include "shell/relay.h"
 #include "topic/retained.h"
@@ -169,6 +170,18 @@ static enum mt_status open_core(struct mt_broker *broker, const struct trouble *
 	mt_policy_unref(&broker->policy);
 	return broker->pump.core ? MT_OK
 				 : fail(trouble, MT_MEMORY, "out of memory; lower the limits");
+}
+
+static enum mt_status open_audit(struct mt_broker *broker, const struct trouble *trouble)
+{
+	const struct mt_audit_settings settings = {
+		.state_path = broker->settings.state_path,
+		.file_bytes = broker->settings.audit.file_bytes,
+		.files = broker->settings.audit.files,
+	};
+	enum mt_status status =
+		mt_audit_log_open(&settings, &broker->pump.audit, trouble->fault, trouble->cap);
+	return status == MT_OK ? MT_OK : fail(trouble, status, NULL);
 }
 
 static enum mt_status open_recorder(struct mt_broker *broker, const struct trouble *trouble)
@@ -469,6 +482,7 @@ static enum mt_status open_all(struct mt_broker *broker, const struct trouble *t
 	claim_resources();
 	broker->pump.signal_fd = mt_pump_open_signals();
 	MT_TRY(open_state(broker, trouble));
+	MT_TRY(open_audit(broker, trouble));
 	MT_TRY(open_recorder(broker, trouble));
 	MT_TRY(open_core(broker, trouble));
 	MT_TRY(open_listeners(broker, trouble));
@@ -566,6 +580,7 @@ void mt_broker_close(struct mt_broker **broker)
 	mt_policy_unref(&old->policy);
 	mt_book_unref(&old->book);
 	mt_state_close(&old->state);
+	mt_audit_log_close(&old->pump.audit);
 	if (old->lock_fd >= 0)
 		close(old->lock_fd);
 	free(old);
@@ -599,6 +614,11 @@ const struct mt_settings *mt_broker_settings(const struct mt_broker *broker)
 const struct mt_listener *mt_broker_listener(const struct mt_broker *broker, uint32_t index)
 {
 	return index < broker->pump.listener_count ? &broker->pump.listeners[index] : NULL;
+}
+
+struct mt_audit_log *mt_broker_audit(const struct mt_broker *broker)
+{
+	return broker->pump.audit;
 }
 
 struct mt_pump *mt_broker_pump(struct mt_broker *broker)

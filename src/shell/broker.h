@@ -12,6 +12,7 @@ struct mt_broker;
 struct mt_pump;
 struct mt_transport;
 struct mt_tape;
+struct mt_audit_log;
 struct mt_relay;
 
 /* Provisions the state directory when needed, opens everything. fault: one sentence with a remedy;
@@ -32,6 +33,8 @@ const struct mt_settings *mt_broker_settings(const struct mt_broker *broker);
  * else of the first with TLS. host of 256 bytes. False: there is none by TCP. */
 bool mt_broker_address(const struct mt_broker *broker, char *host, uint16_t *port);
 struct mt_pump *mt_broker_pump(struct mt_broker *broker);
+/* May be written by any thread; NULL: none is kept. */
+struct mt_audit_log *mt_broker_audit(const struct mt_broker *broker);
 /* Its counts and facts may be read by any thread. */
 const struct mt_transport *mt_broker_transport(const struct mt_broker *broker);
 /* The listener, or NULL past the end. Its settings may be read by any thread. */

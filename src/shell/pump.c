@@ -246,7 +246,7 @@ static void serve_requests(struct mt_pump *pump)
 			MT_CHECK(false); /* its core is alone */
 			break;
 		case MT_REQUEST_AUDIT:
-			mt_pump_audit(request.audit);
+			mt_pump_audit(pump, request.audit);
 			break;
 		}
 	}

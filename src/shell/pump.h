@@ -50,12 +50,15 @@ struct mt_review {
 	int64_t not_after_s; /* the earliest; so far, of one that runs */
 };
 
+struct mt_audit_log;
+
 struct mt_pump {
 	struct mt_broker *broker; /* for hub calls */
 	const struct mt_settings *settings;
 	struct mt_loop loop;
 	struct mt_core *core;
-	struct mt_tape *tape; /* of the core; NULL: nothing is recorded */
+	struct mt_tape *tape;	    /* of the core; NULL: nothing is recorded */
+	struct mt_audit_log *audit; /* NULL: none is kept */
 	struct mt_auth *auth;
 	struct mt_store *store;
 	struct mt_hub *hub;
@@ -122,7 +125,7 @@ bool mt_pump_is_proxy(const struct mt_listener *listener, const struct mt_peer_a
 /* What came from a proxy, as far as its header; is_proxy_awaited tells whether it is done. */
 MT_MUST_USE enum mt_socket_end mt_pump_meet_proxy(struct mt_pump *pump, struct mt_socket *socket);
 /* ---- audit.c ---- */
-void mt_pump_audit(const struct mt_audit *audit);
+void mt_pump_audit(struct mt_pump *pump, const struct mt_audit *audit);
 /* ---- pump.c, for accept.c and proxy.c ---- */
 /* It is closed at the end of the turn. */
 void mt_pump_give_up(struct mt_pump *pump, struct mt_socket *socket);

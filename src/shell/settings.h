@@ -150,4 +150,8 @@ struct mt_settings {
 	bool is_revocation_closing;	 /* on_revoke: drop | disconnect */
 	bool is_qos0_denial_closing;	 /* on_denied_publish: drop | disconnect */
 	struct mt_log_settings log;
+	struct {
+		uint64_t file_bytes;
+		uint32_t files;
+	} audit; /* the log of STATE/audit */
 };
