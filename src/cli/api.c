@@ -166,6 +166,22 @@ static int exit_of(long http_status)
 	}
 }
 
+/* Each fault of a document, a line each. */
+static void tell_faults(const json_t *faults)
+{
+	json_t *fault;
+	size_t i;
+	json_array_foreach(faults, i, fault)
+	{
+		const char *where = json_string_value(json_object_get(fault, "where"));
+		const char *what = json_string_value(json_object_get(fault, "what"));
+		char line[32];
+		snprintf(line, sizeof(line), "line %lld",
+			 (long long)json_integer_value(json_object_get(fault, "line")));
+		(void)mt_cli_fail(0, "%s: %s", where ? where : line, what ? what : "");
+	}
+}
+
 /* Tells an error or a warning; exit code, 0 when *out is filled. */
 static int judge(long http_status, const struct answer *answer, json_t **out)
 {
@@ -173,6 +189,7 @@ static int judge(long http_status, const struct answer *answer, json_t **out)
 	const char *error = json_string_value(json_object_get(parsed, "error"));
 	const char *warning = json_string_value(json_object_get(parsed, "warning"));
 	int failed = exit_of(http_status);
+	tell_faults(json_object_get(parsed, "errors"));
 	if (failed)
 		(void)mt_cli_fail(failed, "%s",
 				  error ? error

@@ -3,6 +3,7 @@
 
 #include "base/utf8.h"
 #include "shell/api_call.h"
+#include "shell/clerk.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ static const struct mt_api_route *const routes[] = {
 	mt_api_user_routes,   mt_api_role_routes,   mt_api_explain_routes,
 	mt_api_client_routes, mt_api_status_routes, mt_api_certificate_routes,
 	mt_api_proof_routes,  mt_api_token_routes,  own_routes,
+	mt_api_policy_routes,
 };
 
 /* For whoever points a browser here. It loads nothing, and no script runs on it. */
@@ -64,14 +66,24 @@ enum mt_status mt_api_open(struct mt_broker *broker, mt_api_adopt_fn *adopt, str
 	api->state = mt_broker_state(broker);
 	api->adopt = adopt;
 	json_set_alloc_funcs(malloc, free_json);
+	pthread_mutex_init(&api->lock, NULL);
+	api->clerk = mt_clerk_open(api, &api->lock, mt_api_settle);
+	if (!api->clerk) {
+		pthread_mutex_destroy(&api->lock);
+		free(api);
+		return MT_MEMORY;
+	}
 	*out = api;
 	return MT_OK;
 }
 
 void mt_api_close(struct mt_api **api)
 {
-	if (*api)
+	if (*api) {
+		mt_clerk_close(&(*api)->clerk);
+		pthread_mutex_destroy(&(*api)->lock);
 		mt_policy_unref(&(*api)->policy);
+	}
 	free(*api);
 	*api = NULL;
 }
@@ -313,35 +325,39 @@ static void show_page(struct mt_admin_answer *answer)
 	answer->http_status = answer->body ? 200 : 500;
 }
 
+static bool is_admitted(struct mt_api *api, const struct mt_admin_request *request,
+			struct mt_admin_answer *answer)
+{
+	struct mt_api_call *call = begin(api, request);
+	bool is_good;
+	if (!call)
+		return false;
+	is_good = judge(call) != NULL;
+	end(call, answer);
+	return is_good;
+}
+
 bool mt_api_admit(void *context, const struct mt_admin_request *request,
 		  struct mt_admin_answer *answer)
 {
-	struct mt_api_call *call;
-	bool is_admitted;
+	struct mt_api *api = context;
+	bool is_good;
 	*answer = (struct mt_admin_answer){.http_status = 500};
 	if (is_page(request)) {
 		show_page(answer);
 		return false;
 	}
-	call = begin(context, request);
-	if (!call)
-		return false;
-	is_admitted = judge(call) != NULL;
-	end(call, answer);
-	return is_admitted;
+	pthread_mutex_lock(&api->lock);
+	is_good = is_admitted(api, request, answer);
+	pthread_mutex_unlock(&api->lock);
+	return is_good;
 }
 
-void mt_api_handle(void *context, const struct mt_admin_request *request,
-		   struct mt_admin_answer *answer)
+static void answer_call(struct mt_api *api, const struct mt_admin_request *request,
+			struct mt_admin_answer *answer)
 {
 	const struct mt_api_route *route;
-	struct mt_api_call *call;
-	*answer = (struct mt_admin_answer){.http_status = 500};
-	if (is_page(request)) {
-		show_page(answer);
-		return;
-	}
-	call = begin(context, request);
+	struct mt_api_call *call = begin(api, request);
 	if (!call)
 		return;
 	route = judge(call);
@@ -349,4 +365,18 @@ void mt_api_handle(void *context, const struct mt_admin_request *request,
 		route->run(call);
 	MT_CHECK(call->http_status != 0);
 	end(call, answer);
+}
+
+void mt_api_handle(void *context, const struct mt_admin_request *request,
+		   struct mt_admin_answer *answer)
+{
+	struct mt_api *api = context;
+	*answer = (struct mt_admin_answer){.http_status = 500};
+	if (is_page(request)) {
+		show_page(answer);
+		return;
+	}
+	pthread_mutex_lock(&api->lock);
+	answer_call(api, request, answer);
+	pthread_mutex_unlock(&api->lock);
 }

@@ -6,6 +6,7 @@
 #include "shell/api_tokens.h"
 
 #include <jansson.h>
+#include <pthread.h>
 
 #define MT_API_PATH_BYTES_MAX 8192u
 #define MT_API_SEGMENTS_MAX 6u
@@ -13,7 +14,11 @@
 #define MT_API_FAULT_BYTES 512u
 #define MT_API_AUTHOR_BYTES 264u
 
+struct mt_clerk;
+
 struct mt_api {
+	pthread_mutex_t lock; /* held while a request is answered, or the clerk works */
+	struct mt_clerk *clerk;
 	struct mt_broker *broker;
 	struct mt_state *state;
 	mt_api_adopt_fn *adopt;
@@ -44,6 +49,7 @@ struct mt_api_call {
 	json_t *answer;
 	unsigned retry_after_s;	       /* with 429 */
 	char what[MT_API_FAULT_BYTES]; /* the change that is being made */
+	bool is_settling;	       /* it may change something while a change waits */
 	json_t *revoked;	       /* what it did to live sessions; NULL: nothing was changed */
 };
 
@@ -67,6 +73,11 @@ extern const struct mt_api_route mt_api_status_routes[];
 extern const struct mt_api_route mt_api_certificate_routes[];
 extern const struct mt_api_route mt_api_proof_routes[];
 extern const struct mt_api_route mt_api_token_routes[];
+extern const struct mt_api_route mt_api_policy_routes[];
+
+/* Under the lock: undoes the change that nobody confirmed in time. Seconds until it wants to be
+ * asked again; 0: when something waits. */
+int64_t mt_api_settle(struct mt_api *api);
 
 int mt_api_http_status(enum mt_status status);
 /* An entry of the audit log: by the caller, of the present revision. */
@@ -91,7 +102,8 @@ MT_MUST_USE bool mt_api_query(struct mt_api_call *call, const char *name, const 
 
 /* Is there a listener of that name? A rule for one that is not would never act, a deny included. */
 bool mt_api_knows_listener(const struct mt_api_call *call, const char *name);
-/* Starts a change; `what` and its arguments name it in log and revision. False: answered. */
+/* Starts a change; `what` and its arguments name it in log and revision. While another one waits to
+ * be confirmed, which might undo this one, it is refused. False: answered. */
 MT_MUST_USE bool mt_api_change(struct mt_api_call *call, const char *format, ...) MT_FORMAT(2, 3);
 /*
  * Ends it: with MT_OK it is checked as a whole, committed and adopted, and the answer will tell

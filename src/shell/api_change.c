@@ -9,6 +9,7 @@
 #include "shell/api_call.h"
 #include "shell/directory.h"
 #include "shell/moment.h"
+#include "store/state_history.h"
 
 #include <stdio.h>
 
@@ -19,6 +20,22 @@ struct next {
 	unsigned touched;     /* MT_TOUCHED_... */
 };
 
+/* What is made now would be undone with it. */
+static bool does_another_wait(struct mt_api_call *call)
+{
+	struct mt_state_confirmation waits;
+	char due[MT_MOMENT_BYTES];
+	if (call->is_settling || mt_state_confirmation(call->api->state, &waits) != MT_OK)
+		return false;
+	mt_moment_print(waits.due_s, due);
+	mt_api_fail(call, 409,
+		    "%s: revision %llu waits to be confirmed until %s; first say mortise policy "
+		    "confirm, or mortise policy rollback %llu",
+		    call->what, (unsigned long long)waits.revision, due,
+		    (unsigned long long)waits.back_to);
+	return true;
+}
+
 bool mt_api_change(struct mt_api_call *call, const char *format, ...)
 {
 	enum mt_status status;
@@ -26,6 +43,8 @@ bool mt_api_change(struct mt_api_call *call, const char *format, ...)
 	va_start(list, format);
 	vsnprintf(call->what, sizeof(call->what), format, list);
 	va_end(list);
+	if (does_another_wait(call))
+		return false;
 	status = mt_state_begin(call->api->state, call->author, call->what,
 				mt_clock_now().wall_ns / MT_SECOND);
 	if (status != MT_OK)

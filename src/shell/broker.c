@@ -7,6 +7,7 @@
 #include "mortise/version.h"
 #include "shell/api.h"
 #include "shell/ceiling.h"
+#include "shell/clerk.h"
 #include "shell/directory.h"
 #include "shell/provision.h"
 #include "shell/pump.h"
@@ -65,6 +66,20 @@ static enum mt_status join_path(const struct mt_broker *broker, const char *name
 	return len > 0 && (size_t)len < cap ? MT_OK : MT_LIMIT;
 }
 
+/* What came due while nobody ran is undone before anybody is let in by it. */
+static enum mt_status settle_history(struct mt_broker *broker, const struct trouble *trouble)
+{
+	enum mt_status status;
+	mt_state_history_limit(broker->state, broker->settings.policy_history,
+			       broker->settings.policy_history_bytes);
+	status = mt_clerk_settle_at_start(broker->state, mt_clock_now().wall_ns / MT_SECOND);
+	if (status != MT_OK)
+		snprintf(trouble->fault, trouble->cap,
+			 "state database: a change that nobody confirmed cannot be undone: %.300s",
+			 mt_state_fault(broker->state));
+	return status;
+}
+
 static enum mt_status open_state(struct mt_broker *broker, const struct trouble *trouble)
 {
 	char path[4096 + 16];
@@ -89,6 +104,8 @@ static enum mt_status open_state(struct mt_broker *broker, const struct trouble 
 	if (status == MT_OK)
 		status = mt_provision(&broker->settings, broker->state, &is_first, trouble->fault,
 				      trouble->cap);
+	if (status == MT_OK)
+		status = settle_history(broker, trouble);
 	if (status == MT_OK)
 		status = mt_directory_load(broker->state, &broker->policy, trouble->fault,
 					   trouble->cap);

@@ -137,6 +137,8 @@ struct mt_settings {
 	struct mt_certificate_settings certificates[MT_CERTIFICATES_MAX];
 	uint32_t certificate_count;
 	struct mt_https_settings https;
+	uint32_t policy_history; /* revisions; 0: no bound */
+	uint32_t policy_history_bytes;
 	uint32_t hash_threads;		 /* password workers, 1..8 */
 	mt_time ticket_rotation_ns;	 /* of the keys of session tickets */
 	uint32_t tls_session_age_s;	 /* after which none is resumed */

@@ -70,6 +70,9 @@ MT_MUST_USE enum mt_status mt_state_user_add(struct mt_state *state,
 MT_MUST_USE enum mt_status
 mt_state_user_update(struct mt_state *state,
 		     const struct mt_state_user *user); /* by id; MT_NOT_FOUND */
+/* What it may do, its secrets left alone. MT_NOT_FOUND. */
+MT_MUST_USE enum mt_status mt_state_user_settings(struct mt_state *state, uint64_t id,
+						  bool is_enabled, const char *client_id_rule);
 MT_MUST_USE enum mt_status
 mt_state_user_remove(struct mt_state *state, const char *name); /* its grants too; MT_NOT_FOUND */
 MT_MUST_USE enum mt_status mt_state_user_find(struct mt_state *state, const char *name,

@@ -51,6 +51,18 @@ enum mt_status mt_state_user_update(struct mt_state *state, const struct mt_stat
 	return set_secrets(state, user, user->id);
 }
 
+enum mt_status mt_state_user_settings(struct mt_state *state, uint64_t id, bool is_enabled,
+				      const char *client_id_rule)
+{
+	struct mt_query query;
+	mt_query_start(&query, state,
+		       "UPDATE users SET is_enabled = ?, client_id_rule = ? WHERE id = ?");
+	mt_query_number(&query, is_enabled);
+	mt_query_text(&query, client_id_rule);
+	mt_query_number(&query, (int64_t)id);
+	return mt_query_change(&query, "there is no such user");
+}
+
 enum mt_status mt_state_user_remove(struct mt_state *state, const char *name)
 {
 	struct mt_query query;
