@@ -67,7 +67,7 @@ enum mt_status mt_api_open(struct mt_broker *broker, mt_api_adopt_fn *adopt, str
 	api->adopt = adopt;
 	json_set_alloc_funcs(malloc, free_json);
 	pthread_mutex_init(&api->lock, NULL);
-	api->clerk = mt_clerk_open(api, &api->lock, mt_api_settle);
+	api->clerk = mt_clerk_open(api, &api->lock, mt_api_settle, mt_api_settle_in(api));
 	if (!api->clerk) {
 		pthread_mutex_destroy(&api->lock);
 		free(api);

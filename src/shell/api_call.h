@@ -78,6 +78,8 @@ extern const struct mt_api_route mt_api_policy_routes[];
 /* Under the lock: undoes the change that nobody confirmed in time. Seconds until it wants to be
  * asked again; 0: when something waits. */
 int64_t mt_api_settle(struct mt_api *api);
+/* Those seconds; undoes nothing. */
+int64_t mt_api_settle_in(struct mt_api *api);
 
 int mt_api_http_status(enum mt_status status);
 /* An entry of the audit log: by the caller, of the present revision. */

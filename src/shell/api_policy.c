@@ -303,6 +303,14 @@ static void undo_unconfirmed(struct mt_api *api, const struct mt_state_confirmat
 	free(call);
 }
 
+int64_t mt_api_settle_in(struct mt_api *api)
+{
+	struct mt_state_confirmation waits;
+	if (mt_state_confirmation(api->state, &waits) != MT_OK)
+		return 0;
+	return waits.due_s > now_s() ? waits.due_s - now_s() : 1;
+}
+
 int64_t mt_api_settle(struct mt_api *api)
 {
 	struct mt_state_confirmation waits;

@@ -16,6 +16,7 @@ struct mt_clerk {
 	struct mt_api *api;
 	pthread_mutex_t *lock; /* of the API */
 	int64_t (*settle)(struct mt_api *);
+	int64_t first_s;
 	pthread_mutex_t mutex;
 	pthread_cond_t woken;
 	bool is_woken, is_over;
@@ -41,12 +42,12 @@ static bool sleep_for(struct mt_clerk *clerk, int64_t seconds)
 static void *run(void *argument)
 {
 	struct mt_clerk *clerk = argument;
-	int64_t seconds = 0;
-	do {
+	int64_t seconds = clerk->first_s;
+	while (sleep_for(clerk, seconds)) {
 		pthread_mutex_lock(clerk->lock);
 		seconds = clerk->settle(clerk->api);
 		pthread_mutex_unlock(clerk->lock);
-	} while (sleep_for(clerk, seconds));
+	}
 	return NULL;
 }
 
@@ -61,7 +62,8 @@ static bool start(struct mt_clerk *clerk)
 	return is_started;
 }
 
-struct mt_clerk *mt_clerk_open(struct mt_api *api, void *lock, int64_t (*settle)(struct mt_api *))
+struct mt_clerk *mt_clerk_open(struct mt_api *api, void *lock, int64_t (*settle)(struct mt_api *),
+			       int64_t first_s)
 {
 	struct mt_clerk *clerk = calloc(1, sizeof(*clerk));
 	pthread_condattr_t monotonic;
@@ -70,6 +72,7 @@ struct mt_clerk *mt_clerk_open(struct mt_api *api, void *lock, int64_t (*settle)
 	clerk->api = api;
 	clerk->lock = lock;
 	clerk->settle = settle;
+	clerk->first_s = first_s;
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&clerk->mutex, NULL);

@@ -11,8 +11,9 @@ struct mt_api;
 struct mt_clerk;
 
 /* NULL: no memory or thread. `settle` is called under `lock`: it undoes what is due, and tells in
- * how many seconds to ask again; 0: when woken. */
-struct mt_clerk *mt_clerk_open(struct mt_api *api, void *lock, int64_t (*settle)(struct mt_api *));
+ * how many seconds to ask again; 0: when woken. first_s: before the first time. */
+struct mt_clerk *mt_clerk_open(struct mt_api *api, void *lock, int64_t (*settle)(struct mt_api *),
+			       int64_t first_s);
 /* Something waits now, or no longer does. Any thread. */
 void mt_clerk_wake(struct mt_clerk *clerk);
 void mt_clerk_close(struct mt_clerk **clerk); /* takes NULL */
