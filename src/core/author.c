@@ -88,14 +88,13 @@ static bool read_facts(struct mt_bytes author, struct mt_subject *out, int64_t *
 	return true;
 }
 
-bool mt_author_may(const struct mt_core *core, const struct mt_msg *msg)
+bool mt_author_may(const struct mt_policy *policy, const struct mt_msg *msg)
 {
 	struct mt_subject author;
 	int64_t published_s;
 	if (msg->author_len == 0)
 		return true; /* the broker's own */
 	return read_facts(mt_msg_author(msg), &author, &published_s) &&
-	       mt_decide_publish(core->policy, &author, mt_msg_topic(msg), msg->qos, true,
-				 published_s)
+	       mt_decide_publish(policy, &author, mt_msg_topic(msg), msg->qos, true, published_s)
 		       .is_allowed;
 }

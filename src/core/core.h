@@ -23,6 +23,7 @@
 #include "base/pool.h"
 #include "base/time.h"
 #include "policy/decide.h"
+#include "topic/retained.h"
 #include "wire/packet.h"
 
 #include "spec/limits.h"
@@ -284,6 +285,18 @@ MT_MUST_USE enum mt_status mt_core_adopt(struct mt_core *core, struct mt_now now
 void mt_core_set_policy(struct mt_core *core, struct mt_now now, struct mt_policy *policy);
 /* What changes of policy so far take away from live sessions is all taken away. */
 bool mt_core_is_swept(const struct mt_core *core);
+/*
+ * What a policy would take away if it were adopted, counted by slices: found is zero at first, and
+ * true is returned once all was looked at. Sessions that come and go meanwhile may be missed.
+ */
+struct mt_rehearsal {
+	uint64_t sessions, subscriptions, queued, wills, retained;
+	uint32_t index;
+	bool is_at_retained;
+	struct mt_retained_cursor cursor;
+};
+MT_MUST_USE bool mt_core_rehearse(struct mt_core *core, struct mt_now now,
+				  const struct mt_policy *policy, struct mt_rehearsal *found);
 /* Time has passed: call at the deadline (and whenever else). */
 void mt_core_tick(struct mt_core *core, struct mt_now now);
 /* Ends a client's connection (0x98); the will fires. user empty and id given: any user. Number of

@@ -319,7 +319,7 @@ bool mt_delivery_is_permitted(struct mt_core *core, struct mt_session *session,
 {
 	struct mt_bytes topic = mt_msg_topic(delivery->msg);
 	struct mt_bytes none = {NULL, 0};
-	if (delivery->is_of_retained && !mt_author_may(core, delivery->msg)) {
+	if (delivery->is_of_retained && !mt_author_may(core->policy, delivery->msg)) {
 		core->counts.publishes_denied++;
 		return false;
 	}
@@ -474,7 +474,8 @@ static bool is_current(struct mt_core *core, const struct mt_session *session,
 	struct mt_bytes none = {NULL, 0};
 	bool is_latest = item->answer ? mt_retain_is_current(core, item->answer)
 				      : mt_retained_find(core->retained, topic) == item->msg;
-	return is_latest && !mt_is_expired(core, item->msg) && mt_author_may(core, item->msg) &&
+	return is_latest && !mt_is_expired(core, item->msg) &&
+	       mt_author_may(core->policy, item->msg) &&
 	       mt_decide_deliver(core->policy, &session->subject, topic, none, mt_core_wall_s(core))
 		       .is_allowed;
 }

@@ -19,6 +19,7 @@
  *   depart.c       end of connections and sessions, wills
  *   ticket.c       acknowledgements that wait for the store
  *   sweep.c        change of policy
+ *   rehearse.c     what a change would take away
  *   author.c       who published what is retained
  *   throttle.c     back-pressure on publishers
  *   output.c       unsent bytes
@@ -749,9 +750,9 @@ void mt_throttle_expire(struct mt_core *core, struct mt_peer *publisher);
  * without memory. */
 MT_MUST_USE struct mt_msg *mt_msg_authored(struct mt_core *core, const struct mt_subject *subject,
 					   const struct mt_msg_facts *facts);
-/* May the author of a retained message publish it by the rules of today? True for the broker's own.
+/* May the author of a retained message publish it by those rules? True for the broker's own.
  */
-bool mt_author_may(const struct mt_core *core, const struct mt_msg *msg);
+bool mt_author_may(const struct mt_policy *policy, const struct mt_msg *msg);
 
 /* ---- sweep.c ---- */
 /* Since which epoch has nothing changed for the session? What was decided before it is void. */

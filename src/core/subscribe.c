@@ -113,7 +113,8 @@ enum mt_status mt_subscribe_gather(struct mt_core *core, struct mt_peer *peer, s
 		if (mt_is_expired(core, msg))
 			forget_retained(core, msg);
 		else if (mt_sub_delivers(core, sub, mt_msg_topic(msg)) &&
-			 mt_author_may(core, msg) && !(wait && mt_retain_was_seen(core, wait, msg)))
+			 mt_author_may(core->policy, msg) &&
+			 !(wait && mt_retain_was_seen(core, wait, msg)))
 			status = mt_backlog_push(core, peer, item);
 	}
 	mt_sub_ids_unref(&core->mem, &ids);

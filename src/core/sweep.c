@@ -162,7 +162,7 @@ static void sweep_session(struct mt_core *core, struct mt_session *session)
 static void sweep_retained(struct mt_core *core, const struct mt_msg *msg, bool *is_withheld)
 {
 	bool was_withheld = *is_withheld;
-	*is_withheld = !mt_author_may(core, msg);
+	*is_withheld = !mt_author_may(core->policy, msg);
 	core->counts.revoked_retained += *is_withheld && !was_withheld;
 }
 

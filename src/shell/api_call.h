@@ -112,3 +112,6 @@ MT_MUST_USE bool mt_api_change(struct mt_api_call *call, const char *format, ...
  * what it took away; else (or when it does not pass) it is undone. False: answered.
  */
 MT_MUST_USE bool mt_api_change_end(struct mt_api_call *call, enum mt_status status);
+/* Undoes it, and tells what it would have taken away from live sessions: the answer's "revoked".
+ * False: answered, for it would not have passed. */
+MT_MUST_USE bool mt_api_change_rehearse(struct mt_api_call *call, enum mt_status status);

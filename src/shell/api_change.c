@@ -145,3 +145,55 @@ bool mt_api_change_end(struct mt_api_call *call, enum mt_status status)
 	mt_book_unref(&next.book);
 	return is_done;
 }
+
+/* ---- what would be ---- */
+
+struct rehearsal {
+	const struct mt_policy *policy;
+	struct mt_rehearsal found;
+	bool is_done;
+};
+
+static void rehearse_on_loop(struct mt_broker *broker, void *argument)
+{
+	struct rehearsal *rehearsal = argument;
+	rehearsal->is_done = mt_core_rehearse(mt_broker_core(broker), mt_broker_now(broker),
+					      rehearsal->policy, &rehearsal->found);
+}
+
+static enum mt_status rehearse(struct mt_api *api, const struct mt_policy *policy,
+			       struct mt_revoked *out)
+{
+	struct rehearsal rehearsal = {.policy = policy};
+	while (!rehearsal.is_done)
+		MT_TRY(mt_hub_call(mt_broker_hub(api->broker), rehearse_on_loop, &rehearsal));
+	*out = (struct mt_revoked){.sessions = rehearsal.found.sessions,
+				   .subscriptions = rehearsal.found.subscriptions,
+				   .queued = rehearsal.found.queued,
+				   .wills = rehearsal.found.wills,
+				   .retained = rehearsal.found.retained,
+				   .is_complete = true};
+	return MT_OK;
+}
+
+bool mt_api_change_rehearse(struct mt_api_call *call, enum mt_status status)
+{
+	struct next next = {0};
+	struct mt_revoked revoked = {0};
+	char fault[MT_API_FAULT_BYTES] = "";
+	bool is_done = false;
+	if (status != MT_OK)
+		mt_api_fail_status(call, status, call->what);
+	else if (make(call->api, &next, fault) != MT_OK)
+		mt_api_fail(call, 400, "%s: %s", call->what, fault);
+	else if (rehearse(call->api, next.policy, &revoked) != MT_OK)
+		mt_api_fail(call, 503, "%s: the broker is stopping", call->what);
+	else
+		is_done = true;
+	mt_state_rollback(call->api->state);
+	if (is_done)
+		tell(call, &revoked, next.touched);
+	mt_policy_unref(&next.policy);
+	mt_book_unref(&next.book);
+	return is_done;
+}

@@ -245,6 +245,64 @@ static void another_identity_cannot_take_a_session(void **state)
 	world_close(&world);
 }
 
+static struct mt_rehearsal rehearse(struct world *world, const struct mt_rule *rules, size_t count)
+{
+	struct mt_policy *policy = world_policy(rules, count);
+	struct mt_rehearsal found = {0};
+	while (!mt_core_rehearse(world->core, world->now, policy, &found))
+		;
+	mt_policy_unref(&policy);
+	return found;
+}
+
+/* What is rehearsed is what then happens, and nothing happens before. */
+static void a_change_can_be_rehearsed(void **state)
+{
+	struct world world;
+	struct world_conn *a, *admin, *away;
+	struct mt_rehearsal would;
+	struct mt_core_counts counts;
+	struct mt_policy *policy;
+	(void)state;
+	open_for_ann(&world);
+	a = login(&world, MT_VERSION_5, "dev");
+	world_take_connack(a);
+	away = login(&world, MT_VERSION_3_1_1, "away");
+	world_take_connack(away);
+	admin = world_client(&world, MT_VERSION_5, "x", true);
+	world_subscribe(&world, a, "news/#", 1);
+	world_subscribe(&world, a, "own/dev/#", 1);
+	world_publish(&world, a, "own/dev/1", "kept", 0, true, 0);
+	world_expect(a, "own/dev/1", "kept");
+	for (uint16_t i = 1; i <= 12; i++)
+		world_publish(&world, admin, "news/a", "n", 1, false, i);
+	for (int i = 0; i < 10; i++)
+		world_expect(a, "news/a", "n");
+	would = rehearse(&world, ann_rules, MT_COUNT_OF(ann_rules));
+	assert_int_equal(would.sessions + would.subscriptions + would.queued + would.retained, 0);
+	would = rehearse(&world, ann_rules + 1, 1);
+	assert_int_equal(would.subscriptions, 1);
+	assert_int_equal(would.retained, 1);
+	/* Those that were sent are the client's. */
+	would = rehearse(&world, ann_rules, 1);
+	assert_int_equal(would.sessions, 0);
+	assert_int_equal(would.subscriptions, 1);
+	assert_int_equal(would.queued, 2);
+	assert_int_equal(would.retained, 0);
+	counts = mt_core_counts(world.core);
+	assert_int_equal(counts.subscriptions, 2);
+	assert_int_equal(counts.revoked_subscriptions, 0);
+	policy = world_policy(ann_rules, 1);
+	mt_core_set_policy(world.core, world.now, policy);
+	mt_policy_unref(&policy);
+	world_pass(&world, MT_MS);
+	counts = mt_core_counts(world.core);
+	assert_int_equal(counts.revoked_subscriptions, 1);
+	assert_int_equal(counts.revoked_queued, 2);
+	assert_int_equal(counts.revoked_sessions, 0);
+	world_close(&world);
+}
+
 static void revocation_acts_at_once(void **state)
 {
 	struct world world;
@@ -299,6 +357,7 @@ int main(void)
 		cmocka_unit_test(hostile_client_ids_are_refused),
 		cmocka_unit_test(wrong_password_and_no_credentials_are_refused),
 		cmocka_unit_test(another_identity_cannot_take_a_session),
+		cmocka_unit_test(a_change_can_be_rehearsed),
 		cmocka_unit_test(revocation_acts_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
