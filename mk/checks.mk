@@ -79,5 +79,8 @@ long-soak: all ## ten minutes of a busy site
 long-mutants: $(SIM) ## the planted faults of the simulator
 	MT_BUILD=$(B) tools/tally 'planted faults' tests/sim/mutants.py
 
-check-long: long-mutants long-sim long-proof long-soak long-fuzz ## what takes hours, once before a release
-.PHONY: check-long long-sim long-fuzz long-proof long-soak long-mutants
+long-policy: all ## two minutes of rights that come and go below traffic
+	MT_BUILD=$(B) POLICY_SECONDS=120 tools/tally 'rights that come and go' tests/threats/policy_storm.py
+
+check-long: long-mutants long-policy long-sim long-proof long-soak long-fuzz ## what takes hours, once before a release
+.PHONY: check-long long-sim long-fuzz long-proof long-soak long-mutants long-policy
