@@ -203,3 +203,48 @@ int mt_cli_policy_rollback(const struct mt_options *options)
 	return mt_cli_api_do(options, "POST", "policy/rollback", body,
 			     "back at revision %s, as a new one", text);
 }
+
+static void print_imported(const json_t *answer)
+{
+	const json_t *report = json_object_get(answer, "not_carried_over");
+	bool is_dry = json_is_true(json_object_get(answer, "dry_run"));
+	json_t *entry;
+	size_t i;
+	if (is_dry)
+		print_changes(answer);
+	printf("%s: %lld users, %lld roles; %zu remarks\n", is_dry ? "would add" : "added",
+	       (long long)json_integer_value(json_object_get(answer, "users")),
+	       (long long)json_integer_value(json_object_get(answer, "roles")),
+	       json_array_size(report));
+	json_array_foreach(report, i, entry)
+	{
+		mt_cli_print_text(stdout, text_of(entry, "where"));
+		fputs(": ", stdout);
+		mt_cli_print_text(stdout, text_of(entry, "what"));
+		putchar('\n');
+	}
+}
+
+int mt_cli_policy_import(const struct mt_options *options)
+{
+	static const char *const files[] = {"passwords", "acl", "dynsec"};
+	json_t *body = json_object();
+	int failed = 0;
+	size_t count = 0;
+	for (size_t i = 0; i < MT_COUNT_OF(files) && !failed; i++) {
+		const char *path = mt_options_value(options, files[i]);
+		if (path)
+			failed = add_file(body, files[i], path);
+		count += path != NULL;
+	}
+	if (!failed && strcmp(options->operands[0], "mosquitto") != 0)
+		failed = mt_cli_fail(2, "policy import %s: expected mosquitto",
+				     options->operands[0]);
+	if (!failed && count == 0)
+		failed = mt_cli_fail(2, "policy import: expected --passwords, --acl or --dynsec");
+	add_flags(body, options);
+	if (!failed)
+		return ask(options, "POST", "policy/import/mosquitto", body, print_imported);
+	json_decref(body);
+	return failed;
+}

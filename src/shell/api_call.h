@@ -74,6 +74,7 @@ extern const struct mt_api_route mt_api_certificate_routes[];
 extern const struct mt_api_route mt_api_proof_routes[];
 extern const struct mt_api_route mt_api_token_routes[];
 extern const struct mt_api_route mt_api_policy_routes[];
+extern const struct mt_api_route mt_api_import_routes[];
 
 /* Under the lock: undoes the change that nobody confirmed in time. Seconds until it wants to be
  * asked again; 0: when something waits. */

@@ -146,6 +146,14 @@ bool mt_policy_document_add_rule(json_t *rules, const struct mt_state_rule *rule
 	return is_added;
 }
 
+json_t *mt_policy_document_find_rule(const json_t *rules, const struct mt_state_rule *rule)
+{
+	char *text = rule_text(rule);
+	json_t *json = text ? json_object_get(rules, text) : NULL;
+	free(text);
+	return json;
+}
+
 static int64_t number_of(const json_t *json, const char *key)
 {
 	return json_integer_value(json_object_get(json, key));
@@ -199,11 +207,9 @@ struct loading {
 static bool load_rule(void *context, const struct mt_state_rule *rule)
 {
 	struct loading *loading = context;
-	char *text = rule_text(rule);
-	json_t *json = text ? json_object_get(loading->rules, text) : NULL;
-	if (text && !json && mt_policy_document_add_rule(loading->rules, rule, 0))
-		json = json_object_get(loading->rules, text);
-	free(text);
+	json_t *json = mt_policy_document_find_rule(loading->rules, rule);
+	if (!json && mt_policy_document_add_rule(loading->rules, rule, 0))
+		json = mt_policy_document_find_rule(loading->rules, rule);
 	if (!json ||
 	    json_array_append_new(json_object_get(json, "ids"), json_integer(rule->id)) != 0)
 		loading->status = MT_MEMORY;

@@ -51,6 +51,8 @@ char *mt_policy_document_print(const struct mt_policy_document *document);
  * rule is there already. */
 MT_MUST_USE bool mt_policy_document_add_rule(json_t *rules, const struct mt_state_rule *rule,
 					     json_int_t line);
+/* Such a rule among `rules`; NULL: none, or no memory. Borrowed. */
+json_t *mt_policy_document_find_rule(const json_t *rules, const struct mt_state_rule *rule);
 /* The rule again; its texts are borrowed from the JSON. */
 void mt_policy_document_rule(const json_t *json, struct mt_state_rule *out);
 /* An empty role in `roles`; NULL without memory. Borrowed. */
