@@ -249,13 +249,12 @@ int mt_cli_api_request(const struct mt_options *options, const char *method, con
 	return failed;
 }
 
-/* "2 sessions, 5 subscriptions, 41 queued, 2 retained, tickets before ... void, 0.4 ms": what a
- * change took away; nothing when it took nothing. */
-static void print_revoked(const json_t *revoked)
+bool mt_cli_print_revoked(const json_t *revoked)
 {
 	static const char *const names[] = {"sessions", "subscriptions", "queued", "wills",
 					    "retained"};
 	const char *tickets = json_string_value(json_object_get(revoked, "tickets_before"));
+	const json_t *ms = json_object_get(revoked, "ms");
 	const char *comma = "";
 	for (size_t i = 0; i < MT_COUNT_OF(names); i++) {
 		long long count = json_integer_value(json_object_get(revoked, names[i]));
@@ -266,10 +265,12 @@ static void print_revoked(const json_t *revoked)
 	}
 	if (tickets)
 		printf("%stickets before %s void", comma, tickets);
-	if (tickets || *comma)
-		printf(", %.1f ms%s\n", json_real_value(json_object_get(revoked, "ms")),
-		       json_is_false(json_object_get(revoked, "complete")) ? "; the rest follows"
-									   : "");
+	if (!tickets && !*comma)
+		return false;
+	if (ms)
+		printf(", %.1f ms", json_real_value(ms));
+	puts(json_is_false(json_object_get(revoked, "complete")) ? "; the rest follows" : "");
+	return true;
 }
 
 int mt_cli_api_do(const struct mt_options *options, const char *method, const char *path,
@@ -289,7 +290,7 @@ int mt_cli_api_do(const struct mt_options *options, const char *method, const ch
 	} else {
 		mt_cli_print_text(stdout, text);
 		putchar('\n');
-		print_revoked(json_object_get(answer, "revoked"));
+		(void)mt_cli_print_revoked(json_object_get(answer, "revoked"));
 	}
 	json_decref(answer);
 	return 0;

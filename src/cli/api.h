@@ -20,6 +20,9 @@ int mt_cli_api_path(char out[MT_CLI_URL_BYTES], const char *form, const char *fi
  */
 int mt_cli_api_request(const struct mt_options *options, const char *method, const char *path,
 		       json_t *body, json_t **out);
+/* "2 sessions, 5 subscriptions, 41 queued, 2 retained, 0.4 ms": what a change took away from live
+ * sessions. False: nothing, and nothing was printed. */
+bool mt_cli_print_revoked(const json_t *revoked);
 /* A request whose answer is no more than "done": prints it as JSON, or `format` with its arguments
  * for people. Exit code. */
 int mt_cli_api_do(const struct mt_options *options, const char *method, const char *path,

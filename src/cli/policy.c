@@ -110,6 +110,11 @@ static void print_applied(const json_t *answer)
 {
 	const char *due = text_of(answer, "confirm_before");
 	print_changes(answer);
+	if (json_is_true(json_object_get(answer, "dry_run")))
+		printf("it would take away from live sessions: ");
+	if (!mt_cli_print_revoked(json_object_get(answer, "revoked")) &&
+	    json_is_true(json_object_get(answer, "dry_run")))
+		printf("nothing\n");
 	if (json_object_get(answer, "revision"))
 		printf("applied: revision %lld\n",
 		       (long long)json_integer_value(json_object_get(answer, "revision")));

@@ -188,8 +188,9 @@ void mt_api_audit(const struct mt_api_call *call, enum mt_audit_kind kind, const
 {
 	struct mt_audit_entry entry = {.kind = kind,
 				       .revision = mt_state_revision(call->api->state)};
-	entry.has_address = true;
-	memcpy(entry.address, call->request->address.byte, sizeof(entry.address));
+	entry.has_address = call->request != NULL; /* else the broker itself changes it */
+	if (call->request)
+		memcpy(entry.address, call->request->address.byte, sizeof(entry.address));
 	snprintf(entry.author, sizeof(entry.author), "%s", call->author);
 	snprintf(entry.what, sizeof(entry.what), "%s", what);
 	mt_audit_log_write(mt_broker_audit(call->api->broker), &entry);

@@ -82,12 +82,13 @@ static void tell(struct mt_api_call *call, const struct mt_revoked *revoked, uns
 {
 	char now[MT_MOMENT_BYTES];
 	json_decref(call->revoked);
-	call->revoked = json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:b}", "sessions",
-				  (json_int_t)revoked->sessions, "subscriptions",
-				  (json_int_t)revoked->subscriptions, "queued",
-				  (json_int_t)revoked->queued, "wills", (json_int_t)revoked->wills,
-				  "retained", (json_int_t)revoked->retained, "ms",
-				  (double)revoked->took_ns / 1e6, "complete", revoked->is_complete);
+	call->revoked = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:b}", "sessions", (json_int_t)revoked->sessions,
+		"subscriptions", (json_int_t)revoked->subscriptions, "queued",
+		(json_int_t)revoked->queued, "wills", (json_int_t)revoked->wills, "retained",
+		(json_int_t)revoked->retained, "complete", revoked->is_complete);
+	if (revoked->took_ns > 0)
+		json_object_set_new(call->revoked, "ms", json_real((double)revoked->took_ns / 1e6));
 	mt_moment_print(mt_clock_now().wall_ns / MT_SECOND, now);
 	if (touched & MT_TOUCHED_ENDS)
 		json_object_set_new(call->revoked, "tickets_before", json_string(now));

@@ -160,18 +160,27 @@ static void make_change(struct mt_api_call *call, const struct applying *applyin
 		succeed_applied(call, applying);
 }
 
+/* What would change, and what that would do to live sessions. */
+static void rehearse(struct mt_api_call *call, const struct applying *applying)
+{
+	json_t *answer;
+	if (json_array_size(applying->changes) > 0 &&
+	    (!mt_api_change(call, "policy apply --dry-run") ||
+	     !mt_api_change_rehearse(call, apply_rows(call, applying))))
+		return;
+	answer = json_pack("{s:b, s:O}", "dry_run", 1, "changes", applying->changes);
+	if (answer)
+		add_warning(answer, &applying->current, &applying->wanted);
+	mt_api_succeed(call, answer);
+}
+
 static void apply_wanted(struct mt_api_call *call, struct applying *applying)
 {
 	applying->changes = mt_policy_diff(&applying->current, &applying->wanted);
-	if (json_is_true(json_object_get(call->body, "dry_run"))) {
-		json_t *answer =
-			json_pack("{s:b, s:O}", "dry_run", 1, "changes", applying->changes);
-		if (answer)
-			add_warning(answer, &applying->current, &applying->wanted);
-		mt_api_succeed(call, answer);
-	} else if (may_remove(call, applying)) {
+	if (json_is_true(json_object_get(call->body, "dry_run")))
+		rehearse(call, applying);
+	else if (may_remove(call, applying))
 		make_change(call, applying, "policy apply");
-	}
 	json_decref(applying->changes);
 }
 

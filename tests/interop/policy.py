@@ -143,6 +143,25 @@ def a_rule_that_goes_takes_what_hung_on_it():
     reader.ends_with(0x98)
 
 
+def a_document_can_be_rehearsed():
+    """What --dry-run tells is what apply then does."""
+    add_role("dry", ("allow", "dry", "subscribe", "dry/#"))
+    add_user("dora", "dry")
+    reader = Client("dora", "dora-1", expiry=600)
+    reader.subscribe("dry/#", 1)
+    document = os.path.join(BROKER.folder, "dry.yaml")
+    shown = mortise("policy", "show")
+    wanted = shown.replace("dry/#", "dry/other")
+    expect(wanted != shown, shown)
+    with open(document, "w", encoding="utf-8") as file:
+        file.write(wanted)
+    told = json.loads(mortise("policy", "apply", document, "--dry-run", "--json"))
+    expect_equal([told["revoked"][key] for key in ("sessions", "subscriptions")], [0, 1])
+    expect("1 subscriptions" in mortise("policy", "apply", document, "--dry-run"), "not told")
+    reader.until_pong()
+    expect_equal(changed("policy", "apply", document)["subscriptions"], 1)
+
+
 def what_is_retained_is_withheld_and_comes_back():
     add_role("meter", ("allow", "meter", "publish", "meter/%c"))
     add_user("mia", "meter")
@@ -269,6 +288,7 @@ def loses_the_connection_where_asked():
 with Broker("listeners.other.address=127.0.0.1:0", "listeners.other.tls=no") as BROKER:
     PLAIN2 = BROKER.port("other")
     check("a rule that goes takes with it what hung on it", a_rule_that_goes_takes_what_hung_on_it)
+    check("a document can be rehearsed", a_document_can_be_rehearsed)
     check("what is retained is withheld, and comes back", what_is_retained_is_withheld_and_comes_back)
     check("a will that waits is taken away", a_will_that_waits_is_taken_away)
     check("who may not connect any more is told so", who_is_disabled_is_told)
