@@ -287,8 +287,11 @@ static enum mt_status take_line(struct walk *walk, uint64_t file, uint64_t numbe
 			"entry %" PRIu64 " does not fit the one before: that one was changed", seq);
 	if (check->count == 0 && seq != file)
 		return corrupt(walk, file, number, "the first entry of the file is gone");
-	if (check->count == 0)
+	if (check->count == 0) {
 		check->first_seq = seq;
+		if (walk->head && walk->head->seq + 1 == seq)
+			walk->has_head = strcmp(walk->head->digest, prev) == 0;
+	}
 	check->count++;
 	check->last_seq = seq;
 	mt_audit_digest(line, len, check->digest);
@@ -356,9 +359,11 @@ enum mt_status mt_audit_verify(const char *folder, const struct mt_audit_head *h
 			 "%s: entry %" PRIu64 " was signed at %s, and the log %s: %s", folder,
 			 head->seq, head->time,
 			 head->seq > out->last_seq ? "ends before it" : "begins behind it",
-			 head->seq > out->last_seq ? "its end was cut off"
-						   : "older files are gone");
-		return head->seq > out->last_seq ? MT_CORRUPT : MT_OK;
+			 head->seq > out->last_seq
+				 ? "its end was cut off"
+				 : "older files are gone, and the head can prove nothing about "
+				   "it");
+		return MT_CORRUPT;
 	}
 	return MT_OK;
 }

@@ -375,6 +375,7 @@ static enum mt_status find_last(struct mt_audit_log *log, char *fault, size_t ca
 {
 	uint64_t *numbers = NULL;
 	size_t count = 0;
+	char path[4200];
 	enum mt_status status = mt_audit_files(log->folder, &numbers, &count);
 	if (status != MT_OK)
 		return say(fault, cap, status, log->folder, strerror(errno));
@@ -387,6 +388,10 @@ static enum mt_status find_last(struct mt_audit_log *log, char *fault, size_t ca
 		status = resume(log, numbers[i - 1], fault, cap);
 		if (log->bytes > 0)
 			break;
+		/* Its name is that of the next file, which must not be there. */
+		file_path(log, numbers[i - 1], path);
+		if (status == MT_OK && i > 1 && unlink(path) != 0)
+			status = say(fault, cap, MT_SYSTEM, path, strerror(errno));
 	}
 	free(numbers);
 	return status;

@@ -282,6 +282,60 @@ static void a_torn_end_is_put_aside(void **context)
 	assert_int_equal(access(path, F_OK), 0);
 }
 
+/* A file was begun, and the disk was full before its first line: the log is not to stumble over it
+ * when the former one is full. */
+static void an_empty_last_file_is_no_obstacle(void **context)
+{
+	struct place *place = *context;
+	struct mt_audit_check before, after;
+	char path[800];
+	assert_int_equal(open_log(place, 4096, 9), MT_OK);
+	write_some(place, 40);
+	mt_audit_log_close(&place->log);
+	before = verify(place, MT_OK);
+	snprintf(path, sizeof(path), "%s/%010llu.jsonl", place->folder,
+		 (unsigned long long)before.last_seq + 1);
+	put(path, NULL, 0);
+	assert_int_equal(open_log(place, 1, 9), MT_OK); /* the former file counts as full */
+	write_some(place, 5);
+	mt_audit_log_close(&place->log);
+	after = verify(place, MT_OK);
+	assert_int_equal(after.last_seq, before.last_seq + 8); /* start, stop, head */
+}
+
+/* Else a new log that begins behind a head would pass for the one that was signed. */
+static void a_log_that_begins_behind_the_head_proves_nothing(void **context)
+{
+	struct place *place = *context;
+	struct mt_audit_head head;
+	struct mt_audit_check check;
+	char path[800];
+	uint8_t *data;
+	size_t len, start = 0;
+	assert_int_equal(open_log(place, 1 << 20, 9), MT_OK);
+	write_some(place, 2);
+	mt_audit_log_close(&place->log);
+	head = head_of(place);
+	assert_int_equal(open_log(place, 1 << 20, 9), MT_OK);
+	mt_audit_log_close(&place->log);
+	data = read_first(place, path, &len);
+	assert_int_equal(unlink(path), 0);
+	for (uint64_t seq = 1; seq <= head.seq + 1; seq++) {
+		while (data[start] != '\n')
+			start++;
+		start++;
+		snprintf(path, sizeof(path), "%s/%010llu.jsonl", place->folder,
+			 (unsigned long long)seq + 1);
+		put(path, data + start, len - start);
+		/* The first line still names the digest of the one that was signed. */
+		assert_int_equal(mt_audit_verify(place->folder, &head, &check, NULL, NULL),
+				 seq <= head.seq ? MT_OK : MT_CORRUPT);
+		assert_int_equal(mt_audit_verify(place->folder, NULL, &check, NULL, NULL), MT_OK);
+		assert_int_equal(unlink(path), 0);
+	}
+	free(data);
+}
+
 static void a_foreign_end_is_refused(void **context)
 {
 	struct place *place = *context;
@@ -342,6 +396,8 @@ int main(void)
 		TEST(each_changed_byte_is_found),
 		TEST(a_line_taken_out_is_found),
 		TEST(a_torn_end_is_put_aside),
+		TEST(an_empty_last_file_is_no_obstacle),
+		TEST(a_log_that_begins_behind_the_head_proves_nothing),
 		TEST(a_foreign_end_is_refused),
 		TEST(a_key_that_others_read_is_refused),
 		TEST(a_flood_of_clients_is_thinned),
