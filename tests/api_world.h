@@ -37,6 +37,12 @@ struct mt_tape *mt_broker_tape(struct mt_broker *broker)
 	return NULL;
 }
 
+uint64_t mt_broker_remembered_count(const struct mt_broker *broker)
+{
+	(void)broker;
+	return 0;
+}
+
 struct mt_audit_log *mt_broker_audit(const struct mt_broker *broker)
 {
 	(void)broker;

@@ -77,6 +77,21 @@ enum mt_status mt_api_open(struct mt_broker *broker, mt_api_adopt_fn *adopt, str
 	return MT_OK;
 }
 
+void mt_api_replace_hash(void *context, uint64_t user_id, struct mt_bytes former, const char *hash)
+{
+	struct mt_api *api = context;
+	enum mt_status status;
+	pthread_mutex_lock(&api->lock);
+	status = mt_state_hash_replace(api->state, user_id, former, hash);
+	if (status == MT_OK)
+		mt_log(MT_LOG_NOTICE, "auth", "an imported password hash was replaced",
+		       MT_U64("user_id", user_id));
+	else if (status != MT_NOT_FOUND)
+		mt_log(MT_LOG_WARNING, "auth", "an imported password hash stays",
+		       MT_U64("user_id", user_id), MT_STR("why", mt_state_fault(api->state)));
+	pthread_mutex_unlock(&api->lock);
+}
+
 void mt_api_close(struct mt_api **api)
 {
 	if (*api) {

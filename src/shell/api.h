@@ -36,6 +36,8 @@ typedef enum mt_status mt_api_adopt_fn(void *context, struct mt_policy *policy,
 MT_MUST_USE enum mt_status mt_api_open(struct mt_broker *broker, mt_api_adopt_fn *adopt,
 				       struct mt_api **out);
 void mt_api_close(struct mt_api **api);
+/* Keeps another hash of the same password; any thread but the loop's (mt_auth_upgrade_fn). */
+void mt_api_replace_hash(void *api, uint64_t user_id, struct mt_bytes former, const char *hash);
 /* What needs no body is answered: the page, and who may not. True: it goes on to mt_api_handle. The
  * context of both is the mt_api. */
 MT_MUST_USE bool mt_api_admit(void *context, const struct mt_admin_request *request,

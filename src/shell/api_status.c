@@ -1,4 +1,5 @@
 /* What the running broker does: /api/status. */
+#include "crypto/password.h"
 #include "io/clock.h"
 #include "mortise/version.h"
 #include "shell/api_call.h"
@@ -49,6 +50,13 @@ static json_t *security_of(const struct mt_core_counts *counts)
 			 (json_int_t)counts->subscribes_denied, "violations",
 			 (json_int_t)counts->violations, "audits_lost",
 			 (json_int_t)counts->audits_lost);
+}
+
+/* What checking passwords cost: Argon2id hashes, and those that were spared. */
+static json_t *logins_of(const struct mt_broker *broker)
+{
+	return json_pack("{s:I, s:I}", "hashes", (json_int_t)mt_password_hash_count(), "remembered",
+			 (json_int_t)mt_broker_remembered_count(broker));
 }
 
 static json_t *holdings_of(const struct mt_core_counts *counts)
@@ -153,16 +161,17 @@ static void show_status(struct mt_api_call *call)
 		mt_api_fail(call, 503, "status: %s", mt_status_text(status));
 		return;
 	}
-	mt_api_succeed(call,
-		       json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-				 "version", MORTISE_VERSION, "pid", (int)getpid(), "uptime_s",
-				 (json_int_t)(survey.uptime_ns / MT_SECOND), "policy_revision",
-				 (json_int_t)survey.counts.policy_revision, "revision",
-				 (json_int_t)mt_state_revision(call->api->state), "listeners",
-				 list_listeners(broker), "now", holdings_of(&survey.counts),
-				 "traffic", traffic_of(&survey.counts), "security",
-				 security_of(&survey.counts), "tls", tls_of(broker), "limits",
-				 limits_of(&survey.counts), "https", https_of(broker)));
+	mt_api_succeed(
+		call,
+		json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			  "version", MORTISE_VERSION, "pid", (int)getpid(), "uptime_s",
+			  (json_int_t)(survey.uptime_ns / MT_SECOND), "policy_revision",
+			  (json_int_t)survey.counts.policy_revision, "revision",
+			  (json_int_t)mt_state_revision(call->api->state), "listeners",
+			  list_listeners(broker), "now", holdings_of(&survey.counts), "traffic",
+			  traffic_of(&survey.counts), "security", security_of(&survey.counts),
+			  "logins", logins_of(broker), "tls", tls_of(broker), "limits",
+			  limits_of(&survey.counts), "https", https_of(broker)));
 }
 
 const struct mt_api_route mt_api_status_routes[] = {

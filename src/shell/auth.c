@@ -1,7 +1,10 @@
 /* A pool of threads for password checks, between a bounded queue and a mailbox. */
 #include "shell/auth.h"
 
+#include "crypto/imported.h"
 #include "crypto/password.h"
+#include "io/clock.h"
+#include "shell/login_cache.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -17,6 +20,9 @@ struct mt_auth {
 	bool is_closing;
 	/* Constant while the pool is open. */
 	uint32_t queue_max;
+	struct mt_login_cache *cache; /* NULL: nothing is remembered */
+	mt_auth_upgrade_fn *upgrade;
+	void *upgrade_context;
 	uint32_t thread_count;
 	pthread_t threads[THREADS_MAX];
 };
@@ -45,15 +51,53 @@ static bool holds_token(const struct mt_user *user, struct mt_bytes secret)
 	return has_token && is_equal;
 }
 
-/* One Argon2id whatever the case: no password, no user and no valid hash are run against the dummy.
- */
-static bool holds_password(const struct mt_user *user, struct mt_bytes secret)
+void mt_auth_use(struct mt_auth *auth, struct mt_login_cache *cache, mt_auth_upgrade_fn *upgrade,
+		 void *context)
 {
-	return mt_password_verify(secret, user ? user->password_hash : mt_bytes_of(NULL, 0)) ==
-	       MT_OK;
+	auth->cache = cache;
+	auth->upgrade = upgrade;
+	auth->upgrade_context = context;
 }
 
-static void check(struct mt_auth_job *job)
+/* A hash of the kind that we make takes the place of one from elsewhere. */
+static void replace_hash(const struct mt_auth *auth, const struct mt_user *user,
+			 struct mt_bytes secret)
+{
+	char hash[MT_PASSWORD_HASH_BYTES];
+	uint8_t salt[16];
+	mt_random_bytes(salt, sizeof(salt));
+	if (auth->upgrade && user->is_enabled && mt_password_hash(secret, salt, hash) == MT_OK)
+		auth->upgrade(auth->upgrade_context, user->id, user->password_hash, hash);
+}
+
+/* One Argon2id whatever the case: no password, no user, no valid hash and one from elsewhere are
+ * run against the dummy. */
+static bool holds_password(const struct mt_auth *auth, const struct mt_user *user,
+			   struct mt_bytes secret)
+{
+	struct mt_bytes hash = user ? user->password_hash : mt_bytes_of(NULL, 0);
+	bool is_imported = mt_imported_has_form(hash);
+	bool is_right = is_imported && mt_imported_verify(secret, hash) == MT_OK;
+	is_right |= mt_password_verify(secret, hash) == MT_OK;
+	if (is_right && is_imported)
+		replace_hash(auth, user, secret);
+	return is_right;
+}
+
+static bool knows_password(const struct mt_auth *auth, const struct mt_user *user,
+			   struct mt_bytes secret)
+{
+	mt_time now_ns = mt_clock_now().mono_ns;
+	bool is_right;
+	if (auth->cache && mt_login_cache_knows(auth->cache, now_ns, user, secret))
+		return true;
+	is_right = holds_password(auth, user, secret);
+	if (is_right && auth->cache)
+		mt_login_cache_keep(auth->cache, now_ns, user, secret);
+	return is_right;
+}
+
+static void check(const struct mt_auth *auth, struct mt_auth_job *job)
 {
 	struct mt_bytes secret = mt_bytes_of(job->secret, job->secret_len);
 	const struct mt_user *user = NULL;
@@ -63,7 +107,7 @@ static void check(struct mt_auth_job *job)
 	if (!job->is_too_long && mt_token_has_form(secret))
 		is_proven = holds_token(user, secret);
 	else
-		is_proven = holds_password(user, secret);
+		is_proven = knows_password(auth, user, secret);
 	if (user && is_proven && user->is_enabled) {
 		job->is_accepted = true;
 		job->user_id = user->id;
@@ -93,7 +137,7 @@ static void *work(void *context)
 	struct mt_auth *auth = context;
 	struct mt_auth_job *job;
 	while ((job = next_job(auth)) != NULL) {
-		check(job);
+		check(auth, job);
 		mt_mailbox_post(&auth->answers, &job->letter);
 	}
 	return NULL;

@@ -4,8 +4,9 @@
  *   loop: mt_auth_submit(job) -> queue (bounded) -> worker: Argon2id -> mailbox -> loop:
  * mt_auth_take
  *
- * Unknown users, disabled users and wrong passwords cost exactly one hash each and get the same
- * answer. A full queue refuses at once (SERVER_BUSY).
+ * Unknown users, disabled users and wrong passwords cost exactly one Argon2id each and get the same
+ * answer; so does a right one, unless it was right a short while ago, or is checked by an imported
+ * hash, which costs another one to replace it. A full queue refuses at once (SERVER_BUSY).
  */
 #pragma once
 
@@ -29,9 +30,16 @@ struct mt_auth_job {
 };
 
 struct mt_auth;
+struct mt_login_cache;
 
 MT_MUST_USE enum mt_status mt_auth_open(uint32_t thread_count, uint32_t queue_max,
 					struct mt_auth **out);
+/* Before the first job: passwords that were right are remembered there, and one that was checked by
+ * an imported hash is told with an Argon2id hash to put in its place (on a worker's thread). */
+typedef void mt_auth_upgrade_fn(void *context, uint64_t user_id, struct mt_bytes former,
+				const char *hash);
+void mt_auth_use(struct mt_auth *auth, struct mt_login_cache *cache, mt_auth_upgrade_fn *upgrade,
+		 void *context);
 /* Waits for the workers; jobs not answered are dropped. */
 void mt_auth_close(struct mt_auth **auth);
 /* A zeroed job; NULL without memory. Freed by mt_auth_job_destroy (wipes). */

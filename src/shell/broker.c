@@ -12,6 +12,7 @@
 #include "shell/provision.h"
 #include "shell/pump.h"
 #include "shell/audit_log.h"
+#include "shell/login_cache.h"
 #include "shell/recorder.h"
 #include "shell/relay.h"
 #include "topic/retained.h"
@@ -41,6 +42,7 @@ struct mt_broker {
 	struct mt_core_limits limits[MT_LISTENERS_MAX];
 	mt_time started_ns;
 	struct mt_recorder *recorder; /* NULL: nothing is recorded */
+	struct mt_login_cache *login_cache;
 	struct mt_pump pump;
 };
 
@@ -450,6 +452,10 @@ static enum mt_status open_admin(struct mt_broker *broker, const struct trouble 
 	status = mt_api_open(broker, adopt, &broker->api);
 	if (status != MT_OK)
 		return fail(trouble, status, "out of memory");
+	broker->login_cache = mt_login_cache_create(broker->settings.login_cache_ns);
+	if (!broker->login_cache)
+		return fail(trouble, MT_MEMORY, "out of memory");
+	mt_auth_use(broker->pump.auth, broker->login_cache, mt_api_replace_hash, broker->api);
 	uses = (struct mt_admin_uses){mt_api_handle, mt_api_admit, broker->api};
 	status = mt_admin_server_open(broker->admin_path, &uses, &broker->admin, trouble->fault,
 				      trouble->cap);
@@ -580,8 +586,9 @@ void mt_broker_close(struct mt_broker **broker)
 	mt_relay_stop(old->relay);
 	mt_admin_server_close(&old->admin);
 	close_relay(old);
+	mt_auth_close(&old->pump.auth); /* its workers call the API */
 	mt_api_close(&old->api);
-	mt_auth_close(&old->pump.auth);
+	mt_login_cache_destroy(&old->login_cache);
 	if (old->is_pump_open)
 		mt_pump_close(&old->pump);
 	if (old->pump.signal_fd >= 0)
@@ -631,6 +638,11 @@ const struct mt_settings *mt_broker_settings(const struct mt_broker *broker)
 const struct mt_listener *mt_broker_listener(const struct mt_broker *broker, uint32_t index)
 {
 	return index < broker->pump.listener_count ? &broker->pump.listeners[index] : NULL;
+}
+
+uint64_t mt_broker_remembered_count(const struct mt_broker *broker)
+{
+	return mt_login_cache_counts(broker->login_cache).hits;
 }
 
 struct mt_audit_log *mt_broker_audit(const struct mt_broker *broker)

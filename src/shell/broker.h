@@ -33,6 +33,8 @@ const struct mt_settings *mt_broker_settings(const struct mt_broker *broker);
  * else of the first with TLS. host of 256 bytes. False: there is none by TCP. */
 bool mt_broker_address(const struct mt_broker *broker, char *host, uint16_t *port);
 struct mt_pump *mt_broker_pump(struct mt_broker *broker);
+/* Passwords that needed no hash, because they were right a short while ago. */
+uint64_t mt_broker_remembered_count(const struct mt_broker *broker);
 /* May be written by any thread; NULL: none is kept. */
 struct mt_audit_log *mt_broker_audit(const struct mt_broker *broker);
 /* Its counts and facts may be read by any thread. */

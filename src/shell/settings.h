@@ -139,6 +139,7 @@ struct mt_settings {
 	struct mt_https_settings https;
 	uint32_t policy_history; /* revisions; 0: no bound */
 	uint32_t policy_history_bytes;
+	mt_time login_cache_ns;		 /* 0: off */
 	uint32_t hash_threads;		 /* password workers, 1..8 */
 	mt_time ticket_rotation_ns;	 /* of the keys of session tickets */
 	uint32_t tls_session_age_s;	 /* after which none is resumed */

@@ -77,6 +77,10 @@ MT_MUST_USE enum mt_status
 mt_state_user_remove(struct mt_state *state, const char *name); /* its grants too; MT_NOT_FOUND */
 MT_MUST_USE enum mt_status mt_state_user_find(struct mt_state *state, const char *name,
 					      mt_state_user_fn *visit, void *context);
+/* Outside a change, and none of its own: another hash of the same password, if `former` is still
+ * the one that is kept; else MT_NOT_FOUND. */
+MT_MUST_USE enum mt_status mt_state_hash_replace(struct mt_state *state, uint64_t user_id,
+						 struct mt_bytes former, const char *hash);
 MT_MUST_USE enum mt_status mt_state_user_by_id(struct mt_state *state, uint64_t id,
 					       mt_state_user_fn *visit, void *context);
 MT_MUST_USE enum mt_status mt_state_users(struct mt_state *state, mt_state_user_fn *visit,

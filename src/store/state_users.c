@@ -107,6 +107,26 @@ enum mt_status mt_state_user_find(struct mt_state *state, const char *name, mt_s
 	return count > 0 ? MT_OK : mt_state_refuse(state, MT_NOT_FOUND, "there is no such user");
 }
 
+enum mt_status mt_state_hash_replace(struct mt_state *state, uint64_t user_id,
+				     struct mt_bytes former, const char *hash)
+{
+	struct mt_query query;
+	sqlite3_int64 before = sqlite3_total_changes64(state->db);
+	MT_CHECK(!state->is_changing);
+	mt_query_start(&query, state,
+		       "UPDATE secrets SET password_hash = ? WHERE user_id = ?"
+		       " AND CAST(password_hash AS BLOB) = ?");
+	mt_query_text(&query, hash);
+	mt_query_number(&query, (int64_t)user_id);
+	mt_query_blob(&query, former);
+	while (mt_query_row(&query))
+		;
+	MT_TRY(mt_query_finish(&query));
+	if (sqlite3_total_changes64(state->db) == before)
+		return mt_state_refuse(state, MT_NOT_FOUND, "the password was changed meanwhile");
+	return MT_OK;
+}
+
 enum mt_status mt_state_user_by_id(struct mt_state *state, uint64_t id, mt_state_user_fn *visit,
 				   void *context)
 {

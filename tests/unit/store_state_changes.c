@@ -335,11 +335,32 @@ static void damaged_history_changes_nothing(void **context)
 	assert_non_null(strstr(dump_of(place).text, "bob"));
 }
 
+/* Another hash of the same password is no change of the policy. */
+static void a_hash_is_replaced_if_it_is_still_that_one(void **context)
+{
+	struct place *place = *context;
+	uint64_t ann;
+	begin(place);
+	ann = add_user(place, "ann", "h1");
+	commit(place);
+	assert_int_equal(mt_state_hash_replace(place->state, ann, mt_bytes_str("h0"), "h2"),
+			 MT_NOT_FOUND);
+	assert_string_equal(dump_of(place).text, "user 1 ann 1 [h1]\n");
+	assert_int_equal(mt_state_hash_replace(place->state, ann, mt_bytes_str("h1"), "h2"), MT_OK);
+	assert_string_equal(dump_of(place).text, "user 1 ann 1 [h2]\n");
+	assert_int_equal(mt_state_revision(place->state), 1);
+	assert_int_equal(mt_state_hash_replace(place->state, ann, mt_bytes_str("h1"), "h3"),
+			 MT_NOT_FOUND);
+	assert_int_equal(mt_state_hash_replace(place->state, 99, mt_bytes_str("h1"), "h3"),
+			 MT_NOT_FOUND);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(who_is_touched_is_told),
+		TEST(a_hash_is_replaced_if_it_is_still_that_one),
 		TEST(undoing_brings_back_all_but_secrets),
 		TEST(what_is_not_kept_is_not_undone),
 		TEST(damaged_history_changes_nothing),
