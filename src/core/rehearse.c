@@ -5,7 +5,7 @@
 #include "identity/client_id.h"
 #include "topic/name.h"
 
-#define SLICE_SESSIONS 256u
+#define SLICE_UNITS 2048u /* sessions, and what of them is decided */
 #define SLICE_RETAINED 512u
 
 struct rehearsing {
@@ -91,13 +91,14 @@ static void count_session(const struct rehearsing *work, struct mt_session *sess
 
 static bool count_sessions(const struct rehearsing *work)
 {
-	for (uint32_t i = 0; i < SLICE_SESSIONS; i++) {
+	for (uint32_t units = 0; units < SLICE_UNITS;) {
 		mt_handle handle;
 		struct mt_session *session =
 			mt_pool_next(&work->core->sessions.pool, &work->found->index, &handle);
 		if (!session)
 			return true;
 		count_session(work, session);
+		units += 1 + session->sub_count + mt_flow_out_count(&session->out);
 	}
 	return false;
 }

@@ -12,7 +12,7 @@
 
 #include "identity/client_id.h"
 
-#define SLICE_SESSIONS 256u
+#define SLICE_UNITS 2048u /* sessions, and what of them is decided anew: some 0.1 us each */
 #define SLICE_RETAINED 512u
 
 void mt_sweep_schedule(struct mt_core *core)
@@ -138,15 +138,17 @@ static void end(struct mt_core *core, struct mt_session *session)
 		mt_session_end(core, session);
 }
 
-static void sweep_session(struct mt_core *core, struct mt_session *session)
+/* Returns the units that it cost. */
+static uint32_t sweep_session(struct mt_core *core, struct mt_session *session)
 {
 	struct mt_peer *peer = mt_peer_get(core, session->conn);
+	uint32_t units = 1 + session->sub_count + mt_flow_out_count(&session->out);
 	if (mt_session_decided(core, session) <= session->swept_epoch)
-		return;
+		return 1;
 	session->swept_epoch = core->epoch;
 	if (!may_stay(core, session)) {
 		end(core, session);
-		return;
+		return units;
 	}
 	sweep_will(core, session);
 	sweep_queue(core, session, &session->out.inflight);
@@ -154,6 +156,7 @@ static void sweep_session(struct mt_core *core, struct mt_session *session)
 	if (sweep_subscriptions(core, session) && peer && core->settings.is_revocation_closing)
 		mt_peer_close(core, peer, MT_REASON_NOT_AUTHORIZED, true,
 			      "a subscription is no longer permitted");
+	return units;
 }
 
 /* ---- what is retained ---- */
@@ -203,13 +206,14 @@ static void sweep_authors(struct mt_core *core)
 void mt_sweep_slice(struct mt_core *core)
 {
 	struct mt_sweep *sweep = &core->sweep;
-	for (uint32_t i = 0; i < SLICE_SESSIONS && !sweep->is_at_retained; i++) {
+	uint32_t units = 0;
+	while (units < SLICE_UNITS && !sweep->is_at_retained) {
 		mt_handle handle;
 		struct mt_session *session =
 			mt_pool_next(&core->sessions.pool, &sweep->index, &handle);
 		sweep->is_at_retained = session == NULL;
 		if (session)
-			sweep_session(core, session);
+			units += sweep_session(core, session);
 	}
 	if (sweep->is_at_retained)
 		sweep_authors(core);

@@ -377,7 +377,7 @@ struct adoption {
 };
 
 #define SWEEP_WAIT (10 * MT_SECOND) /* then the answer leaves while it goes on */
-#define SLICES_AT_ONCE 16
+#define SLICES_AT_ONCE 8
 
 static void look_on_loop(struct mt_broker *broker, void *argument)
 {
