@@ -24,7 +24,7 @@
 #define TOKEN_SIGNAL 1002u
 #define TOKEN_WATCH 1003u
 
-static struct mt_socket *socket_of(const struct mt_pump *pump, mt_conn conn)
+struct mt_socket *mt_pump_socket(const struct mt_pump *pump, mt_conn conn)
 {
 	uint32_t index = mt_handle_index(conn);
 	struct mt_socket *socket = index < pump->socket_cap ? pump->sockets[index] : NULL;
@@ -48,7 +48,7 @@ static enum mt_status push(struct mt_conn_list *list, mt_conn conn)
 /* A connection that found no room when it began anew is not in the table. */
 static void forget_handle(struct mt_pump *pump, struct mt_socket *socket)
 {
-	if (socket_of(pump, socket->conn) == socket) {
+	if (mt_pump_socket(pump, socket->conn) == socket) {
 		pump->sockets[mt_handle_index(socket->conn)] = NULL;
 		pump->socket_count--;
 	}
@@ -77,7 +77,7 @@ static void queue_up(struct mt_pump *pump, struct mt_conn_list *list, bool *is_q
 	if (push(list, conn) != MT_OK) {
 		mt_log_write(MT_LOG_ERROR, "pump", "out of memory, a connection is dropped", NULL,
 			     0);
-		end_socket(pump, socket_of(pump, conn));
+		end_socket(pump, mt_pump_socket(pump, conn));
 	}
 }
 
@@ -144,47 +144,6 @@ enum mt_status mt_pump_reopen(struct mt_pump *pump, struct mt_socket *socket)
 
 /* ---- requests of the core ---- */
 
-static void answer_auth(struct mt_pump *pump, uint64_t ticket, uint8_t reason)
-{
-	struct mt_auth_verdict verdict = {.reason = reason};
-	mt_tape_authenticated(pump->tape, pump->core, pump->now, ticket, &verdict);
-}
-
-static void fill_job(struct mt_auth_job *job, const struct mt_request *request)
-{
-	job->ticket = request->ticket;
-	job->is_too_long = request->user.len > sizeof(job->user) ||
-			   request->password.len > sizeof(job->secret);
-	if (job->is_too_long)
-		return;
-	job->user_len = request->user.len;
-	job->secret_len = request->password.len;
-	if (job->user_len > 0)
-		memcpy(job->user, request->user.data, job->user_len);
-	if (job->secret_len > 0)
-		memcpy(job->secret, request->password.data, job->secret_len);
-}
-
-static void authenticate(struct mt_pump *pump, const struct mt_request *request)
-{
-	struct mt_auth_job *job;
-	if (request->method.len > 0) {
-		answer_auth(pump, request->ticket, MT_REASON_BAD_AUTHENTICATION_METHOD);
-		return;
-	}
-	job = mt_auth_job_create();
-	if (!job) {
-		answer_auth(pump, request->ticket, MT_REASON_SERVER_BUSY);
-		return;
-	}
-	fill_job(job, request);
-	job->policy = mt_policy_ref(mt_core_policy(pump->core));
-	if (mt_auth_submit(pump->auth, job) != MT_OK) {
-		mt_auth_job_destroy(&job);
-		answer_auth(pump, request->ticket, MT_REASON_SERVER_BUSY);
-	}
-}
-
 static void answer_stored(struct mt_pump *pump)
 {
 	uint64_t ticket;
@@ -207,7 +166,7 @@ static void store(struct mt_pump *pump, const struct mt_request *request)
 
 static void serve_socket(struct mt_pump *pump, const struct mt_request *request)
 {
-	struct mt_socket *socket = socket_of(pump, request->conn);
+	struct mt_socket *socket = mt_pump_socket(pump, request->conn);
 	if (!socket)
 		return;
 	if (request->type == MT_REQUEST_SEND) {
@@ -236,7 +195,7 @@ static void serve_requests(struct mt_pump *pump)
 			serve_socket(pump, &request);
 			break;
 		case MT_REQUEST_AUTHENTICATE:
-			authenticate(pump, &request);
+			mt_pump_authenticate(pump, &request);
 			break;
 		case MT_REQUEST_STORE:
 			store(pump, &request);
@@ -295,7 +254,7 @@ static void receive(struct mt_pump *pump, struct mt_socket *socket)
 		end = mt_socket_receive(socket, pump->core, pump->now, &pump->scratch, 1);
 		serve_requests(pump);
 		/* Serving may have ended it. */
-		if (socket_of(pump, conn) != socket)
+		if (mt_pump_socket(pump, conn) != socket)
 			return;
 		note_progress(pump, socket);
 		if (socket->is_queued_closing || socket->is_paused || !socket->is_read_pending)
@@ -311,14 +270,14 @@ static void serve_waiting(struct mt_pump *pump)
 	pump->scratch.handshakes_left = HANDSHAKES_PER_TURN;
 	while (count < pump->waiting.count && pump->scratch.handshakes_left > 0) {
 		mt_conn conn = pump->waiting.items[count++];
-		struct mt_socket *socket = socket_of(pump, conn);
+		struct mt_socket *socket = mt_pump_socket(pump, conn);
 		enum mt_socket_end end;
 		if (!socket || !socket->is_queued_waiting)
 			continue;
 		socket->is_queued_waiting = false;
 		end = mt_socket_go_on(socket, pump->core, pump->now, &pump->scratch);
 		serve_requests(pump);
-		if (socket_of(pump, conn) != socket)
+		if (mt_pump_socket(pump, conn) != socket)
 			continue;
 		note_progress(pump, socket);
 		conclude_receive(pump, socket, end);
@@ -331,7 +290,7 @@ static void serve_waiting(struct mt_pump *pump)
 
 static void serve_socket_event(struct mt_pump *pump, const struct mt_event *event)
 {
-	struct mt_socket *socket = socket_of(pump, event->token);
+	struct mt_socket *socket = mt_pump_socket(pump, event->token);
 	if (!socket)
 		return;
 	if (event->flags & MT_EVENT_HANGUP)
@@ -339,7 +298,7 @@ static void serve_socket_event(struct mt_pump *pump, const struct mt_event *even
 	if (event->flags & MT_EVENT_WRITE && socket->is_blocked) {
 		socket->is_blocked = false;
 		queue_up(pump, &pump->dirty, &socket->is_queued_dirty, socket->conn);
-		if (socket_of(pump, event->token) != socket)
+		if (mt_pump_socket(pump, event->token) != socket)
 			return; /* there was no memory for the list */
 	}
 	if (event->flags & (MT_EVENT_READ | MT_EVENT_HANGUP)) {
@@ -404,18 +363,6 @@ static void serve_signal(struct mt_pump *pump)
 		}
 }
 
-static void serve_auth(struct mt_pump *pump)
-{
-	struct mt_auth_job *job;
-	while ((job = mt_auth_take(pump->auth))) {
-		struct mt_auth_verdict verdict = {.is_accepted = job->is_accepted,
-						  .user_id = job->user_id,
-						  .reason = MT_REASON_BAD_USER_NAME_OR_PASSWORD};
-		mt_tape_authenticated(pump->tape, pump->core, pump->now, job->ticket, &verdict);
-		mt_auth_job_destroy(&job);
-	}
-}
-
 static void serve_event(struct mt_pump *pump, const struct mt_event *event)
 {
 	if (event->token < pump->listener_count) {
@@ -425,7 +372,7 @@ static void serve_event(struct mt_pump *pump, const struct mt_event *event)
 	} else if (event->token == TOKEN_HUB)
 		mt_hub_serve(pump->hub, pump->broker);
 	else if (event->token == TOKEN_AUTH)
-		serve_auth(pump);
+		mt_pump_serve_logins(pump);
 	else if (event->token == TOKEN_SIGNAL)
 		serve_signal(pump);
 	else if (event->token == TOKEN_WATCH)
@@ -447,7 +394,7 @@ static void serve_pending(struct mt_pump *pump)
 {
 	size_t count = pump->pending.count;
 	for (size_t i = 0; i < count; i++) {
-		struct mt_socket *socket = socket_of(pump, pump->pending.items[i]);
+		struct mt_socket *socket = mt_pump_socket(pump, pump->pending.items[i]);
 		if (!socket)
 			continue;
 		socket->is_queued_pending = false;
@@ -463,7 +410,7 @@ static void serve_pending(struct mt_pump *pump)
 static void flush_dirty(struct mt_pump *pump)
 {
 	for (size_t i = 0; i < pump->dirty.count; i++) {
-		struct mt_socket *socket = socket_of(pump, pump->dirty.items[i]);
+		struct mt_socket *socket = mt_pump_socket(pump, pump->dirty.items[i]);
 		if (!socket)
 			continue;
 		socket->is_queued_dirty = false;
@@ -480,7 +427,7 @@ static void flush_dirty(struct mt_pump *pump)
 static void close_closing(struct mt_pump *pump)
 {
 	for (size_t i = 0; i < pump->closing.count; i++) {
-		struct mt_socket *socket = socket_of(pump, pump->closing.items[i]);
+		struct mt_socket *socket = mt_pump_socket(pump, pump->closing.items[i]);
 		if (socket)
 			end_socket(pump, socket);
 	}

@@ -126,7 +126,14 @@ bool mt_pump_is_proxy(const struct mt_listener *listener, const struct mt_peer_a
 MT_MUST_USE enum mt_socket_end mt_pump_meet_proxy(struct mt_pump *pump, struct mt_socket *socket);
 /* ---- audit.c ---- */
 void mt_pump_audit(struct mt_pump *pump, const struct mt_audit *audit);
-/* ---- pump.c, for accept.c and proxy.c ---- */
+/* ---- login.c ---- */
+/* A request of the core for a verdict. */
+void mt_pump_authenticate(struct mt_pump *pump, const struct mt_request *request);
+/* Verdicts of the password workers. */
+void mt_pump_serve_logins(struct mt_pump *pump);
+/* ---- pump.c, for those above ---- */
+/* NULL: it is gone. */
+struct mt_socket *mt_pump_socket(const struct mt_pump *pump, mt_conn conn);
 /* It is closed at the end of the turn. */
 void mt_pump_give_up(struct mt_pump *pump, struct mt_socket *socket);
 MT_MUST_USE enum mt_status mt_pump_adopt(struct mt_pump *pump, struct mt_socket *socket);

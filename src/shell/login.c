@@ -1,0 +1,59 @@
+/*
+ * Logins: from the core's question who somebody is to the verdict.
+ *
+ *   AUTHENTICATE -> password workers -> verdict -> mt_core_authenticated
+ */
+#include "shell/pump.h"
+
+static void answer(struct mt_pump *pump, uint64_t ticket, uint8_t reason)
+{
+	struct mt_auth_verdict verdict = {.reason = reason};
+	mt_tape_authenticated(pump->tape, pump->core, pump->now, ticket, &verdict);
+}
+
+static void fill_job(struct mt_auth_job *job, const struct mt_request *request)
+{
+	job->ticket = request->ticket;
+	job->is_too_long = request->user.len > sizeof(job->user) ||
+			   request->password.len > sizeof(job->secret);
+	if (job->is_too_long)
+		return;
+	job->user_len = request->user.len;
+	job->secret_len = request->password.len;
+	if (job->user_len > 0)
+		memcpy(job->user, request->user.data, job->user_len);
+	if (job->secret_len > 0)
+		memcpy(job->secret, request->password.data, job->secret_len);
+}
+
+void mt_pump_authenticate(struct mt_pump *pump, const struct mt_request *request)
+{
+	struct mt_auth_job *job;
+	if (request->method.len > 0) {
+		answer(pump, request->ticket, MT_REASON_BAD_AUTHENTICATION_METHOD);
+		return;
+	}
+	job = mt_auth_job_create();
+	if (!job) {
+		answer(pump, request->ticket, MT_REASON_SERVER_BUSY);
+		return;
+	}
+	fill_job(job, request);
+	job->policy = mt_policy_ref(mt_core_policy(pump->core));
+	if (mt_auth_submit(pump->auth, job) != MT_OK) {
+		mt_auth_job_destroy(&job);
+		answer(pump, request->ticket, MT_REASON_SERVER_BUSY);
+	}
+}
+
+void mt_pump_serve_logins(struct mt_pump *pump)
+{
+	struct mt_auth_job *job;
+	while ((job = mt_auth_take(pump->auth))) {
+		struct mt_auth_verdict verdict = {.is_accepted = job->is_accepted,
+						  .user_id = job->user_id,
+						  .reason = MT_REASON_BAD_USER_NAME_OR_PASSWORD};
+		mt_tape_authenticated(pump->tape, pump->core, pump->now, job->ticket, &verdict);
+		mt_auth_job_destroy(&job);
+	}
+}
