@@ -63,3 +63,15 @@ enum mt_utf8 mt_utf8_check(struct mt_bytes text, size_t *bad)
 	}
 	return MT_UTF8_GOOD;
 }
+
+/* C1 is U+0080 to U+009F, two bytes. */
+bool mt_utf8_has_control(struct mt_bytes text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t byte = text.data[i];
+		if (byte < 0x20 || byte == 0x7f ||
+		    (byte == 0xc2 && i + 1 < text.len && text.data[i + 1] < 0xa0))
+			return true;
+	}
+	return false;
+}

@@ -1,6 +1,7 @@
 /* Putting settings together, and judging the whole. */
 #include "broker/assembly.h"
 
+#include "identity/client_id.h"
 #include "io/listen.h"
 #include "topic/name.h"
 
@@ -271,6 +272,11 @@ static const char *judge(const struct mt_listener_settings *listener)
 		return "found only one of certificate and key; expected both or none";
 	if (mt_endpoint_parse_local(mt_bytes_str(listener->address), &endpoint, &fault) != MT_OK)
 		return fault;
+	if (listener->anonymous_role[0] != '\0' &&
+	    mt_client_id_rule_has_user(mt_bytes_str(listener->client_id_rule)))
+		return "found %u in client_id where clients are anonymous: none of them has a user "
+		       "name, and all would be refused; expected `anonymous: off`, or a rule "
+		       "without %u";
 	if (!endpoint.is_unix && (listener->owner[0] != '\0' || listener->group[0] != '\0'))
 		return "found an owner or a group without a Unix socket; expected an address such "
 		       "as unix:/run/mortise/mqtt.sock";

@@ -2,6 +2,7 @@
 #include "broker/schema.h"
 
 #include "base/buf.h"
+#include "identity/client_id.h"
 #include "identity/template.h"
 #include "io/listen.h"
 #include "policy/rule.h"
@@ -283,6 +284,8 @@ static const char *describe(enum mt_value_type type)
 		return "networks such as 10.0.0.0/8 or 2001:db8::/32";
 	case MT_VALUE_TEMPLATE:
 		return "a template such as %{cn}@site";
+	case MT_VALUE_ID_RULE:
+		return "a rule of client ids such as th-%{uuid}, any";
 	case MT_VALUE_WORDS:
 		return "a list of words";
 	}
@@ -386,10 +389,10 @@ static bool store_endpoint(const struct mt_key *key, uint8_t *field, struct mt_b
 	return true;
 }
 
-static bool store_template(const struct mt_key *key, uint8_t *field, struct mt_bytes value,
-			   char *expected)
+/* fault: of a text that does not mean what it should, or NULL. */
+static bool store_checked(const struct mt_key *key, uint8_t *field, struct mt_bytes value,
+			  const char *fault, char *expected)
 {
-	const char *fault = mt_template_fault(value);
 	if (!mt_value_is_path(value, key->bytes))
 		return false;
 	if (fault) {
@@ -397,6 +400,17 @@ static bool store_template(const struct mt_key *key, uint8_t *field, struct mt_b
 		return false;
 	}
 	put_text(key, field, value);
+	return true;
+}
+
+static bool store_id_rule(const struct mt_key *key, uint8_t *field, struct mt_bytes value,
+			  char *expected)
+{
+	bool is_any = mt_bytes_equal(value, mt_bytes_str("any")) ||
+		      mt_bytes_equal(value, mt_bytes_str("off"));
+	if (!is_any)
+		return store_checked(key, field, value, mt_client_id_rule_fault(value), expected);
+	put_text(key, field, mt_bytes_of(NULL, 0));
 	return true;
 }
 
@@ -490,7 +504,9 @@ static bool store(const struct mt_key *key, uint8_t *field, struct mt_bytes valu
 	case MT_VALUE_ENDPOINT:
 		return store_endpoint(key, field, value, expected);
 	case MT_VALUE_TEMPLATE:
-		return store_template(key, field, value, expected);
+		return store_checked(key, field, value, mt_template_fault(value), expected);
+	case MT_VALUE_ID_RULE:
+		return store_id_rule(key, field, value, expected);
 	case MT_VALUE_WEB_PATH:
 		return store_text(key, field, value,
 				  value.len < key->bytes && mt_upgrade_is_path(value));

@@ -130,6 +130,7 @@ bool mt_value_number(enum mt_value_type type, struct mt_bytes text, uint64_t *ou
 	case MT_VALUE_ORIGINS:
 	case MT_VALUE_NETWORKS:
 	case MT_VALUE_TEMPLATE:
+	case MT_VALUE_ID_RULE:
 	case MT_VALUE_WORDS:
 		break;
 	}

@@ -25,6 +25,7 @@ enum mt_value_type {
 	MT_VALUE_ORIGINS,  /* a list, kept as one text with commas */
 	MT_VALUE_NETWORKS, /* a list, kept as one text with commas */
 	MT_VALUE_TEMPLATE, /* of identity/template.h */
+	MT_VALUE_ID_RULE,  /* of identity/client_id.h */
 	MT_VALUE_WORDS,	   /* a list of given words, kept as one text with commas */
 };
 

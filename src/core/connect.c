@@ -148,10 +148,26 @@ static void identify(struct mt_core *core, const struct mt_peer *peer, uint64_t 
 	admission->who.owner = owner_of(core, peer, user_id);
 }
 
-/* 0, or the reason why not, with its text. An assigned id is ours and keeps every rule of the
- * client but the user's own. */
-static uint8_t check_admission(const struct mt_core *core, const struct admission *admission,
-			       const char **what)
+/* The listener's rule, and the user's. An assigned id is ours: the listener asks nothing of it, but
+ * the user's rule says which ids are the user's, whoever chose them. NULL: it keeps both. */
+static const char *check_client_id(const struct mt_peer *peer, const struct admission *admission,
+				   const struct mt_user *user)
+{
+	const struct mt_subject *subject = &admission->who.subject;
+	struct mt_bytes rule = mt_bytes_str(peer->facts.client_id_rule);
+	if (admission->is_id_assigned && peer->facts.is_id_demanded)
+		return "client id is empty, and the listener assigns none";
+	if (!admission->is_id_assigned &&
+	    !mt_client_id_keeps(rule, subject->user, subject->client_id))
+		return "client id breaks the listener's rule";
+	if (user && !mt_client_id_keeps(user->client_id_rule, user->name, subject->client_id))
+		return "client id breaks the user's rule";
+	return NULL;
+}
+
+/* 0, or the reason why not, with its text. */
+static uint8_t check_admission(const struct mt_core *core, const struct mt_peer *peer,
+			       const struct admission *admission, const char **what)
 {
 	const struct mt_subject *subject = &admission->who.subject;
 	const struct mt_user *user = mt_policy_user_by_id(core->policy, subject->user_id);
@@ -159,10 +175,9 @@ static uint8_t check_admission(const struct mt_core *core, const struct admissio
 		*what = "user is gone or disabled";
 		return MT_REASON_NOT_AUTHORIZED;
 	}
-	if (user && !mt_client_id_keeps(user->client_id_rule, user->name, subject->client_id)) {
-		*what = "client id breaks the user's rule";
+	*what = check_client_id(peer, admission, user);
+	if (*what)
 		return MT_REASON_CLIENT_IDENTIFIER_NOT_VALID;
-	}
 	if (!mt_policy_admits(core->policy, subject)) {
 		*what = user ? "client id or name cannot stand in the user's rules"
 			     : "the anonymous role does not admit";
@@ -370,7 +385,7 @@ static void decide(struct mt_core *core, struct mt_peer *peer, const struct mt_c
 	const char *what = NULL;
 	uint8_t reason;
 	identify(core, peer, user_id, &admission);
-	reason = check_admission(core, &admission, &what);
+	reason = check_admission(core, peer, &admission, &what);
 	if (reason != 0)
 		refuse(core, peer, connect, reason, what);
 	else

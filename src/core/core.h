@@ -126,8 +126,11 @@ struct mt_conn_facts {
 	bool is_secret_safe; /* a password may travel here: TLS, loopback, or the listener says so
 			      */
 	bool is_certificate_required; /* whatever else a client knows, it proves one */
+	bool is_id_demanded;	      /* an empty client id is refused, none is assigned */
 	const char *listener;	      /* name; outlives the core */
 	const char *anonymous_role;   /* "": credentials are demanded; outlives the core */
+	const char *client_id_rule;   /* of identity/client_id.h, on top of the user's; NULL or "":
+					 any id; outlives the core */
 	const struct mt_core_limits
 		*limits;	      /* of the listener; outlives the core; NULL: the core's */
 	const struct mt_offer *offer; /* outlives the core; NULL: everything */

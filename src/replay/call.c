@@ -198,6 +198,8 @@ static void pipe_listener(struct pipe *pipe, struct mt_call_listener *listener)
 	pipe_bytes(pipe, &listener->name);
 	pipe_bytes(pipe, &listener->anonymous_role);
 	pipe_flags(pipe, &listener->has_anonymous_sessions, &listener->is_certificate_required);
+	pipe_bytes(pipe, &listener->client_id_rule);
+	pipe_flag(pipe, &listener->is_id_demanded);
 	pipe_flag(pipe, &listener->has_limits);
 	if (listener->has_limits)
 		pipe_limits(pipe, &listener->limits);
@@ -415,7 +417,7 @@ size_t mt_call_bytes_max(const struct mt_call *call)
 		bytes += views_of_create(&call->create);
 	else if (call->kind == MT_CALL_LISTENER)
 		bytes += call->listener.name.len + call->listener.anonymous_role.len +
-			 call->listener.server_reference.len;
+			 call->listener.client_id_rule.len + call->listener.server_reference.len;
 	else if (call->kind == MT_CALL_AUTHENTICATED)
 		bytes += call->verdict.data.len;
 	else if (call->kind == MT_CALL_PEER)

@@ -50,10 +50,11 @@ struct mt_call_create {
 
 /* What connections of one listener have in common. */
 struct mt_call_listener {
-	struct mt_bytes name, anonymous_role, server_reference;
+	struct mt_bytes name, anonymous_role, client_id_rule, server_reference;
 	struct mt_core_limits limits;
 	struct mt_offer offer; /* without server_reference */
 	bool has_limits, has_offer, has_anonymous_sessions, is_certificate_required;
+	bool is_id_demanded;
 };
 
 struct mt_call_facts {

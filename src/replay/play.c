@@ -149,10 +149,13 @@ static bool fill_listener(struct mt_play *play, const struct mt_call_listener *f
 		.anonymous_role = text_of(play, from->anonymous_role),
 		.has_anonymous_sessions = from->has_anonymous_sessions,
 		.is_certificate_required = from->is_certificate_required,
+		.client_id_rule = text_of(play, from->client_id_rule),
+		.is_id_demanded = from->is_id_demanded,
 		.limits = from->has_limits ? &to->limits : NULL,
 		.offer = from->has_offer ? &to->offer : NULL,
 	};
-	return to->offer.server_reference && to->facts.listener && to->facts.anonymous_role;
+	return to->offer.server_reference && to->facts.listener && to->facts.anonymous_role &&
+	       to->facts.client_id_rule;
 }
 
 static enum mt_play_state play_listener(struct mt_play *play, const struct mt_call *call)

@@ -224,6 +224,8 @@ static void note_listener(struct mt_tape *tape, struct mt_now now,
 	listener->anonymous_role = mt_bytes_str(facts->anonymous_role);
 	listener->has_anonymous_sessions = facts->has_anonymous_sessions;
 	listener->is_certificate_required = facts->is_certificate_required;
+	listener->client_id_rule = mt_bytes_str(facts->client_id_rule);
+	listener->is_id_demanded = facts->is_id_demanded;
 	listener->has_limits = facts->limits != NULL;
 	listener->has_offer = facts->offer != NULL;
 	if (facts->limits)
@@ -241,7 +243,9 @@ static bool is_of_listener(const struct mt_conn_facts *facts, const struct mt_co
 	       facts->offer == listener->offer &&
 	       facts->anonymous_role == listener->anonymous_role &&
 	       facts->has_anonymous_sessions == listener->has_anonymous_sessions &&
-	       facts->is_certificate_required == listener->is_certificate_required;
+	       facts->is_certificate_required == listener->is_certificate_required &&
+	       facts->client_id_rule == listener->client_id_rule &&
+	       facts->is_id_demanded == listener->is_id_demanded;
 }
 
 /* False: the log has ended. */

@@ -29,6 +29,8 @@ static struct mt_conn_facts facts_of(const struct mt_pump *pump, const struct mt
 				      .listener = settings->name,
 				      .anonymous_role = settings->anonymous_role,
 				      .has_anonymous_sessions = settings->has_anonymous_sessions,
+				      .client_id_rule = settings->client_id_rule,
+				      .is_id_demanded = !settings->is_id_assigned,
 				      .offer = listener->offer,
 				      .limits = listener->limits};
 	memcpy(facts.address.byte, peer->byte, sizeof(facts.address.byte));

@@ -1,5 +1,6 @@
 /* Users: /api/users. */
 #include "crypto/password.h"
+#include "identity/client_id.h"
 #include "identity/user.h"
 #include "io/clock.h"
 #include "shell/api_call.h"
@@ -7,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RULE_BYTES_MAX 1024u
+#define RULE_BYTES_MAX MT_CLIENT_ID_RULE_BYTES_MAX
 #define HASH_BYTES_MAX 1024u
 
 /* A row kept beyond its visitor. */
@@ -150,8 +151,9 @@ static bool check_new(struct mt_api_call *call)
 		mt_api_fail(call, 400, "name: %s", fault);
 		return false;
 	}
-	if (rule && strlen(rule) > RULE_BYTES_MAX) {
-		mt_api_fail(call, 400, "client_id: expected at most %u bytes", RULE_BYTES_MAX);
+	fault = mt_client_id_rule_fault(mt_bytes_str(rule));
+	if (fault) {
+		mt_api_fail(call, 400, "client_id: %s", fault);
 		return false;
 	}
 	json_array_foreach(json_object_get(call->body, "roles"), i, role)

@@ -1,6 +1,8 @@
 /* Loading the policy from the state database: every row is checked, and one bad row refuses all. */
 #include "shell/directory.h"
 
+#include "base/log.h"
+#include "identity/client_id.h"
 #include "io/clock.h"
 
 #include <stdio.h>
@@ -122,6 +124,17 @@ static enum mt_status add_user(struct loading *load, const struct mt_state_user 
 	return mt_policy_builder_user(load->builder, &user, roles->names, roles->count);
 }
 
+/* From before such a rule was refused: nobody keeps it. */
+static void warn_of_rule(const struct mt_state_user *row)
+{
+	const char *fault = mt_client_id_rule_fault(mt_bytes_str(row->client_id_rule));
+	if (fault)
+		mt_log(MT_LOG_WARNING, "policy", "the client id rule lets nobody in",
+		       MT_STR("user", row->name), MT_STR("rule", row->client_id_rule),
+		       MT_STR("why", fault),
+		       MT_STR("action", "mend client_id with mortise policy apply"));
+}
+
 static bool load_user(void *context, const struct mt_state_user *row)
 {
 	struct loading *load = context;
@@ -139,6 +152,7 @@ static bool load_user(void *context, const struct mt_state_user *row)
 		return stop(load, status, "user", row->name, "it holds a role that does not exist");
 	if (status != MT_OK)
 		return stop(load, status, "user", row->name, mt_status_text(status));
+	warn_of_rule(row);
 	return true;
 }
 

@@ -4,6 +4,7 @@
  * There the ACL of the highest priority that matches decides, and what none matches is as
  * `defaultACLAccess` says; here one deny beats every allow, and the rest is denied.
  */
+#include "identity/client_id.h"
 #include "policy/rule.h"
 #include "shell/mosquitto_parts.h"
 #include "topic/name.h"
@@ -158,15 +159,26 @@ static const json_t *group_of(const json_t *groups, const char *name)
 static void take_client_id(struct mt_mosquitto *import, const char *where, json_t *user,
 			   const char *client_id)
 {
-	if (strpbrk(client_id, "*%")) {
-		json_object_set_new(user, "enabled", json_false());
-		mt_mosquitto_note(import->report, where,
-				  "clientid %.64s would be a rule for many: disabled; give another "
-				  "client id, then mortise user enable",
-				  client_id);
+	char rule[MT_CLIENT_ID_RULE_BYTES_MAX + 1];
+	const char *fault = "is too long";
+	size_t len = 0;
+	for (; *client_id != '\0' && len + 2 < sizeof(rule); client_id++) {
+		if (*client_id == '*' || *client_id == '%')
+			rule[len++] = '%'; /* itself, no sign of a rule */
+		rule[len++] = *client_id;
+	}
+	rule[len] = '\0';
+	if (*client_id == '\0')
+		fault = mt_client_id_rule_fault(mt_bytes_of(rule, len));
+	if (!fault) {
+		json_object_set_new(user, "client_id", json_string(rule));
 		return;
 	}
-	json_object_set_new(user, "client_id", json_string(client_id));
+	json_object_set_new(user, "enabled", json_false());
+	mt_mosquitto_note(import->report, where,
+			  "clientid %.64s %s: disabled; give another client id, then mortise user "
+			  "enable",
+			  rule, fault);
 }
 
 static void take_client(const struct dynsec *dynsec, const char *where, const json_t *json,

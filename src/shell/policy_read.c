@@ -2,6 +2,7 @@
  * Reading a policy document: libyaml's events first, for what makes YAML more than keys and values,
  * then its tree. All that is wrong is told at once.
  */
+#include "identity/client_id.h"
 #include "identity/user.h"
 #include "policy/rule.h"
 #include "shell/directory.h"
@@ -11,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <yaml.h>
-
-#define CLIENT_ID_RULE_BYTES_MAX 1024u
 
 struct reading {
 	yaml_document_t tree;
@@ -487,9 +486,9 @@ static void take_client_id(struct reading *reading, const yaml_node_t *key,
 {
 	const char *text =
 		take_text(reading, value, name_of(key), "a client id, or a rule with %u or *");
-	if (text && strlen(text) > CLIENT_ID_RULE_BYTES_MAX)
-		complain(reading, line_of(value), "client_id: expected at most %u bytes",
-			 CLIENT_ID_RULE_BYTES_MAX);
+	const char *fault = mt_client_id_rule_fault(mt_bytes_str(text));
+	if (fault)
+		complain(reading, line_of(value), "client_id: %s", fault);
 	else if (text)
 		json_object_set_new(subject, "client_id", json_string(text));
 }

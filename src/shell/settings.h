@@ -68,6 +68,8 @@ struct mt_listener_settings {
 	bool is_tls;
 	bool is_insecure_allowed; /* `insecure: yes`: plain off loopback is wanted */
 	bool has_anonymous_sessions;
+	bool is_id_assigned;	     /* an empty client id is; else it is refused */
+	char client_id_rule[1025];   /* of identity/client_id.h; "": any */
 	char anonymous_role[64];     /* "": credentials are demanded */
 	char certificate_path[4096]; /* "": the broker's own */
 	char key_path[4096];

@@ -133,6 +133,8 @@ static void make_listener(struct play *play, const struct mt_call_listener *from
 					   .anonymous_role = text_of(play, from->anonymous_role),
 					   .has_anonymous_sessions = from->has_anonymous_sessions,
 					   .is_certificate_required = from->is_certificate_required,
+					   .client_id_rule = text_of(play, from->client_id_rule),
+					   .is_id_demanded = from->is_id_demanded,
 					   .limits = from->has_limits ? &to->limits : NULL,
 					   .offer = from->has_offer ? &to->offer : NULL};
 	play->listener_count++;

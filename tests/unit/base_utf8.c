@@ -92,12 +92,28 @@ static void faults_at_each_place(void **state)
 		}
 }
 
+static void control_characters(void **state)
+{
+	(void)state;
+	for (uint32_t byte = 0; byte < 0x80; byte++) {
+		uint8_t text[] = {'a', (uint8_t)byte};
+		assert_int_equal(mt_utf8_has_control(mt_bytes_of(text, 2)),
+				 byte < 0x20 || byte == 0x7f);
+	}
+	assert_false(mt_utf8_has_control(mt_bytes_str("")));
+	assert_true(mt_utf8_has_control(mt_bytes_str("\xc2\x80")));
+	assert_true(mt_utf8_has_control(mt_bytes_str("x\xc2\x9f")));
+	assert_false(mt_utf8_has_control(mt_bytes_str("\xc2\xa0")));
+	assert_false(mt_utf8_has_control(mt_bytes_str("\xc3\x80")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_short_sequences),
 		cmocka_unit_test(four_byte_sequences),
 		cmocka_unit_test(faults_at_each_place),
+		cmocka_unit_test(control_characters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -468,6 +468,32 @@ static void plain_off_loopback_needs_consent(void **state)
 	expect_good(parse("listeners:\n  p: {address: 'localhost:1883', tls: no}\n"));
 }
 
+static void listeners_ask_for_client_ids(void **state)
+{
+	(void)state;
+	expect_good(parse(""));
+	assert_string_equal(settings.listeners[0].client_id_rule, "");
+	assert_true(settings.listeners[0].is_id_assigned);
+	expect_good(
+		parse("listeners: {a: {address: ':1', client_id: 'th-%{uuid}', assigned_client_id: "
+		      "no, anonymous: open}, b: {address: ':2', client_id: '%u-*'}}\n"));
+	assert_string_equal(settings.listeners[0].client_id_rule, "th-%{uuid}");
+	assert_false(settings.listeners[0].is_id_assigned);
+	assert_string_equal(settings.listeners[1].client_id_rule, "%u-*");
+	expect_good(parse_set("listeners: {a: {address: ':1', client_id: 'x'}}\n",
+			      "listeners.a.client_id=any"));
+	assert_string_equal(settings.listeners[0].client_id_rule, "");
+	expect_fault(parse("listeners:\n  a:\n    address: ':1'\n    client_id: '%{uid}'\n"),
+		     "f.yaml:4: listeners.a.client_id: found ", "expected uuid, mac, or serial:");
+	expect_fault(parse_set("", "listeners.tls.client_id=%{mac"),
+		     "--set listeners.tls.client_id: ", "without its }");
+	expect_fault(parse_set("", "listeners.tls.client_id="),
+		     "--set listeners.tls.client_id: found \"\"", "any");
+	expect_fault(
+		parse("listeners:\n  a: {address: ':1', client_id: '%u-*', anonymous: open}\n"),
+		"f.yaml:2: listeners.a: found %u in client_id", "without %u");
+}
+
 static void set_overrides_the_file(void **state)
 {
 	(void)state;
@@ -625,6 +651,7 @@ int main(void)
 		cmocka_unit_test(a_flood_of_faults_is_counted_and_bounded),
 		cmocka_unit_test(deep_nesting_is_skipped_without_harm),
 		cmocka_unit_test(plain_off_loopback_needs_consent),
+		cmocka_unit_test(listeners_ask_for_client_ids),
 		cmocka_unit_test(set_overrides_the_file),
 		cmocka_unit_test(set_removes_a_listener),
 		cmocka_unit_test(set_is_checked_like_the_file),

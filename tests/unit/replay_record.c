@@ -38,13 +38,16 @@ static struct mt_call sample(enum mt_call_kind kind)
 				     {.filter = mt_bytes_str("b/#"), .bytes_max = 4}},
 			.policy = mt_bytes_str("an image")};
 	} else if (kind == MT_CALL_LISTENER) {
-		call.listener = (struct mt_call_listener){.name = mt_bytes_str("tls"),
-							  .anonymous_role = mt_bytes_str("open"),
-							  .is_certificate_required = true,
-							  .has_limits = true,
-							  .limits = {.inflight = 1},
-							  .has_offer = true,
-							  .offer = {.qos_max = 2}};
+		call.listener =
+			(struct mt_call_listener){.name = mt_bytes_str("tls"),
+						  .anonymous_role = mt_bytes_str("open"),
+						  .is_certificate_required = true,
+						  .client_id_rule = mt_bytes_str("th-%{uuid}"),
+						  .is_id_demanded = true,
+						  .has_limits = true,
+						  .limits = {.inflight = 1},
+						  .has_offer = true,
+						  .offer = {.qos_max = 2}};
 	} else if (kind == MT_CALL_AUTHENTICATED) {
 		call.verdict = (struct mt_auth_verdict){
 			.is_accepted = true, .user_id = 7, .data = mt_bytes_str("***")};

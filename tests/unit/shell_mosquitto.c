@@ -123,7 +123,7 @@ static void dynamic_security(void **state)
 		"\"clients\":[{\"username\":\"ann\",\"password\":\"cA==\",\"salt\":\"cw==\","
 		"\"iterations\":101,\"clientid\":\"dev-1\",\"groups\":[{\"groupname\":\"g\"}],"
 		"\"disabled\":true},{\"username\":\"bob\",\"clientid\":\"*\",\"roles\":"
-		"[{\"rolename\":\"admin\"}]}],"
+		"[{\"rolename\":\"admin\"}]},{\"username\":\"cat\",\"clientid\":\"a\\u0007\"}],"
 		"\"groups\":[{\"groupname\":\"g\",\"roles\":[{\"rolename\":\"r\"}]}],"
 		"\"roles\":[{\"rolename\":\"admin\",\"acls\":[]},{\"rolename\":\"r\",\"acls\":["
 		"{\"acltype\":\"publishClientSend\",\"topic\":\"s\",\"allow\":true},"
@@ -136,13 +136,14 @@ static void dynamic_security(void **state)
 			"      - { allow: subscribe, topic: \"p/#\", share: \"any\" }\n"
 			"      - { deny: subscribe, topic: \"p/x\" }\n"
 			"users:\n  ann: { roles: [r], client_id: \"dev-1\", enabled: no }\n"
-			"  bob: { roles: [mosquitto-admin], enabled: no }\n");
+			"  bob: { roles: [mosquitto-admin], client_id: \"%*\" }\n"
+			"  cat: { roles: [], enabled: no }\n");
 	assert_string_equal(json_string_value(json_object_get(
 				    json_object_get(import.document.users, "ann"), "hash")),
 			    "$7$101$cw==$cA==");
 	assert_notes(import.report, "dynsec: roles[1]: role r: priorities");
 	assert_notes(import.report, "defaultACLAccess.publishClientSend: allowed by default");
-	assert_notes(import.report, "clients[1]: clientid *");
+	assert_notes(import.report, "clients[2]: clientid a\a holds a control character: disabled");
 	assert_notes(import.report, "clients[0]: user ann is disabled");
 }
 
