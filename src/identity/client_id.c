@@ -143,18 +143,33 @@ bool mt_client_id_keeps(struct mt_bytes rule, struct mt_bytes user, struct mt_by
 	return true;
 }
 
+static const char *text_fault(struct mt_bytes text)
+{
+	size_t bad;
+	if (mt_utf8_check(text, &bad) != MT_UTF8_GOOD)
+		return "is not valid UTF-8; expected text without U+0000";
+	return mt_utf8_has_control(text) ? "holds a control character" : NULL;
+}
+
+const char *mt_client_id_fault(struct mt_bytes client_id)
+{
+	if (client_id.len == 0)
+		return "is empty; the broker assigns one, where it may";
+	if (client_id.len > UINT16_MAX)
+		return "is too long; expected at most 65,535 bytes";
+	return text_fault(client_id);
+}
+
 /* A name that stands for all, where only the form of a rule is read. */
 static const struct mt_bytes anybody = {(const uint8_t *)"u", 1};
 
 const char *mt_client_id_rule_fault(struct mt_bytes rule)
 {
-	size_t bad;
+	const char *fault = text_fault(rule);
 	if (rule.len > MT_CLIENT_ID_RULE_BYTES_MAX)
 		return "is too long; expected at most 1,024 bytes";
-	if (mt_utf8_check(rule, &bad) != MT_UTF8_GOOD)
-		return "is not valid UTF-8";
-	if (mt_utf8_has_control(rule))
-		return "holds a control character";
+	if (fault)
+		return fault;
 	while (rule.len > 0) {
 		struct element element = read_element(rule, anybody);
 		if (element.kind == ELEMENT_BROKEN)

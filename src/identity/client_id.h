@@ -25,6 +25,8 @@ bool mt_client_id_keeps(struct mt_bytes rule, struct mt_bytes user, struct mt_by
 const char *mt_client_id_rule_fault(struct mt_bytes rule);
 /* True when it asks for the name of a user. */
 bool mt_client_id_rule_has_user(struct mt_bytes rule);
+/* Why no client should bear that id, with any rule; static. NULL: it may. */
+const char *mt_client_id_fault(struct mt_bytes client_id);
 /* Writes an assigned id, "mortise-" and 22 random characters from two words, into out[31]; returns
  * it as a view. */
 struct mt_bytes mt_client_id_assign(uint64_t high, uint64_t low, uint8_t out[31]);

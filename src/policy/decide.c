@@ -1,5 +1,6 @@
 /* Verdicts: denies first, then allows, role by role. */
 #include "policy/snapshot.h"
+#include "topic/name.h"
 
 /* The roles of a subject, looked up once for all that is asked of them. */
 struct roles {
@@ -25,17 +26,6 @@ static bool find_roles(const struct mt_policy *policy, const struct mt_subject *
 	return true;
 }
 
-/* Exactly one plain level, and none that only the broker may use. */
-static bool is_plain_level(struct mt_bytes value)
-{
-	if (value.len == 0 || value.data[0] == '$')
-		return false;
-	for (size_t i = 0; i < value.len; i++)
-		if (value.data[i] == '/' || value.data[i] == '+' || value.data[i] == '#')
-			return false;
-	return true;
-}
-
 /* A user name is one only with a record: who is anonymous may have claimed it. */
 static bool has_variables(const struct mt_policy *policy, const struct mt_subject *subject,
 			  const struct roles *roles)
@@ -47,10 +37,11 @@ static bool has_variables(const struct mt_policy *policy, const struct mt_subjec
 			return false;
 		variables |= role->variables;
 	}
-	return (!(variables & MT_VARIABLE_CLIENT_ID) || is_plain_level(subject->client_id)) &&
+	return (!(variables & MT_VARIABLE_CLIENT_ID) ||
+		mt_topic_is_plain_level(subject->client_id)) &&
 	       (!(variables & MT_VARIABLE_USER) ||
-		(subject->user_id != 0 && is_plain_level(subject->user))) &&
-	       (!(variables & MT_VARIABLE_CN) || is_plain_level(subject->cn));
+		(subject->user_id != 0 && mt_topic_is_plain_level(subject->user))) &&
+	       (!(variables & MT_VARIABLE_CN) || mt_topic_is_plain_level(subject->cn));
 }
 
 /*

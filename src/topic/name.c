@@ -36,6 +36,12 @@ bool mt_topic_has_wildcard(struct mt_bytes filter)
 	return false;
 }
 
+bool mt_topic_is_plain_level(struct mt_bytes value)
+{
+	return value.len > 0 && value.data[0] != '$' && !memchr(value.data, '/', value.len) &&
+	       !mt_topic_has_wildcard(value);
+}
+
 bool mt_topic_name_is_valid(struct mt_bytes name)
 {
 	return is_sized(name) && !mt_topic_has_wildcard(name);

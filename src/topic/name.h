@@ -14,6 +14,8 @@ bool mt_topic_name_is_valid(struct mt_bytes name);
  * is not looked at. */
 bool mt_topic_filter_is_valid(struct mt_bytes filter);
 bool mt_topic_has_wildcard(struct mt_bytes filter);
+/* A value that a variable may have in filters: not empty, no '/', '+' or '#', no '$' in front. */
+bool mt_topic_is_plain_level(struct mt_bytes value);
 /* Levels of a name or filter: slashes + 1. */
 uint32_t mt_topic_level_count(struct mt_bytes topic);
 

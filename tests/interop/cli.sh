@@ -340,6 +340,31 @@ client_id_rule() {
 		exits 4 '' mortise pub -h localhost -p "$tls" --cafile "$ca" -u fixed --password-file "$tmp/wrong" -i other -t house/x -m x
 }
 
+# Is what `client-id new` makes what `check` says?
+made_ids() {
+	for rule in '%{uuid}' '%{mac}' '%{serial:%12N}'; do
+		kind=${rule#%\{} kind=${kind%\}} kind=${kind%%:*}
+		mortise client-id new "$kind" --count 50 >"$tmp/ids" || return 1
+		[ "$(sort -u "$tmp/ids" | wc -l)" = 50 ] || { cat "$tmp/ids"; return 1; }
+		while read -r id; do
+			mortise client-id check "$id" --rule "$rule" >"$tmp/said" && mortise client-id check "$id" >>"$tmp/said" ||
+				{ cat "$tmp/said"; return 1; }
+		done <"$tmp/ids"
+	done
+	mortise client-id new serial --pattern 'SN-%8d' | grep -qx 'SN-[0-9]\{8\}' || return 1
+	mortise client-id new uuid --json | grep -q '"[0-9a-f]\{8\}-[0-9a-f]\{4\}-4[0-9a-f]\{3\}-[89ab][0-9a-f]\{3\}-[0-9a-f]\{12\}"'
+}
+
+judged_ids() {
+	mortise client-id check 00:1b:63:84:45:e6 >"$tmp/said" && grep -q '^formats: mac$' "$tmp/said" || return 1
+	mortise client-id check th17 --json >"$tmp/said" || return 1
+	[ "$(json "$tmp/said" '[d["every_server_takes_it"], d["stands_in_topics"], d["bytes"]]')" = '[True, True, 4]' ] || return 1
+	mortise client-id check bob-17 --rule '%u-*' --user bob >"$tmp/said" && grep -q 'keeps the rule: yes' "$tmp/said" || return 1
+	exits 1 '' mortise client-id check eve-17 --rule '%u-*' --user bob && exits 1 '' mortise client-id check 'a/b' &&
+		mortise client-id check 'a/b' --rule '*' >"$tmp/said" && exits 1 '' mortise client-id check '' &&
+		exits 1 '' mortise client-id check "$(printf 'a\377')" && exits 1 '' mortise client-id check "$(printf 'a\377')" --rule '*'
+}
+
 # Every verb that prints something prints JSON for programs.
 json_of() {
 	"$build/mortise" --json "$@" >"$tmp/json" || { echo "exit $?"; return 1; }
@@ -405,12 +430,20 @@ check "cli: passwd acts" passwd_acts
 check "cli: a token logs in until the next one" token_works
 check "cli: a generated password logs in" generated_works
 check "cli: client id outside the user's rule" client_id_rule
+check "cli: client ids that are made" made_ids
+check "cli: client ids that are checked" judged_ids
 check "cli: secrets in neither ps nor log" secrets_hidden
 
 # shellcheck disable=SC2086
 {
 	check "cli: exit 2 without topic" exits 2 'topic' mortise pub $in_plain -m x
 	check "cli: exit 2 for two payloads" exits 2 '' mortise pub $in_plain -t x -m x -n
+	check "cli: exit 2 for a client id of no kind" exits 2 'uuid, mac or serial' mortise client-id new imei
+	check "cli: exit 2 for a pattern of nothing" exits 2 'leaves nothing open' mortise client-id new serial --pattern SN
+	check "cli: exit 2 for a pattern of a UUID" exits 2 'with serial only' mortise client-id new uuid --pattern '%d'
+	check "cli: exit 2 for a rule that is none" exits 2 'uuid, mac' mortise client-id check x --rule '%{uid}'
+	check "cli: exit 2 for a rule without its user" exits 2 'user NAME' mortise client-id check x --rule '%u'
+	check "cli: exit 2 for a user's rule that is none" exits 2 'client_id: a % begins' mortise user add x --generate --client-id '%x'
 	check "cli: exit 2 for an unknown option" exits 2 '' mortise pub $in_plain -t x -m x --wrong
 	check "cli: exit 2 for an unknown verb" exits 2 '' mortise dance
 	check "cli: exit 2 for an unknown second verb" exits 2 '' mortise user dance

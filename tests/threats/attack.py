@@ -14,7 +14,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "interop"))
 
-from broker import Broker, await_true, check, expect, expect_equal, finish  # noqa: E402
+from broker import BUILD, Broker, await_true, check, expect, expect_equal, finish  # noqa: E402
 from packets import connect, packet, publish, subscribe, text, varint  # noqa: E402, F401
 
 PLAIN = "plain"

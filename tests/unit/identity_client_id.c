@@ -151,6 +151,20 @@ static void rules_that_are_none(void **state)
 					mt_bytes_str("u"), mt_bytes_str("id")));
 }
 
+static void ids_that_are_none(void **state)
+{
+	static uint8_t id[65536];
+	(void)state;
+	memset(id, 'a', sizeof(id));
+	assert_null(mt_client_id_fault(mt_bytes_of(id, 65535)));
+	assert_non_null(mt_client_id_fault(mt_bytes_of(id, 65536)));
+	assert_non_null(mt_client_id_fault(mt_bytes_str("")));
+	assert_non_null(mt_client_id_fault(mt_bytes_str("a\x7f")));
+	assert_non_null(mt_client_id_fault(mt_bytes_str("a\xc3")));
+	assert_non_null(mt_client_id_fault(mt_bytes_of("a\0b", 3)));
+	assert_null(mt_client_id_fault(mt_bytes_str("+/# k\xc3\xbc")));
+}
+
 static void rules_that_are_some(void **state)
 {
 	static const char *const good[] = {
@@ -352,6 +366,7 @@ int main(void)
 		cmocka_unit_test(without_a_user_no_rule_with_one_is_kept),
 		cmocka_unit_test(formats_stand_in_rules),
 		cmocka_unit_test(rules_that_are_none),
+		cmocka_unit_test(ids_that_are_none),
 		cmocka_unit_test(rules_that_are_some),
 		cmocka_unit_test(every_prefix_of_a_rule_is_safe),
 		cmocka_unit_test(rules_equal_their_twin),

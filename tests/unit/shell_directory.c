@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "policy/decide.h"
+#include "identity/client_id.h"
 #include "shell/directory.h"
 
 #include "folder.h"
@@ -130,6 +131,25 @@ static void users_arrive_with_every_field(void **context)
 	assert_true(mt_bytes_equal(user->password_hash, mt_bytes_str("$hash")));
 	assert_true(mt_bytes_equal(user->token_hash, row.token_hash));
 	assert_true(mt_bytes_equal(user->client_id_rule, mt_bytes_str("%u-*")));
+}
+
+/* From before such a rule was refused: the broker starts, and the user does not come in. */
+static void a_client_id_rule_of_old_lets_nobody_in(void **context)
+{
+	static const char *const ids[] = {"50%", "%{uid}", "", "50%u", "u"};
+	struct place *place = *context;
+	struct mt_state_user row = {
+		.name = "old", .is_enabled = true, .password_hash = "", .client_id_rule = "50%"};
+	const struct mt_user *user;
+	begin(place);
+	assert_int_equal(mt_state_user_add(place->state, &row, &row.id), MT_OK);
+	commit(place);
+	assert_int_equal(load(place), MT_OK);
+	user = mt_policy_user_by_id(place->policy, row.id);
+	assert_non_null(user);
+	for (size_t i = 0; i < MT_COUNT_OF(ids); i++)
+		assert_false(
+			mt_client_id_keeps(user->client_id_rule, user->name, mt_bytes_str(ids[i])));
 }
 
 static void rules_arrive_with_every_axis(void **context)
@@ -403,6 +423,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(empty_database_is_an_empty_policy),
 		TEST(users_arrive_with_every_field),
+		TEST(a_client_id_rule_of_old_lets_nobody_in),
 		TEST(rules_arrive_with_every_axis),
 		TEST(built_in_roles_need_no_row),
 		TEST(roles_do_not_mix),

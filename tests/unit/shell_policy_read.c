@@ -149,6 +149,14 @@ static void each_error(void **state)
 		assert_refused(cases[i][0], cases[i][1]);
 }
 
+static void client_id_rules(void **state)
+{
+	(void)state;
+	assert_refused("users:\n  b: { client_id: \"%{uid}\" }\n",
+		       "2: client_id: between %{ and } expected uuid, mac, or serial:");
+	assert_refused("users:\n  b: { client_id: \"50%\" }\n", "2: client_id: a % begins %u");
+}
+
 static void all_errors_at_once(void **state)
 {
 	(void)state;
@@ -194,6 +202,7 @@ int main(void)
 		cmocka_unit_test(the_example_of_the_docs),
 		cmocka_unit_test(names_that_need_quotes),
 		cmocka_unit_test(each_error),
+		cmocka_unit_test(client_id_rules),
 		cmocka_unit_test(all_errors_at_once),
 		cmocka_unit_test(too_many_errors_are_cut),
 		cmocka_unit_test(every_truncation),

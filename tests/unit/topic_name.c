@@ -292,6 +292,17 @@ static void every_prefix_is_safe(void **state)
 	}
 }
 
+static void plain_levels(void **state)
+{
+	static const char *const wrong[] = {"", "$SYS", "$", "a/b", "/", "a+", "+", "#", "x#y"};
+	(void)state;
+	for (size_t i = 0; i < MT_COUNT_OF(wrong); i++)
+		assert_false(mt_topic_is_plain_level(text(wrong[i])));
+	assert_true(mt_topic_is_plain_level(text("th-17")));
+	assert_true(mt_topic_is_plain_level(text("a$")));
+	assert_true(mt_topic_is_plain_level(text("00:1b:63:84:45:e6")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +317,7 @@ int main(void)
 		cmocka_unit_test(overlap_is_a_common_name),
 		cmocka_unit_test(share_prefix_comes_off),
 		cmocka_unit_test(empty_views_have_no_bytes),
+		cmocka_unit_test(plain_levels),
 		cmocka_unit_test(every_prefix_is_safe),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
