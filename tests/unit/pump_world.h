@@ -46,6 +46,7 @@ static inline void pump_add_listener(struct pump_world *world, const char *name,
 	snprintf(settings->name, sizeof(settings->name), "%s", name);
 	snprintf(settings->anonymous_role, sizeof(settings->anonymous_role), "open");
 	settings->has_anonymous_sessions = true;
+	settings->is_id_assigned = true;
 	settings->is_tls = tls != NULL;
 	settings->limits = world->settings.limits;
 	listener->settings = settings;
