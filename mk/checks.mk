@@ -20,7 +20,8 @@ docs: ## write docs/reference from the tables
 	@for page in $(DOC_PAGES); do tools/docs $$page > docs/reference/$$page.md.tmp && \
 		mv docs/reference/$$page.md.tmp docs/reference/$$page.md || exit 1; done
 
-docs-check: ## docs/reference agrees with the tables
+docs-check: ## docs/reference agrees with the tables, THREATS.md with the tests
+	@tools/threats THREATS.md
 	@for page in $(DOC_PAGES); do tools/docs $$page | cmp -s - docs/reference/$$page.md || \
 		{ echo "docs/reference/$$page.md is out of date; run make docs"; exit 1; }; done
 
