@@ -9,7 +9,9 @@ calls=$tmp/calls
 secret='a secret of anna'
 wrong='a guess that is wrong'
 
-broker_start --record "$calls"
+broker_start --record "$calls" --set listeners.ids.address=127.0.0.1:0 --set listeners.ids.tls=no \
+	--set listeners.ids.anonymous=open --set 'listeners.ids.client_id=d-%{mac}' --set listeners.ids.assigned_client_id=no
+ids=$(port_of ids)
 
 receives() { # QOS
 	stdbuf -oL mosquitto_sub -d -h 127.0.0.1 -p "$plain" -t "site/$1" -q "$1" -C 20 -W 20 >"$tmp/got.$1" 2>&1 &
@@ -53,6 +55,16 @@ people() {
 		! mosquitto_pub -h localhost -p "$tls" --cafile "$ca" -u anna -P "$wrong" -t site/a -m no -q 1
 }
 check "record: users, a change of permissions, a wrong password" people
+
+# What the listener asks of client ids is in the recording, or its refusals would come out otherwise.
+client_ids() {
+	mortise pub -h 127.0.0.1 -p "$ids" -t site/a -m x -q 1 -i d-001b638445e6 || return 1
+	for other in d-001b638445e d-ff:ff:ff:ff:ff:ff ''; do
+		! mortise pub -h 127.0.0.1 -p "$ids" -t site/a -m x -q 1 -i "$other" || return 1
+	done
+	grep -q "client id is empty, and the listener assigns none" "$log"
+}
+check "record: client ids that a listener refuses" client_ids
 broker_stop
 
 replays() { # FILE RESULT EXIT
@@ -63,7 +75,7 @@ replays() { # FILE RESULT EXIT
 }
 check "record: the replay comes out the same" replays "$calls" same 0
 check "record: it covers the traffic" test "$(json "$tmp/replay.json" \
-	'd["publishes_sent"] >= 61 and d["connections"] > 60 and d["refused"] == 1 and d["end"] == "the broker ends"')" = True
+	'd["publishes_sent"] >= 61 and d["connections"] > 60 and d["refused"] == 4 and d["end"] == "the broker ends"')" = True
 check "record: twice the same digest" test "$(mortise replay --json "$calls" | grep digest)" = "$(grep digest "$tmp/replay.json")"
 
 no_secrets() {
