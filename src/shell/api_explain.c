@@ -1,4 +1,5 @@
 /* Why is it permitted, or not: /api/policy/explain. */
+#include "identity/client_id.h"
 #include "io/clock.h"
 #include "policy/explain.h"
 #include "shell/api_call.h"
@@ -158,6 +159,15 @@ static const char *reason_of(const struct mt_policy *policy, const struct mt_sub
 	}
 }
 
+/* Whatever the rules of its roles say: with such an id the user does not come in. */
+static bool breaks_id_rule(const struct inquiry *inquiry)
+{
+	const struct mt_subject *subject = &inquiry->subject;
+	const struct mt_user *user = mt_policy_user_by_id(inquiry->policy, subject->user_id);
+	return user && subject->client_id.len > 0 &&
+	       !mt_client_id_keeps(user->client_id_rule, user->name, subject->client_id);
+}
+
 static void answer(struct mt_api_call *call, const struct inquiry *inquiry)
 {
 	json_t *rules = json_array();
@@ -173,6 +183,10 @@ static void answer(struct mt_api_call *call, const struct inquiry *inquiry)
 		json_object_set_new(body, "rule", json_integer(found.rule_id));
 	if (found.is_allowed && inquiry->question.operation == MT_OPERATION_SUBSCRIBE)
 		json_object_set_new(body, "qos", json_integer(found.qos));
+	if (breaks_id_rule(inquiry))
+		json_object_set_new(body, "warning",
+				    json_string("the client id breaks the user's rule: CONNECT is "
+						"refused"));
 	mt_api_succeed(call, body);
 }
 

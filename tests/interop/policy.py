@@ -276,6 +276,14 @@ def explain_takes_the_facts_of_the_session():
     del client
 
 
+def explain_warns_of_ids_that_are_not_the_users():
+    """Whatever the roles say, nobody comes in with such an id."""
+    BROKER.mortise("user", "add", "ida", "--password-stdin", "--client-id", "%u-%{mac}", secret=PASSWORD + "\n")
+    for client_id, is_warned in ("ida-001b638445e6", False), ("ida-1", True), (None, False):
+        asked = ["policy", "explain", "--user", "ida", *(("--client-id", client_id) if client_id else ()), "publish", "a", "--json"]
+        expect_equal("client id breaks" in json.loads(mortise(*asked)).get("warning", ""), is_warned)
+
+
 def loses_the_connection_where_asked():
     news, = add_role("listener", ("allow", "listener", "subscribe", "l/#"))
     add_user("lea", "listener")
@@ -296,6 +304,7 @@ with Broker("listeners.other.address=127.0.0.1:0", "listeners.other.tls=no") as 
     check("a rule for a listener holds there alone", a_rule_for_a_listener_holds_there)
     check("a rule begins by itself", a_rule_begins_by_itself)
     check("explain takes the facts of the session", explain_takes_the_facts_of_the_session)
+    check("explain warns of ids that are not the user's", explain_warns_of_ids_that_are_not_the_users)
     check("the examples of the reference", examples_of_the_reference)
 with Broker("on_revoke=disconnect") as BROKER:
     check("who loses a subscription loses the connection where asked", loses_the_connection_where_asked)
