@@ -278,9 +278,9 @@ def explain_takes_the_facts_of_the_session():
 
 def explain_warns_of_ids_that_are_not_the_users():
     """Whatever the roles say, nobody comes in with such an id."""
-    BROKER.mortise("user", "add", "ida", "--password-stdin", "--client-id", "%u-%{mac}", secret=PASSWORD + "\n")
-    for client_id, is_warned in ("ida-001b638445e6", False), ("ida-1", True), (None, False):
-        asked = ["policy", "explain", "--user", "ida", *(("--client-id", client_id) if client_id else ()), "publish", "a", "--json"]
+    BROKER.mortise("user", "add", "idris", "--password-stdin", "--client-id", "%u-%{mac}", secret=PASSWORD + "\n")
+    for client_id, is_warned in ("idris-001b638445e6", False), ("idris-1", True), (None, False):
+        asked = ["policy", "explain", "--user", "idris", *(("--client-id", client_id) if client_id else ()), "publish", "a", "--json"]
         expect_equal("client id breaks" in json.loads(mortise(*asked)).get("warning", ""), is_warned)
 
 
