@@ -5,10 +5,15 @@
  */
 #include "shell/pump.h"
 
+void mt_pump_conclude(struct mt_pump *pump, uint64_t ticket, const struct mt_auth_verdict *verdict)
+{
+	mt_tape_authenticated(pump->tape, pump->core, pump->now, ticket, verdict);
+}
+
 static void answer(struct mt_pump *pump, uint64_t ticket, uint8_t reason)
 {
 	struct mt_auth_verdict verdict = {.reason = reason};
-	mt_tape_authenticated(pump->tape, pump->core, pump->now, ticket, &verdict);
+	mt_pump_conclude(pump, ticket, &verdict);
 }
 
 static void fill_job(struct mt_auth_job *job, const struct mt_request *request)
@@ -53,7 +58,7 @@ void mt_pump_serve_logins(struct mt_pump *pump)
 		struct mt_auth_verdict verdict = {.is_accepted = job->is_accepted,
 						  .user_id = job->user_id,
 						  .reason = MT_REASON_BAD_USER_NAME_OR_PASSWORD};
-		mt_tape_authenticated(pump->tape, pump->core, pump->now, job->ticket, &verdict);
+		mt_pump_conclude(pump, job->ticket, &verdict);
 		mt_auth_job_destroy(&job);
 	}
 }

@@ -129,6 +129,9 @@ void mt_pump_audit(struct mt_pump *pump, const struct mt_audit *audit);
 /* ---- login.c ---- */
 /* A request of the core for a verdict. */
 void mt_pump_authenticate(struct mt_pump *pump, const struct mt_request *request);
+/* Every verdict that ends a login, whatever proved or refuted it, passes here on its way to the
+ * core. */
+void mt_pump_conclude(struct mt_pump *pump, uint64_t ticket, const struct mt_auth_verdict *verdict);
 /* Verdicts of the password workers. */
 void mt_pump_serve_logins(struct mt_pump *pump);
 /* ---- pump.c, for those above ---- */
