@@ -2,6 +2,7 @@
 #include "broker/assembly.h"
 
 #include "identity/client_id.h"
+#include "identity/mechanism.h"
 #include "io/listen.h"
 #include "topic/name.h"
 
@@ -245,12 +246,54 @@ void mt_assembly_set(struct mt_assembly *assembly, const char *argument)
 		refuse_set(assembly, path, kind);
 }
 
+static bool asks_for_certificates(const struct mt_listener_settings *listener)
+{
+	return listener->is_tls && listener->client_certificate != MT_CLIENT_CERTIFICATE_NONE &&
+	       (listener->client_certificate != MT_CLIENT_CERTIFICATE_AUTO ||
+		!listener->is_websocket);
+}
+
+/* Clients without a name cannot keep a rule that asks for it. */
+static const char *judge_anonymous(const struct mt_listener_settings *listener)
+{
+	if (listener->anonymous_role[0] != '\0' &&
+	    mt_client_id_rule_has_user(mt_bytes_str(listener->client_id_rule)))
+		return "found %u in client_id where clients are anonymous: none of them has a user "
+		       "name, and all would be refused; expected `anonymous: off`, or a rule "
+		       "without %u";
+	return NULL;
+}
+
+/* What is required must be something that clients can show, and nothing else stands open. */
+static const char *judge_require(const struct mt_listener_settings *listener)
+{
+	mt_mechanisms set = mt_mechanism_read(listener->require);
+	bool has_any = strstr(listener->require, "any") != NULL;
+	if (!has_any && set == 0)
+		return "found nothing in `require`, by which nobody could connect; expected what "
+		       "is accepted, such as `require: [certificate, password]`, or any";
+	if (has_any && set != 0)
+		return "found any and other words in `require`; expected any alone, or the others";
+	if (has_any)
+		return NULL;
+	if (listener->anonymous_role[0] != '\0')
+		return "found `anonymous` where `require` demands credentials; expected "
+		       "`anonymous: off`, or no `require`";
+	if (mt_mechanism_is_of(MT_MECHANISM_PSK, set) != listener->has_psk)
+		return listener->has_psk ? "found `psk: yes` where `require` does not accept psk; "
+					   "expected both or none"
+					 : "found psk in `require` where no client can show a "
+					   "key; expected `psk: yes` too";
+	if (mt_mechanism_is_of(MT_MECHANISM_CERTIFICATE, set) && !asks_for_certificates(listener))
+		return "found certificate in `require` where none is asked for; expected `tls: "
+		       "yes` "
+		       "and `client_certificate: required` or `optional`";
+	return NULL;
+}
+
 static const char *judge_tls(const struct mt_listener_settings *listener)
 {
-	bool has_clients = listener->client_certificate != MT_CLIENT_CERTIFICATE_NONE &&
-			   (listener->client_certificate != MT_CLIENT_CERTIFICATE_AUTO ||
-			    !listener->is_websocket);
-	if (listener->crl_path[0] != '\0' && !has_clients)
+	if (listener->crl_path[0] != '\0' && !asks_for_certificates(listener))
 		return "found a CRL where no client shows a certificate; expected "
 		       "`client_certificate: required` or `optional`";
 	if (listener->staple_path[0] != '\0' && listener->certificate_path[0] == '\0')
@@ -272,14 +315,14 @@ static const char *judge(const struct mt_listener_settings *listener)
 		return "found only one of certificate and key; expected both or none";
 	if (mt_endpoint_parse_local(mt_bytes_str(listener->address), &endpoint, &fault) != MT_OK)
 		return fault;
-	if (listener->anonymous_role[0] != '\0' &&
-	    mt_client_id_rule_has_user(mt_bytes_str(listener->client_id_rule)))
-		return "found %u in client_id where clients are anonymous: none of them has a user "
-		       "name, and all would be refused; expected `anonymous: off`, or a rule "
-		       "without %u";
 	if (!endpoint.is_unix && (listener->owner[0] != '\0' || listener->group[0] != '\0'))
 		return "found an owner or a group without a Unix socket; expected an address such "
 		       "as unix:/run/mortise/mqtt.sock";
+	fault = judge_anonymous(listener);
+	if (!fault)
+		fault = judge_require(listener);
+	if (fault)
+		return fault;
 	if (listener->is_tls)
 		return judge_tls(listener);
 	if (listener->client_certificate == MT_CLIENT_CERTIFICATE_REQUIRED || listener->has_psk)

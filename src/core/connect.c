@@ -327,6 +327,7 @@ static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *
 		mt_interest_presence(core, session);
 	session->expiry_s = expiry_of(core, peer, session->owner, connect);
 	session->version = (uint8_t)peer->version;
+	session->mechanism = peer->mechanism;
 	session->connected_ns = core->now.mono_ns;
 	session->listener = peer->facts.listener;
 	session->port = peer->facts.port;
@@ -341,6 +342,21 @@ static void join(struct mt_core *core, struct mt_peer *peer, struct mt_session *
 	if (core->connected_count > core->counts.sessions_connected_most)
 		core->counts.sessions_connected_most = core->connected_count;
 	core->subscriptions.generation++; /* routes know which receivers persist */
+}
+
+static void count_login(struct mt_core *core, enum mt_mechanism mechanism)
+{
+	switch (mechanism) {
+#define X(id, name, meaning) \
+	case MT_MECHANISM_##id: \
+		core->counts.logins_##id++; \
+		break;
+		MT_TABLE_MECHANISMS(X)
+#undef X
+	case MT_MECHANISM_NONE:
+	case MT_MECHANISM_COUNT:
+		break;
+	}
 }
 
 static void admit(struct mt_core *core, struct mt_peer *peer, struct admission *admission)
@@ -367,6 +383,7 @@ static void admit(struct mt_core *core, struct mt_peer *peer, struct admission *
 	join(core, peer, session, connect);
 	mt_peer_arm(core, peer);
 	core->counts.connects_accepted++;
+	count_login(core, peer->mechanism);
 	mt_audit(core, peer,
 		 &(struct mt_audit_facts){.event = MT_AUDIT_CONNECT,
 					  .what = is_present ? "session resumed" : "new session"});
@@ -448,6 +465,19 @@ static const char *check_connect(struct mt_core *core, const struct mt_peer *pee
 	return mt_offer_check_connect(peer, connect, reason);
 }
 
+/* By what was proven before CONNECT, which perhaps does not count here, or by nothing. */
+static void settle_by(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect,
+		      enum mt_mechanism mechanism, const struct mt_frame *frame)
+{
+	bool is_anonymous = mechanism == MT_MECHANISM_ANONYMOUS;
+	peer->mechanism = mechanism;
+	if (mt_mechanism_is_of(mechanism, peer->facts.accepted))
+		settle(core, peer, connect, is_anonymous ? 0 : mt_proof_user(peer), frame);
+	else
+		refuse(core, peer, connect, MT_REASON_NOT_AUTHORIZED,
+		       mt_mechanism_unaccepted(mechanism));
+}
+
 /* By the credentials it brings, or by none. */
 static void judge(struct mt_core *core, struct mt_peer *peer, const struct mt_connect *connect,
 		  const struct mt_frame *frame)
@@ -461,9 +491,9 @@ static void judge(struct mt_core *core, struct mt_peer *peer, const struct mt_co
 	if (what)
 		refuse(core, peer, connect, reason, what);
 	else if (proven != 0 && !has_secret)
-		settle(core, peer, connect, proven, frame);
+		settle_by(core, peer, connect, mt_proof_mechanism(peer), frame);
 	else if (!has_credentials && role_of(peer).len > 0 && !peer->facts.is_certificate_required)
-		settle(core, peer, connect, 0, frame);
+		settle_by(core, peer, connect, MT_MECHANISM_ANONYMOUS, frame);
 	else if (!has_credentials)
 		refuse(core, peer, connect, MT_REASON_NOT_AUTHORIZED, mt_proof_explain(peer));
 	else if (!peer->facts.is_secret_safe)
@@ -494,13 +524,17 @@ void mt_connect_handle(struct mt_core *core, struct mt_peer *peer, const struct 
 		judge(core, peer, &connect, frame);
 }
 
-static const char *describe_refusal(const struct mt_peer *peer, uint8_t reason)
+static const char *describe_refusal(const struct mt_peer *peer,
+				    const struct mt_auth_verdict *verdict)
 {
+	uint8_t reason = verdict->reason;
+	if (verdict->is_unaccepted)
+		return mt_mechanism_unaccepted(verdict->mechanism);
 	if (reason == MT_REASON_SERVER_BUSY)
 		return "too many logins at once";
 	if (reason == MT_REASON_BAD_AUTHENTICATION_METHOD)
 		return "unknown authentication method";
-	return peer->challenge ? "authentication failed" : "wrong user name or password";
+	return peer->challenge ? "authentication failed" : mt_refusal_text(verdict->refusal);
 }
 
 void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
@@ -511,6 +545,7 @@ void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 	struct mt_violation why;
 	enum mt_version version;
 	peer->ticket = 0;
+	peer->mechanism = verdict->mechanism;
 	/* It was decoded once, so it decodes again. */
 	MT_CHECK(mt_frame_next(mt_bytes_of(peer->hello, peer->hello_bytes), SIZE_MAX, &frame,
 			       &why) == MT_OK);
@@ -522,8 +557,7 @@ void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 	else if (verdict->is_accepted)
 		settle(core, peer, &connect, verdict->user_id, NULL);
 	else
-		refuse(core, peer, &connect, verdict->reason,
-		       describe_refusal(peer, verdict->reason));
+		refuse(core, peer, &connect, verdict->reason, describe_refusal(peer, verdict));
 	mt_peer_hello_done(core, peer);
 	if (peer->phase != MT_PHASE_OPEN)
 		return;

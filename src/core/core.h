@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/time.h"
+#include "identity/mechanism.h"
 #include "policy/decide.h"
 #include "topic/retained.h"
 #include "wire/packet.h"
@@ -126,6 +127,7 @@ struct mt_conn_facts {
 	bool is_secret_safe; /* a password may travel here: TLS, loopback, or the listener says so
 			      */
 	bool is_certificate_required; /* whatever else a client knows, it proves one */
+	mt_mechanisms accepted;	      /* what may say who a client is; 0: anything */
 	bool is_id_demanded;	      /* an empty client id is refused, none is assigned */
 	const char *listener;	      /* name; outlives the core */
 	const char *anonymous_role;   /* "": credentials are demanded; outlives the core */
@@ -186,11 +188,12 @@ enum mt_audit_event {
 struct mt_audit {
 	enum mt_audit_event event;
 	uint8_t reason;
-	uint64_t count;	       /* LIMIT: how often since the last record of this limit */
-	uint32_t rule_id;      /* of a denial; 0: no rule matched */
-	const char *statement; /* static; NULL */
-	const char *what;      /* static: "publish", "keep-alive ran out" ... */
-	uint64_t user_id;      /* of the record; 0: none */
+	uint64_t count;		     /* LIMIT: how often since the last record of this limit */
+	uint32_t rule_id;	     /* of a denial; 0: no rule matched */
+	enum mt_mechanism mechanism; /* that proved who it is, or that was refused */
+	const char *statement;	     /* static; NULL */
+	const char *what;	     /* static: "publish", "keep-alive ran out" ... */
+	uint64_t user_id;	     /* of the record; 0: none */
 	char user[128];
 	char client_id[128];
 	char topic[128];
@@ -208,6 +211,8 @@ struct mt_request {
 	struct mt_bytes method; /* of enhanced authentication; empty: a password is to be checked */
 	struct mt_bytes data;	/* what the client's last packet said to it */
 	bool is_again;		/* on an open connection */
+	mt_mechanisms accepted; /* AUTHENTICATE: what the listener takes; a credential of another
+				   kind is answered as a wrong one is */
 	struct mt_msg *msg;	/* STORE; borrowed until the answer */
 	struct mt_audit *audit; /* AUDIT; valid until the next mt_core_request */
 	uint32_t to;		/* FORWARD, MOVE */
@@ -226,6 +231,7 @@ struct mt_adoption {
 	size_t reply_bytes; /* what an authentication method says last, behind it */
 	uint8_t *unread;    /* what came behind the CONNECT */
 	size_t unread_bytes;
+	enum mt_mechanism mechanism;
 	bool has_method;
 	bool has_proof;
 	struct mt_proof proof;
@@ -266,10 +272,13 @@ void mt_core_closed(struct mt_core *core, struct mt_now now, mt_conn conn);
 
 struct mt_auth_verdict {
 	bool is_accepted;
-	uint64_t user_id;     /* when accepted */
-	uint8_t reason;	      /* when not: BAD_USER_NAME_OR_PASSWORD, SERVER_BUSY ... */
-	bool is_continued;    /* with a method: the client is asked once more */
-	struct mt_bytes data; /* with a method: what the client is told; may be empty */
+	uint64_t user_id;	     /* when accepted */
+	uint8_t reason;		     /* when not: BAD_USER_NAME_OR_PASSWORD, SERVER_BUSY ... */
+	enum mt_mechanism mechanism; /* that was asked for */
+	bool is_unaccepted;	     /* it is none that the listener takes */
+	enum mt_refusal refusal;     /* for the log: what was wrong with it */
+	bool is_continued;	     /* with a method: the client is asked once more */
+	struct mt_bytes data;	     /* with a method: what the client is told; may be empty */
 };
 void mt_core_authenticated(struct mt_core *core, struct mt_now now, uint64_t ticket,
 			   const struct mt_auth_verdict *verdict);
@@ -342,6 +351,10 @@ struct mt_core_counts {
 	uint64_t revoked_retained;	 /* messages whose author lost the right: withheld */
 	uint64_t limits[MT_LIMIT_COUNT]; /* how often each was met */
 	uint64_t connects_accepted;
+	/* of those, by what proved who it is: logins_password ... */
+#define X(id, name, meaning) uint64_t logins_##id;
+	MT_TABLE_MECHANISMS(X)
+#undef X
 	uint64_t publish_bytes_received, publish_bytes_sent; /* payloads */
 	uint64_t sockets_opened;
 	uint64_t sessions_expired;
@@ -372,7 +385,8 @@ struct mt_client_info {
 	uint16_t port;
 	char listener[64];
 	bool is_connected;
-	uint8_t version; /* 4 or 5 */
+	enum mt_mechanism mechanism; /* of the last CONNECT */
+	uint8_t version;	     /* 4 or 5 */
 	uint16_t keep_alive_s;
 	uint32_t subscription_count;
 	uint32_t queued_count;

@@ -39,6 +39,7 @@ bool mt_core_next_client(const struct mt_core *core, uint32_t *cursor, struct mt
 	*out = (struct mt_client_info){.address = session->subject.address,
 				       .port = session->port,
 				       .is_connected = session->conn != MT_HANDLE_NONE,
+				       .mechanism = session->mechanism,
 				       .version = session->version,
 				       .keep_alive_s = session->keep_alive_s,
 				       .subscription_count = session->sub_count,

@@ -45,6 +45,7 @@ enum mt_status mt_move_begin(struct mt_core *core, struct mt_peer *peer, uint32_
 					 .user_id = user_id,
 					 .hello_bytes = peer->hello_bytes,
 					 .reply_bytes = reply.len,
+					 .mechanism = peer->mechanism,
 					 .has_method = has_method,
 					 .cn_bytes = cn.len,
 					 .has_proof = peer->proven != NULL};
@@ -150,6 +151,7 @@ enum mt_status mt_core_adopt(struct mt_core *core, struct mt_now now,
 		return MT_LIMIT;
 	}
 	*out = conn;
+	peer->mechanism = adoption->mechanism;
 	mt_connect_adopted(core, peer, adoption->user_id);
 	mt_challenge_adopted(peer);
 	if (adoption->unread_bytes > 0)

@@ -44,6 +44,14 @@ uint64_t mt_proof_user(const struct mt_peer *peer)
 	return peer->proven ? peer->proven->proof.user_id : 0;
 }
 
+enum mt_mechanism mt_proof_mechanism(const struct mt_peer *peer)
+{
+	if (!peer->proven)
+		return MT_MECHANISM_NONE;
+	return peer->proven->proof.kind == MT_PROOF_PSK ? MT_MECHANISM_PSK
+							: MT_MECHANISM_CERTIFICATE;
+}
+
 struct mt_bytes mt_proof_cn(const struct mt_peer *peer)
 {
 	return peer->proven ? peer->proven->proof.cn : mt_bytes_of(NULL, 0);

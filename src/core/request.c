@@ -81,6 +81,7 @@ static bool is_current(struct mt_core *core, struct mt_request *request)
 		return false;
 	request->user = connect.user;
 	request->password = connect.password;
+	request->accepted = peer->facts.accepted;
 	return true;
 }
 
@@ -121,6 +122,7 @@ void mt_audit(struct mt_core *core, const struct mt_peer *peer, const struct mt_
 	audit->rule_id = facts->rule_id;
 	audit->count = facts->count;
 	audit->reason = facts->reason;
+	audit->mechanism = peer->mechanism;
 	audit->user_id = session ? session->subject.user_id : 0;
 	mt_bytes_cut(audit->user, sizeof(audit->user),
 		     session ? session->subject.user : facts->user);

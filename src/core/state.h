@@ -165,8 +165,9 @@ struct mt_peer {
 	uint16_t keep_alive_s;
 	enum mt_phase phase : 8;
 	enum mt_version version : 8;
-	bool is_dirty;	/* SEND is asked for and output not yet empty */
-	uint8_t pauses; /* enum mt_pause: why it is not read */
+	enum mt_mechanism mechanism : 8; /* that says who it is */
+	bool is_dirty;			 /* SEND is asked for and output not yet empty */
+	uint8_t pauses;			 /* enum mt_pause: why it is not read */
 	bool is_problem_info_wanted;
 	bool is_rated;	   /* its listener has publish rates */
 	bool is_plain;	   /* takes packets of any size, and no aliases */
@@ -446,6 +447,8 @@ MT_MUST_USE enum mt_status mt_proof_keep(struct mt_core *core, struct mt_peer *p
 					 const struct mt_proof *proof);
 void mt_proof_forget(struct mt_core *core, struct mt_peer *peer);
 /* Whom the proof stands for; 0: nobody. */
+/* What it was proven by; NONE: nothing was. */
+enum mt_mechanism mt_proof_mechanism(const struct mt_peer *peer);
 uint64_t mt_proof_user(const struct mt_peer *peer);
 struct mt_bytes mt_proof_cn(const struct mt_peer *peer);
 /* Why the CONNECT is refused whatever password comes with it, with *reason; NULL: it is not. */

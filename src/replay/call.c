@@ -200,6 +200,7 @@ static void pipe_listener(struct pipe *pipe, struct mt_call_listener *listener)
 	pipe_flags(pipe, &listener->has_anonymous_sessions, &listener->is_certificate_required);
 	pipe_bytes(pipe, &listener->client_id_rule);
 	pipe_flag(pipe, &listener->is_id_demanded);
+	pipe_u32(pipe, &listener->accepted);
 	pipe_flag(pipe, &listener->has_limits);
 	if (listener->has_limits)
 		pipe_limits(pipe, &listener->limits);
@@ -218,12 +219,26 @@ static void pipe_facts(struct pipe *pipe, struct mt_call_facts *facts)
 	pipe->is_bad |= facts->listener >= MT_CALL_LISTENERS_MAX;
 }
 
+static void pipe_mechanism(struct pipe *pipe, enum mt_mechanism *mechanism)
+{
+	uint8_t number = (uint8_t)*mechanism;
+	pipe_u8(pipe, &number, MT_MECHANISM_COUNT - 1);
+	if (number < MT_MECHANISM_COUNT)
+		*mechanism = (enum mt_mechanism)number;
+}
+
 static void pipe_verdict(struct pipe *pipe, struct mt_auth_verdict *verdict)
 {
+	uint8_t refusal = (uint8_t)verdict->refusal;
 	pipe_flag(pipe, &verdict->is_accepted);
 	pipe_flag(pipe, &verdict->is_continued);
 	pipe_u64(pipe, &verdict->user_id);
 	pipe_u8(pipe, &verdict->reason, UINT8_MAX);
+	pipe_mechanism(pipe, &verdict->mechanism);
+	pipe_flag(pipe, &verdict->is_unaccepted);
+	pipe_u8(pipe, &refusal, MT_REFUSAL_COUNT - 1);
+	if (refusal < MT_REFUSAL_COUNT)
+		verdict->refusal = (enum mt_refusal)refusal;
 	pipe_bytes(pipe, &verdict->data);
 }
 
@@ -282,6 +297,7 @@ static void pipe_adoption(struct pipe *pipe, struct mt_call_adoption *adoption)
 	pipe_bytes(pipe, &adoption->unread);
 	pipe_time(pipe, &adoption->opened_ns);
 	pipe_u64(pipe, &adoption->user_id);
+	pipe_mechanism(pipe, &adoption->mechanism);
 	pipe_flags(pipe, &adoption->has_method, &adoption->has_proof);
 	if (adoption->has_proof)
 		pipe_proof(pipe, &adoption->proof);

@@ -55,6 +55,7 @@ struct mt_call_listener {
 	struct mt_offer offer; /* without server_reference */
 	bool has_limits, has_offer, has_anonymous_sessions, is_certificate_required;
 	bool is_id_demanded;
+	mt_mechanisms accepted;
 };
 
 struct mt_call_facts {
@@ -83,6 +84,7 @@ struct mt_call_adoption {
 	struct mt_bytes hello, reply, unread;
 	mt_time opened_ns;
 	uint64_t user_id;
+	enum mt_mechanism mechanism;
 	bool has_method, has_proof;
 	struct mt_proof proof;
 };

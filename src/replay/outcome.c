@@ -78,8 +78,8 @@ static void absorb_numbers(struct mt_outcome *outcome, const uint64_t *numbers, 
 
 static void absorb_audit(struct mt_outcome *outcome, const struct mt_audit *audit)
 {
-	const uint64_t numbers[] = {audit->event, audit->reason, audit->count, audit->rule_id,
-				    audit->port};
+	const uint64_t numbers[] = {audit->event,   audit->reason, audit->count,
+				    audit->rule_id, audit->port,   audit->mechanism};
 	absorb_numbers(outcome, numbers, MT_COUNT_OF(numbers));
 	absorb_text(outcome, audit->statement);
 	absorb_text(outcome, audit->what);
@@ -127,17 +127,17 @@ static void absorb_message(struct mt_outcome *outcome, const struct mt_link_mess
 
 static void absorb_adoption(struct mt_outcome *outcome, const struct mt_adoption *adoption)
 {
-	const uint64_t numbers[] = {adoption->hello_bytes,  adoption->reply_bytes,
-				    adoption->unread_bytes, adoption->user_id,
-				    adoption->has_method,   (uint64_t)adoption->opened_ns,
-				    adoption->has_proof,    adoption->proof.user_id};
+	const uint64_t numbers[] = {
+		adoption->hello_bytes, adoption->reply_bytes,	adoption->unread_bytes,
+		adoption->user_id,     adoption->has_method,	(uint64_t)adoption->opened_ns,
+		adoption->has_proof,   adoption->proof.user_id, adoption->mechanism};
 	absorb_numbers(outcome, numbers, MT_COUNT_OF(numbers));
 }
 
 static void absorb_question(struct mt_outcome *outcome, const struct mt_request *request)
 {
 	const uint64_t numbers[] = {request->ticket, request->password.len, request->data.len,
-				    request->is_again};
+				    request->is_again, request->accepted};
 	absorb_numbers(outcome, numbers, MT_COUNT_OF(numbers));
 	absorb(outcome, request->user);
 	absorb(outcome, request->method);

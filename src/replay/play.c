@@ -151,6 +151,7 @@ static bool fill_listener(struct mt_play *play, const struct mt_call_listener *f
 		.is_certificate_required = from->is_certificate_required,
 		.client_id_rule = text_of(play, from->client_id_rule),
 		.is_id_demanded = from->is_id_demanded,
+		.accepted = from->accepted,
 		.limits = from->has_limits ? &to->limits : NULL,
 		.offer = from->has_offer ? &to->offer : NULL,
 	};
@@ -250,6 +251,7 @@ static struct mt_adoption *make_adoption(struct mt_play *play, const struct mt_c
 				   .user_id = from->user_id,
 				   .hello_bytes = from->hello.len,
 				   .reply_bytes = from->reply.len,
+				   .mechanism = from->mechanism,
 				   .has_method = from->has_method,
 				   .has_proof = from->has_proof,
 				   .proof = from->proof,

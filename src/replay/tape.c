@@ -226,6 +226,7 @@ static void note_listener(struct mt_tape *tape, struct mt_now now,
 	listener->is_certificate_required = facts->is_certificate_required;
 	listener->client_id_rule = mt_bytes_str(facts->client_id_rule);
 	listener->is_id_demanded = facts->is_id_demanded;
+	listener->accepted = facts->accepted;
 	listener->has_limits = facts->limits != NULL;
 	listener->has_offer = facts->offer != NULL;
 	if (facts->limits)
@@ -245,7 +246,8 @@ static bool is_of_listener(const struct mt_conn_facts *facts, const struct mt_co
 	       facts->has_anonymous_sessions == listener->has_anonymous_sessions &&
 	       facts->is_certificate_required == listener->is_certificate_required &&
 	       facts->client_id_rule == listener->client_id_rule &&
-	       facts->is_id_demanded == listener->is_id_demanded;
+	       facts->is_id_demanded == listener->is_id_demanded &&
+	       facts->accepted == listener->accepted;
 }
 
 /* False: the log has ended. */
@@ -455,6 +457,7 @@ void mt_tape_note_adoption(struct mt_tape *tape, struct mt_now now,
 						  .unread = mt_bytes_of(copy + said.len, unread),
 						  .opened_ns = adoption->opened_ns,
 						  .user_id = adoption->user_id,
+						  .mechanism = adoption->mechanism,
 						  .has_method = adoption->has_method,
 						  .has_proof = adoption->has_proof,
 						  .proof = adoption->proof};

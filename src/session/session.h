@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "identity/mechanism.h"
 #include "base/map.h"
 #include "base/pool.h"
 #include "base/wheel.h"
@@ -47,7 +48,8 @@ struct mt_session {
 	uint16_t keep_alive_s;
 	uint16_t port;
 	uint8_t version;
-	bool is_slow; /* it did not catch up in time: nobody waits for it */
+	enum mt_mechanism mechanism : 8; /* that proved who it is, at the last CONNECT */
+	bool is_slow;			 /* it did not catch up in time: nobody waits for it */
 	uint32_t text_bytes;
 	uint32_t unstored_count; /* its QoS 2 messages that nobody gets before they are stored */
 	const char *listener;	 /* static */

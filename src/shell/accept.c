@@ -31,6 +31,7 @@ static struct mt_conn_facts facts_of(const struct mt_pump *pump, const struct mt
 				      .has_anonymous_sessions = settings->has_anonymous_sessions,
 				      .client_id_rule = settings->client_id_rule,
 				      .is_id_demanded = !settings->is_id_assigned,
+				      .accepted = mt_mechanism_read(settings->require),
 				      .offer = listener->offer,
 				      .limits = listener->limits};
 	memcpy(facts.address.byte, peer->byte, sizeof(facts.address.byte));

@@ -34,9 +34,10 @@ static json_t *describe(const struct mt_client_info *info, mt_time now_ns)
 	char address[MT_ENDPOINT_TEXT_BYTES];
 	memcpy(peer.byte, info->address.byte, sizeof(peer.byte));
 	mt_peer_address_text(&peer, address);
-	return json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I}", "client_id",
-			 info->client_id, "user", info->user, "connected", info->is_connected,
-			 "address", address, "listener", info->listener, "version",
+	return json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I}",
+			 "client_id", info->client_id, "user", info->user, "connected",
+			 info->is_connected, "address", address, "listener", info->listener,
+			 "mechanism", mt_mechanism_name(info->mechanism), "version",
 			 info->version == 5 ? "5" : "3.1.1", "keep_alive_s",
 			 (int)info->keep_alive_s, "subscriptions",
 			 (json_int_t)info->subscription_count, "queued",

@@ -52,11 +52,18 @@ static json_t *security_of(const struct mt_core_counts *counts)
 			 (json_int_t)counts->audits_lost);
 }
 
-/* What checking passwords cost: Argon2id hashes, and those that were spared. */
-static json_t *logins_of(const struct mt_broker *broker)
+/* What checking passwords cost: Argon2id hashes, and those that were spared; and what proved who
+ * was let in. */
+static json_t *logins_of(const struct mt_broker *broker, const struct mt_core_counts *counts)
 {
-	return json_pack("{s:I, s:I}", "hashes", (json_int_t)mt_password_hash_count(), "remembered",
-			 (json_int_t)mt_broker_remembered_count(broker));
+	json_t *mechanisms = json_object();
+#define X(id, name, meaning) \
+	json_object_set_new(mechanisms, name, json_integer((json_int_t)counts->logins_##id));
+	MT_TABLE_MECHANISMS(X)
+#undef X
+	return json_pack("{s:I, s:I, s:o}", "hashes", (json_int_t)mt_password_hash_count(),
+			 "remembered", (json_int_t)mt_broker_remembered_count(broker), "mechanisms",
+			 mechanisms);
 }
 
 static json_t *holdings_of(const struct mt_core_counts *counts)
@@ -170,8 +177,8 @@ static void show_status(struct mt_api_call *call)
 			  (json_int_t)mt_state_revision(call->api->state), "listeners",
 			  list_listeners(broker), "now", holdings_of(&survey.counts), "traffic",
 			  traffic_of(&survey.counts), "security", security_of(&survey.counts),
-			  "logins", logins_of(broker), "tls", tls_of(broker), "limits",
-			  limits_of(&survey.counts), "https", https_of(broker)));
+			  "logins", logins_of(broker, &survey.counts), "tls", tls_of(broker),
+			  "limits", limits_of(&survey.counts), "https", https_of(broker)));
 }
 
 const struct mt_api_route mt_api_status_routes[] = {

@@ -37,6 +37,15 @@ static enum mt_audit_kind kind_of(const struct mt_audit *audit)
 								    : MT_AUDIT_EVENT_DENY_PUBLISH;
 }
 
+/* Of a login; NULL: it is none, or nothing was shown. */
+static const char *mechanism_of(const struct mt_audit *audit)
+{
+	bool is_login = audit->event == MT_AUDIT_CONNECT || audit->event == MT_AUDIT_REFUSE;
+	return is_login && audit->mechanism != MT_MECHANISM_NONE
+		       ? mt_mechanism_name(audit->mechanism)
+		       : NULL;
+}
+
 static void keep(struct mt_pump *pump, const struct mt_audit *audit)
 {
 	struct mt_audit_entry entry;
@@ -47,6 +56,7 @@ static void keep(struct mt_pump *pump, const struct mt_audit *audit)
 					.port = audit->port,
 					.reason = audit->reason,
 					.rule_id = audit->rule_id,
+					.mechanism = mechanism_of(audit),
 					.user_id = audit->user_id,
 					.revision = mt_policy_revision(mt_core_policy(pump->core)),
 					.count = audit->count};
@@ -65,7 +75,7 @@ void mt_pump_audit(struct mt_pump *pump, const struct mt_audit *audit)
 {
 	struct mt_peer_address peer = {.port = audit->port};
 	char address[MT_ENDPOINT_TEXT_BYTES];
-	struct mt_log_field fields[10];
+	struct mt_log_field fields[11];
 	size_t count = 0;
 	memcpy(peer.byte, audit->address.byte, sizeof(peer.byte));
 	mt_peer_address_text(&peer, address);
@@ -73,6 +83,8 @@ void mt_pump_audit(struct mt_pump *pump, const struct mt_audit *audit)
 	fields[count++] = MT_STR("user", audit->user);
 	fields[count++] = MT_STR("client_id", audit->client_id);
 	fields[count++] = MT_STR("listener", audit->listener);
+	if (mechanism_of(audit))
+		fields[count++] = MT_STR("mechanism", mechanism_of(audit));
 	if (audit->what)
 		fields[count++] =
 			MT_STR(audit->event == MT_AUDIT_LIMIT ? "limit" : "what", audit->what);

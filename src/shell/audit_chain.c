@@ -103,6 +103,8 @@ size_t mt_audit_line(const struct mt_audit_entry *entry, uint64_t seq, int64_t w
 	put_string(&text, "author", entry->author);
 	put_number(&text, "user_id", entry->user_id);
 	put_number(&text, "reason", entry->reason);
+	if (entry->mechanism)
+		put_string(&text, "mechanism", entry->mechanism);
 	put_number(&text, "rule", entry->rule_id);
 	put_number(&text, "revision", entry->revision);
 	put_number(&text, "count", entry->count);

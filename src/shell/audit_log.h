@@ -30,9 +30,10 @@ struct mt_audit_entry {
 	uint16_t port;
 	uint8_t reason;
 	uint32_t rule_id;
-	uint64_t user_id;  /* 0: none */
-	uint64_t revision; /* 0: none */
-	uint64_t count;	   /* 0: none */
+	const char *mechanism; /* static; NULL: none */
+	uint64_t user_id;      /* 0: none */
+	uint64_t revision;     /* 0: none */
+	uint64_t count;	       /* 0: none */
 	char listener[64];
 	char user[128]; /* texts are shown escaped; "": none */
 	char client_id[128];

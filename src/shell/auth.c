@@ -102,9 +102,13 @@ static void check(const struct mt_auth *auth, struct mt_auth_job *job)
 	struct mt_bytes secret = mt_bytes_of(job->secret, job->secret_len);
 	const struct mt_user *user = NULL;
 	bool is_proven;
-	if (!job->is_too_long)
+	job->mechanism = !job->is_too_long && mt_token_has_form(secret) ? MT_MECHANISM_TOKEN
+									: MT_MECHANISM_PASSWORD;
+	job->is_unaccepted = !mt_mechanism_is_of(job->mechanism, job->accepted);
+	/* Nobody's secret then: it is not found right, or remembered, at another cost. */
+	if (!job->is_too_long && !job->is_unaccepted)
 		user = mt_policy_user_by_name(job->policy, mt_bytes_of(job->user, job->user_len));
-	if (!job->is_too_long && mt_token_has_form(secret))
+	if (job->mechanism == MT_MECHANISM_TOKEN)
 		is_proven = holds_token(user, secret);
 	else
 		is_proven = knows_password(auth, user, secret);

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "identity/mechanism.h"
 #include "io/mailbox.h"
 #include "policy/policy.h"
 
@@ -23,10 +24,14 @@ struct mt_auth_job {
 	size_t user_len;
 	uint8_t secret[1024]; /* wiped after the check */
 	size_t secret_len;
-	bool is_too_long; /* user or secret did not fit: certain refusal, still one hash */
+	mt_mechanisms accepted; /* what the listener takes */
+	bool is_too_long;	/* user or secret did not fit: certain refusal, still one hash */
 	/* answer */
 	bool is_accepted;
 	uint64_t user_id;
+	enum mt_mechanism mechanism; /* by the form of the secret */
+	bool is_unaccepted;	     /* of a kind that the listener does not take */
+	enum mt_refusal refusal;
 };
 
 struct mt_auth;

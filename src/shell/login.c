@@ -19,6 +19,7 @@ static void answer(struct mt_pump *pump, uint64_t ticket, uint8_t reason)
 static void fill_job(struct mt_auth_job *job, const struct mt_request *request)
 {
 	job->ticket = request->ticket;
+	job->accepted = request->accepted;
 	job->is_too_long = request->user.len > sizeof(job->user) ||
 			   request->password.len > sizeof(job->secret);
 	if (job->is_too_long)
@@ -57,7 +58,10 @@ void mt_pump_serve_logins(struct mt_pump *pump)
 	while ((job = mt_auth_take(pump->auth))) {
 		struct mt_auth_verdict verdict = {.is_accepted = job->is_accepted,
 						  .user_id = job->user_id,
-						  .reason = MT_REASON_BAD_USER_NAME_OR_PASSWORD};
+						  .reason = MT_REASON_BAD_USER_NAME_OR_PASSWORD,
+						  .mechanism = job->mechanism,
+						  .is_unaccepted = job->is_unaccepted,
+						  .refusal = job->refusal};
 		mt_pump_conclude(pump, job->ticket, &verdict);
 		mt_auth_job_destroy(&job);
 	}

@@ -80,6 +80,7 @@ struct mt_listener_settings {
 	uint32_t expired_crl;	     /* 0: refuse, 1: accept */
 	char identity[256];	     /* a template of identity/template.h */
 	bool has_psk;
+	char require[MT_LIST_BYTES];	/* of identity/mechanism.h: what says who a client is */
 	char resumption[MT_LIST_BYTES]; /* "ids,tickets"; "": each handshake in full */
 	bool is_websocket;
 	char web_path[256];

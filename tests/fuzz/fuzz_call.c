@@ -135,6 +135,7 @@ static void make_listener(struct play *play, const struct mt_call_listener *from
 					   .is_certificate_required = from->is_certificate_required,
 					   .client_id_rule = text_of(play, from->client_id_rule),
 					   .is_id_demanded = from->is_id_demanded,
+					   .accepted = from->accepted,
 					   .limits = from->has_limits ? &to->limits : NULL,
 					   .offer = from->has_offer ? &to->offer : NULL};
 	play->listener_count++;

@@ -634,6 +634,46 @@ static void lists_of_words(void **state)
 		     "--set listeners.t.resumption: ", "expected a list of words from ids tickets");
 }
 
+static void what_is_required_can_be_shown(void **state)
+{
+#define LISTENER "listeners:\n  t:\n    address: 127.0.0.1:1\n"
+	static const struct {
+		const char *more, *fault;
+	} bad[] = {
+		{"    require: psk\n", "expected `psk: yes` too"},
+		{"    require: password\n    psk: yes\n", "expected both or none"},
+		{"    require: []\n", "nobody could connect"},
+		{"    require: [any, jwt]\n", "expected any alone"},
+		{"    require: [jwt]\n    anonymous: open\n", "expected `anonymous: off`"},
+		{"    require: certificate\n    tls: no\n", "found certificate in `require`"},
+		{"    require: certificate\n    client_certificate: no\n",
+		 "found certificate in `require`"},
+		{"    require: [password, certificate]\n    websocket: yes\n",
+		 "found certificate in `require`"},
+		{"    require: anonymous\n", "expected a list of words from any password"},
+		{"    require: [password, passwort]\n", "expected a list of words"},
+	};
+	char text[256];
+	(void)state;
+	expect_good(parse(LISTENER));
+	assert_string_equal(settings.listeners[0].require, "any");
+	expect_good(parse(LISTENER "    require: password\n"));
+	assert_string_equal(settings.listeners[0].require, "password");
+	expect_good(parse(LISTENER "    require: [certificate, psk, jwt]\n    psk: yes\n"));
+	assert_string_equal(settings.listeners[0].require, "certificate,psk,jwt");
+	expect_good(parse(LISTENER "    require: any\n    anonymous: open\n"));
+	expect_good(parse_set(LISTENER, "listeners.t.require=token,scram"));
+	for (size_t i = 0; i < MT_COUNT_OF(bad); i++) {
+		snprintf(text, sizeof(text), LISTENER "%s", bad[i].more);
+		expect_fault(parse(text),
+			     strstr(bad[i].fault, "list of words")
+				     ? "f.yaml:4: listeners.t.require: "
+				     : "f.yaml:2: listeners.t: ",
+			     bad[i].fault);
+	}
+#undef LISTENER
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -646,6 +686,7 @@ int main(void)
 		cmocka_unit_test(lists_paths_and_modes),
 		cmocka_unit_test(lists_as_arguments),
 		cmocka_unit_test(lists_of_words),
+		cmocka_unit_test(what_is_required_can_be_shown),
 		cmocka_unit_test(each_fault_names_its_line_and_remedy),
 		cmocka_unit_test(all_faults_come_at_once),
 		cmocka_unit_test(a_flood_of_faults_is_counted_and_bounded),

@@ -245,6 +245,61 @@ static void test_a_second_proof_is_none(void **state)
 	world_close(&world);
 }
 
+/* What the listener does not take is refused, whoever it proves; and the audit record tells. */
+static void test_only_what_is_accepted_counts(void **state)
+{
+	static const enum mt_mechanism kinds[] = {MT_MECHANISM_CERTIFICATE, MT_MECHANISM_PSK};
+	(void)state;
+	for (size_t i = 0; i < 2 * MT_COUNT_OF(kinds); i++) {
+		enum mt_mechanism kind = kinds[i / 2], taken = kinds[i % 2];
+		struct world world;
+		struct world_conn *conn;
+		struct mt_conn_facts facts = {.listener = "test",
+					      .anonymous_role = "",
+					      .is_secret_safe = true,
+					      .accepted = mt_mechanism_bit(taken)};
+		open_world(&world);
+		conn = world_dial(&world, "");
+		mt_core_closed(world.core, world.now, conn->conn);
+		assert_int_equal(mt_core_open(world.core, world.now, &facts, &conn->conn), MT_OK);
+		prove(&world, conn, kind == MT_MECHANISM_PSK ? MT_PROOF_PSK : MT_PROOF_CERTIFICATE,
+		      ANN);
+		say_hello(&world, conn, NULL, NULL);
+		if (kind == taken)
+			expect_welcome(conn);
+		else
+			expect_refusal(&world, conn, MT_REASON_NOT_AUTHORIZED,
+				       mt_mechanism_unaccepted(kind));
+		assert_int_equal(world.last_audit.mechanism, kind);
+		world_close(&world);
+	}
+}
+
+/* The secret in CONNECT decides, and the certificate must agree with it. */
+static void test_what_decides_is_told(void **state)
+{
+	struct mt_auth_verdict verdict = {
+		.is_accepted = true, .user_id = ANN, .mechanism = MT_MECHANISM_TOKEN};
+	struct mt_client_info info;
+	struct world world;
+	struct world_conn *conn;
+	uint32_t cursor = 0;
+	(void)state;
+	open_world(&world);
+	conn = dial(&world, "", false);
+	prove(&world, conn, MT_PROOF_CERTIFICATE, ANN);
+	say_hello(&world, conn, NULL, "secret");
+	mt_core_authenticated(world.core, world.now, world.auth_ticket, &verdict);
+	world_serve(&world);
+	expect_welcome(conn);
+	assert_int_equal(world.last_audit.mechanism, MT_MECHANISM_TOKEN);
+	assert_true(mt_core_next_client(world.core, &cursor, &info));
+	assert_int_equal(info.mechanism, MT_MECHANISM_TOKEN);
+	assert_int_equal(mt_core_counts(world.core).logins_TOKEN, 1);
+	assert_int_equal(mt_core_counts(world.core).logins_CERTIFICATE, 0);
+	world_close(&world);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -256,6 +311,8 @@ int main(void)
 		cmocka_unit_test(test_a_user_that_is_gone_or_disabled),
 		cmocka_unit_test(test_who_is_expelled),
 		cmocka_unit_test(test_a_second_proof_is_none),
+		cmocka_unit_test(test_only_what_is_accepted_counts),
+		cmocka_unit_test(test_what_decides_is_told),
 	};
 	return cmocka_run_group_tests_name("core_proof", tests, NULL, NULL);
 }

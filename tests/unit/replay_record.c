@@ -44,13 +44,18 @@ static struct mt_call sample(enum mt_call_kind kind)
 						  .is_certificate_required = true,
 						  .client_id_rule = mt_bytes_str("th-%{uuid}"),
 						  .is_id_demanded = true,
+						  .accepted = mt_mechanism_bit(MT_MECHANISM_JWT),
 						  .has_limits = true,
 						  .limits = {.inflight = 1},
 						  .has_offer = true,
 						  .offer = {.qos_max = 2}};
 	} else if (kind == MT_CALL_AUTHENTICATED) {
-		call.verdict = (struct mt_auth_verdict){
-			.is_accepted = true, .user_id = 7, .data = mt_bytes_str("***")};
+		call.verdict = (struct mt_auth_verdict){.is_accepted = true,
+							.user_id = 7,
+							.mechanism = MT_MECHANISM_JWT,
+							.is_unaccepted = true,
+							.refusal = MT_REFUSAL_TOKEN_EXPIRED,
+							.data = mt_bytes_str("***")};
 	} else if (kind == MT_CALL_PEER) {
 		call.message =
 			(struct mt_call_message){.kind = MT_LINK_PUBLISH,
