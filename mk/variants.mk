@@ -33,7 +33,7 @@ LDFLAGS := -pie -Wl,-z,relro,-z,now -pthread -fsanitize=address,undefined
 endif
 
 LIBS_client := -lssl -lcrypto
-LIBS_all := $(LIBS_client) -lsodium -lsqlite3 -lyaml -lmicrohttpd -ljansson -lcurl -lm
+LIBS_all := $(LIBS_client) -lsodium -lsqlite3 -lyaml -lmicrohttpd -ljansson -ljwt -lcurl -lm
 
 # One short line a step; VERBOSE=1 shows the commands.
 Q := $(if $(VERBOSE),,@)

@@ -154,6 +154,8 @@ enum mt_expulsion {
 	MT_EXPELLED_REVOKED, /* by its issuer, or here */
 	MT_EXPELLED_EXPIRED,
 	MT_EXPELLED_UNTRUSTED, /* its issuer is, or the user that it stood for is another */
+	MT_EXPELLED_TOKEN_EXPIRED,
+	MT_EXPELLED_TOKEN_VOID, /* its issuer, or whom it stood for, is another now */
 	MT_EXPULSION_COUNT
 };
 

@@ -1,4 +1,4 @@
-/* Four maps of entries that hold their own key. */
+/* Maps of entries that hold their own key. */
 #include "identity/book.h"
 
 #include "base/map.h"
@@ -6,8 +6,8 @@
 
 #include <stdatomic.h>
 
-/* An entry's key: issuer (zeros: any) and name; or an identity; or a fingerprint; or a user's id.
- */
+/* An entry's key: issuer (zeros: any) and name; or an identity; or a fingerprint; or a user's id;
+ * or, with the number of an issuer of tokens, a subject. */
 struct entry {
 	struct entry *next; /* of the book */
 	size_t bytes;
@@ -19,18 +19,36 @@ struct entry {
 	uint8_t key[];
 };
 
+/* Of tokens. The texts are behind it, each with a 0. */
+struct issuer {
+	struct mt_issuer facts; /* first */
+	struct issuer *next;
+	uint32_t number; /* in the book */
+	size_t bytes;
+	uint8_t text[];
+};
+
 struct mt_book {
 	_Atomic uint32_t ref_count;
 	struct mt_mem own; /* of the book itself */
 	struct mt_mem mem;
-	struct mt_map certificates, psks, ended_certificates, ended_users;
+	struct mt_map certificates, psks, subjects, ended_certificates, ended_users;
+	struct mt_map issuers; /* by `iss` */
 	struct entry *entries;
+	struct issuer *all_issuers;
+	uint32_t issuer_count;
 };
 
 static struct mt_bytes key_of(const void *value)
 {
 	const struct entry *entry = value;
 	return mt_bytes_of(entry->key, entry->key_len);
+}
+
+static struct mt_bytes iss_of(const void *value)
+{
+	const struct issuer *issuer = value;
+	return issuer->facts.issuer;
 }
 
 struct mt_book *mt_book_create(struct mt_seed seed)
@@ -46,6 +64,8 @@ struct mt_book *mt_book_create(struct mt_seed seed)
 	atomic_init(&book->ref_count, 1);
 	mt_map_init(&book->certificates, &book->mem, seed, key_of);
 	mt_map_init(&book->psks, &book->mem, seed, key_of);
+	mt_map_init(&book->subjects, &book->mem, seed, key_of);
+	mt_map_init(&book->issuers, &book->mem, seed, iss_of);
 	mt_map_init(&book->ended_certificates, &book->mem, seed, key_of);
 	mt_map_init(&book->ended_users, &book->mem, seed, key_of);
 	return book;
@@ -62,6 +82,8 @@ static void destroy(struct mt_book *book)
 	struct mt_mem mem = book->own;
 	mt_map_finish(&book->certificates);
 	mt_map_finish(&book->psks);
+	mt_map_finish(&book->subjects);
+	mt_map_finish(&book->issuers);
 	mt_map_finish(&book->ended_certificates);
 	mt_map_finish(&book->ended_users);
 	for (struct entry *entry = book->entries; entry;) {
@@ -69,6 +91,13 @@ static void destroy(struct mt_book *book)
 		mt_bytes_wipe(entry->psk, sizeof(entry->psk));
 		mt_mem_give(&book->mem, entry, entry->bytes);
 		entry = next;
+	}
+	for (struct issuer *issuer = book->all_issuers; issuer;) {
+		struct issuer *next = issuer->next;
+		size_t bytes = issuer->bytes;
+		mt_bytes_wipe(issuer, bytes);
+		mt_mem_give(&book->mem, issuer, bytes);
+		issuer = next;
 	}
 	mt_mem_give(&mem, book, sizeof(*book));
 }
@@ -138,6 +167,106 @@ enum mt_status mt_book_add_psk(struct mt_book *book, uint64_t user_id, struct mt
 	entry->psk_bytes = (uint8_t)key.len;
 	memcpy(entry->psk, key.data, key.len);
 	return MT_OK;
+}
+
+/* A copy with a 0 behind it; *at moves on. */
+static struct mt_bytes keep_text(uint8_t **at, struct mt_bytes text)
+{
+	struct mt_bytes kept = mt_bytes_of(*at, text.len);
+	if (text.len > 0)
+		memcpy(*at, text.data, text.len);
+	(*at)[text.len] = '\0';
+	*at += text.len + 1;
+	return kept;
+}
+
+static struct issuer *find_issuer(const struct mt_book *book, struct mt_bytes name)
+{
+	struct issuer *issuer = book->all_issuers;
+	while (issuer && !mt_bytes_equal(issuer->facts.name, name))
+		issuer = issuer->next;
+	return issuer;
+}
+
+static struct issuer *copy_issuer(struct mt_book *book, const struct mt_issuer *from)
+{
+	struct mt_bytes audience = mt_bytes_str(from->audience), claim = mt_bytes_str(from->claim);
+	size_t bytes = sizeof(struct issuer) + from->name.len + from->issuer.len + from->key.len +
+		       audience.len + claim.len + 5;
+	struct issuer *issuer = mt_mem_zero(&book->mem, bytes);
+	uint8_t *at;
+	if (!issuer)
+		return NULL;
+	at = issuer->text;
+	issuer->bytes = bytes;
+	issuer->facts = *from;
+	issuer->facts.name = keep_text(&at, from->name);
+	issuer->facts.issuer = keep_text(&at, from->issuer);
+	issuer->facts.key = keep_text(&at, from->key);
+	issuer->facts.audience = (const char *)keep_text(&at, audience).data;
+	issuer->facts.claim = (const char *)keep_text(&at, claim).data;
+	return issuer;
+}
+
+enum mt_status mt_book_add_issuer(struct mt_book *book, const struct mt_issuer *from)
+{
+	struct issuer *issuer;
+	enum mt_status status;
+	if (from->name.len == 0 || from->issuer.len == 0 || from->key.len == 0 ||
+	    from->algorithms == 0 || *from->claim == '\0')
+		return MT_INVALID;
+	if (find_issuer(book, from->name) || mt_map_find(&book->issuers, from->issuer))
+		return MT_EXISTS;
+	issuer = copy_issuer(book, from);
+	if (!issuer)
+		return MT_MEMORY;
+	status = mt_map_put(&book->issuers, issuer);
+	if (status != MT_OK) {
+		mt_mem_give(&book->mem, issuer, issuer->bytes);
+		return status;
+	}
+	issuer->number = ++book->issuer_count;
+	issuer->next = book->all_issuers;
+	book->all_issuers = issuer;
+	return MT_OK;
+}
+
+static struct mt_bytes number_of(const struct issuer *issuer)
+{
+	return mt_bytes_of(&issuer->number, sizeof(issuer->number));
+}
+
+enum mt_status mt_book_add_subject(struct mt_book *book, uint64_t user_id,
+				   struct mt_bytes issuer_name, struct mt_bytes subject)
+{
+	const struct issuer *issuer = find_issuer(book, issuer_name);
+	struct entry *entry;
+	if (user_id == 0 || !issuer || subject.len == 0 || subject.len > MT_PROOF_NAME_BYTES_MAX)
+		return MT_INVALID;
+	MT_TRY(add(book, &book->subjects, number_of(issuer), subject, &entry));
+	entry->user_id = user_id;
+	return MT_OK;
+}
+
+const struct mt_issuer *mt_book_issuer(const struct mt_book *book, struct mt_bytes issuer)
+{
+	const struct issuer *found = mt_map_find(&book->issuers, issuer);
+	return found ? &found->facts : NULL;
+}
+
+uint64_t mt_book_subject(const struct mt_book *book, const struct mt_issuer *issuer,
+			 struct mt_bytes subject)
+{
+	uint8_t key[sizeof(uint32_t) + MT_PROOF_NAME_BYTES_MAX];
+	const struct issuer *of = mt_map_find(&book->issuers, issuer->issuer);
+	const struct entry *entry;
+	if (!of || subject.len == 0 || subject.len > MT_PROOF_NAME_BYTES_MAX)
+		return 0;
+	memcpy(key, number_of(of).data, sizeof(of->number));
+	memcpy(key + sizeof(of->number), subject.data, subject.len);
+	entry = mt_map_find(&book->subjects,
+			    mt_bytes_of(key, sizeof(of->number) + subject.len));
+	return entry ? entry->user_id : 0;
 }
 
 static enum mt_status end(struct mt_book *book, struct mt_map *map, struct mt_bytes key,

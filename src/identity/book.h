@@ -1,8 +1,9 @@
 /*
- * The book of proofs: which certificates and pre-shared keys stand for which user, and which of
- * them ended before their time. Counted; filled once, by who made it, before anybody else sees it.
+ * The book of proofs: which certificates, pre-shared keys and subjects of tokens stand for which
+ * user, and which of them ended before their time. Counted; filled once, by who made it, before anybody else sees it.
  *
  *   (issuer, name in the certificate) -> user        identity -> user, key
+ *   issuer of tokens -> its key and rules            (issuer of tokens, subject) -> user
  *   fingerprint, user -> not before: what was proven then or earlier holds no longer
  *
  * Threading: the count is atomic, all else immutable once it is shown around.
@@ -41,6 +42,30 @@ MT_MUST_USE enum mt_status mt_book_end_certificate(struct mt_book *book, const u
 						   int64_t not_before_s);
 MT_MUST_USE enum mt_status mt_book_end_user(struct mt_book *book, uint64_t user_id,
 					    int64_t not_before_s);
+
+/* An issuer of JSON Web Tokens. */
+struct mt_issuer {
+	struct mt_bytes name;	/* of its record */
+	struct mt_bytes issuer; /* what its tokens call it: `iss` */
+	struct mt_bytes key;	/* public, in PEM, or a secret */
+	const char *audience;	/* that must be named; "": none may be */
+	const char *claim;	/* that names the subject */
+	uint32_t algorithms;	/* bits of shell/jwt_key.h; never 0 */
+	uint32_t leeway_s;
+	uint8_t key_digest[MT_FINGERPRINT_BYTES]; /* SHA-256 of key */
+};
+/* All is copied. MT_EXISTS: one of this name, or of this `iss`; MT_INVALID: something is empty. */
+MT_MUST_USE enum mt_status mt_book_add_issuer(struct mt_book *book,
+					      const struct mt_issuer *issuer);
+/* Tokens of the issuer of that name with this subject stand for the user. MT_EXISTS; MT_INVALID. */
+MT_MUST_USE enum mt_status mt_book_add_subject(struct mt_book *book, uint64_t user_id,
+					       struct mt_bytes issuer_name,
+					       struct mt_bytes subject);
+/* By `iss`; borrowed from the book; NULL: unknown. */
+const struct mt_issuer *mt_book_issuer(const struct mt_book *book, struct mt_bytes issuer);
+/* Whom the subject stands for; 0: nobody. */
+uint64_t mt_book_subject(const struct mt_book *book, const struct mt_issuer *issuer,
+			 struct mt_bytes subject);
 
 /* Whom the certificate stands for; 0: nobody. */
 uint64_t mt_book_certificate(const struct mt_book *book, struct mt_bytes name,

@@ -4,6 +4,7 @@
 #include "identity/user.h"
 #include "io/clock.h"
 #include "shell/api_call.h"
+#include "shell/jwt_form.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,10 @@ static bool hash_password(struct mt_api_call *call, char hash[MT_PASSWORD_HASH_B
 	/* It would be looked up as a token, and never match. */
 	if (mt_token_has_form(password)) {
 		mt_api_fail(call, 400, "password: begins with mt1. as tokens do; choose another");
+		return false;
+	}
+	if (mt_jwt_has_form(password)) {
+		mt_api_fail(call, 400, "password: it has the form of a JSON Web Token; choose another");
 		return false;
 	}
 	mt_random_bytes(salt, sizeof(salt));

@@ -4,6 +4,8 @@
 #include "crypto/imported.h"
 #include "crypto/password.h"
 #include "io/clock.h"
+#include "shell/jwt.h"
+#include "shell/jwt_form.h"
 #include "shell/login_cache.h"
 
 #include <signal.h>
@@ -18,6 +20,7 @@ struct mt_auth {
 	struct mt_list queue; /* of letters, oldest first */
 	uint32_t queue_count;
 	bool is_closing;
+	struct mt_book *book; /* NULL: none yet */
 	/* Constant while the pool is open. */
 	uint32_t queue_max;
 	struct mt_login_cache *cache; /* NULL: nothing is remembered */
@@ -34,6 +37,26 @@ static struct mt_auth_job *job_of(struct mt_letter *letter)
 
 _Static_assert(offsetof(struct mt_auth_job, letter) == 0 && offsetof(struct mt_letter, link) == 0,
 	       "job, letter and link have one address");
+
+void mt_auth_set_book(struct mt_auth *auth, struct mt_book *book)
+{
+	struct mt_book *former;
+	mt_book_ref(book);
+	pthread_mutex_lock(&auth->lock);
+	former = auth->book;
+	auth->book = book;
+	pthread_mutex_unlock(&auth->lock);
+	mt_book_unref(&former);
+}
+
+struct mt_book *mt_auth_book(struct mt_auth *auth)
+{
+	struct mt_book *book;
+	pthread_mutex_lock(&auth->lock);
+	book = auth->book ? mt_book_ref(auth->book) : NULL;
+	pthread_mutex_unlock(&auth->lock);
+	return book;
+}
 
 /* A token was drawn at random: its plain hash tells nothing to guess with, and costs next to
  * nothing. */
@@ -97,24 +120,59 @@ static bool knows_password(const struct mt_auth *auth, const struct mt_user *use
 	return is_right;
 }
 
-static void check(const struct mt_auth *auth, struct mt_auth_job *job)
+static enum mt_mechanism mechanism_of(const struct mt_auth_job *job, struct mt_bytes secret)
+{
+	if (job->is_too_long)
+		return MT_MECHANISM_PASSWORD;
+	if (mt_token_has_form(secret))
+		return MT_MECHANISM_TOKEN;
+	return mt_jwt_has_form(secret) ? MT_MECHANISM_JWT : MT_MECHANISM_PASSWORD;
+}
+
+/* A token says itself who its bearer is; a user name in CONNECT must be the same. */
+static const struct mt_user *bearer_of(struct mt_auth *auth, struct mt_auth_job *job,
+				       struct mt_bytes token)
+{
+	struct mt_bytes name = mt_bytes_of(job->user, job->user_len);
+	int64_t now_s = mt_clock_now().wall_ns / MT_SECOND;
+	struct mt_book *book = mt_auth_book(auth);
+	const struct mt_user *user = NULL;
+	job->refusal = MT_REFUSAL_TOKEN_ISSUER;
+	if (book && mt_jwt_check(book, token, now_s, &job->grant, &job->refusal)) {
+		user = mt_policy_user_by_id(job->policy, mt_jwt_grant_user(job->grant));
+		job->refusal = MT_REFUSAL_TOKEN_SUBJECT;
+	}
+	mt_book_unref(&book);
+	if (user && name.len > 0 && !mt_bytes_equal(name, user->name)) {
+		job->refusal = MT_REFUSAL_TOKEN_USER;
+		user = NULL;
+	}
+	return user;
+}
+
+static void check(struct mt_auth *auth, struct mt_auth_job *job)
 {
 	struct mt_bytes secret = mt_bytes_of(job->secret, job->secret_len);
 	const struct mt_user *user = NULL;
 	bool is_proven;
-	job->mechanism = !job->is_too_long && mt_token_has_form(secret) ? MT_MECHANISM_TOKEN
-									: MT_MECHANISM_PASSWORD;
+	job->mechanism = mechanism_of(job, secret);
 	job->is_unaccepted = !mt_mechanism_is_of(job->mechanism, job->accepted);
 	/* Nobody's secret then: it is not found right, or remembered, at another cost. */
-	if (!job->is_too_long && !job->is_unaccepted)
+	if (job->mechanism == MT_MECHANISM_JWT)
+		user = job->is_unaccepted ? NULL : bearer_of(auth, job, secret);
+	else if (!job->is_too_long && !job->is_unaccepted)
 		user = mt_policy_user_by_name(job->policy, mt_bytes_of(job->user, job->user_len));
-	if (job->mechanism == MT_MECHANISM_TOKEN)
+	if (job->mechanism == MT_MECHANISM_JWT)
+		is_proven = user != NULL;
+	else if (job->mechanism == MT_MECHANISM_TOKEN)
 		is_proven = holds_token(user, secret);
 	else
 		is_proven = knows_password(auth, user, secret);
 	if (user && is_proven && user->is_enabled) {
 		job->is_accepted = true;
 		job->user_id = user->id;
+	} else {
+		mt_jwt_grant_destroy(&job->grant);
 	}
 	mt_bytes_wipe(job->secret, sizeof(job->secret));
 	job->secret_len = 0;
@@ -216,6 +274,7 @@ void mt_auth_close(struct mt_auth **auth)
 	while ((job = mt_auth_take(pool)) != NULL)
 		mt_auth_job_destroy(&job);
 	mt_mailbox_close(&pool->answers);
+	mt_book_unref(&pool->book);
 	pthread_cond_destroy(&pool->is_wanted);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
@@ -232,6 +291,7 @@ void mt_auth_job_destroy(struct mt_auth_job **job)
 		return;
 	if ((*job)->policy)
 		mt_policy_unref(&(*job)->policy);
+	mt_jwt_grant_destroy(&(*job)->grant);
 	mt_bytes_wipe(*job, sizeof(**job));
 	free(*job);
 	*job = NULL;

@@ -346,6 +346,7 @@ static enum mt_status open_listeners(struct mt_broker *broker, const struct trou
 		return fail(trouble, status, NULL);
 	mt_transport_open(&broker->pump.transport, &broker->settings, &broker->pump.resumption,
 			  broker->book, mt_clock_now());
+	mt_auth_set_book(broker->pump.auth, broker->book);
 	mt_book_unref(&broker->book);
 	for (uint32_t i = 0; i < broker->settings.listener_count; i++) {
 		struct mt_listener *listener = &broker->pump.listeners[i];
@@ -396,6 +397,7 @@ static void adopt_on_loop(struct mt_broker *broker, void *argument)
 	for (int i = 0; i < SLICES_AT_ONCE && !mt_core_is_swept(pump->core); i++)
 		mt_tape_tick(pump->tape, pump->core, pump->now);
 	if (adoption->book) {
+		mt_auth_set_book(pump->auth, adoption->book);
 		mt_transport_set_book(&pump->transport, adoption->book, pump->listeners,
 				      pump->listener_count);
 		mt_pump_review(pump, 0);

@@ -2,8 +2,10 @@
 #include "shell/directory.h"
 
 #include "base/log.h"
+#include "crypto/password.h"
 #include "identity/client_id.h"
 #include "io/clock.h"
+#include "shell/jwt_key.h"
 
 #include <stdio.h>
 
@@ -340,6 +342,32 @@ static bool bind_psk(void *context, const struct mt_state_psk *row)
 		     "pre-shared key of", row->user);
 }
 
+static bool bind_issuer(void *context, const struct mt_state_issuer *row)
+{
+	struct binding *binding = context;
+	struct mt_issuer issuer = {.name = mt_bytes_str(row->name),
+				   .issuer = mt_bytes_str(row->issuer),
+				   .key = row->key,
+				   .audience = row->audience,
+				   .claim = row->claim,
+				   .leeway_s = row->leeway_s};
+	enum mt_status status = MT_INVALID;
+	mt_token_hash(row->key, issuer.key_digest);
+	if (mt_jwt_algorithms_read(row->algorithms, &issuer.algorithms) &&
+	    !mt_jwt_key_fault(issuer.algorithms, row->key))
+		status = mt_book_add_issuer(binding->book, &issuer);
+	return bound(binding, status, "issuer", row->name);
+}
+
+static bool bind_subject(void *context, const struct mt_state_subject *row)
+{
+	struct binding *binding = context;
+	return bound(binding,
+		     mt_book_add_subject(binding->book, row->user_id, mt_bytes_str(row->issuer),
+					 mt_bytes_str(row->subject)),
+		     "subject", row->subject);
+}
+
 static bool bind_certificate(void *context, const struct mt_state_certificate *row)
 {
 	struct binding *binding = context;
@@ -360,6 +388,8 @@ static enum mt_status fill_book(struct mt_state *state, struct binding *binding)
 {
 	MT_TRY(mt_state_certificate_names(state, bind_name, binding));
 	MT_TRY(mt_state_psks(state, bind_psk, binding));
+	MT_TRY(mt_state_issuers(state, bind_issuer, binding));
+	MT_TRY(mt_state_subjects(state, bind_subject, binding));
 	MT_TRY(mt_state_certificates(state, bind_certificate, binding));
 	return mt_state_user_ends(state, bind_end, binding);
 }

@@ -19,6 +19,7 @@ static void answer(struct mt_pump *pump, uint64_t ticket, uint8_t reason)
 static void fill_job(struct mt_auth_job *job, const struct mt_request *request)
 {
 	job->ticket = request->ticket;
+	job->conn = request->conn;
 	job->accepted = request->accepted;
 	job->is_too_long = request->user.len > sizeof(job->user) ||
 			   request->password.len > sizeof(job->secret);
@@ -52,6 +53,25 @@ void mt_pump_authenticate(struct mt_pump *pump, const struct mt_request *request
 	}
 }
 
+/* The book may have changed since: what is no longer in it admits nobody. What holds stays with the
+ * connection, which ends with it. */
+static void bind_grant(struct mt_pump *pump, struct mt_auth_job *job,
+		       struct mt_auth_verdict *verdict)
+{
+	struct mt_socket *socket = mt_pump_socket(pump, job->conn);
+	struct mt_book *book = mt_auth_book(pump->auth);
+	bool holds = book && mt_jwt_grant_holds(job->grant, book, pump->now.wall_ns / MT_SECOND,
+						&verdict->refusal);
+	mt_book_unref(&book);
+	verdict->is_accepted &= holds && socket;
+	if (!verdict->is_accepted)
+		return;
+	mt_jwt_grant_destroy(&socket->grant);
+	socket->grant = job->grant;
+	job->grant = NULL;
+	mt_pump_note_proof(pump, socket);
+}
+
 void mt_pump_serve_logins(struct mt_pump *pump)
 {
 	struct mt_auth_job *job;
@@ -62,6 +82,8 @@ void mt_pump_serve_logins(struct mt_pump *pump)
 						  .mechanism = job->mechanism,
 						  .is_unaccepted = job->is_unaccepted,
 						  .refusal = job->refusal};
+		if (job->grant)
+			bind_grant(pump, job, &verdict);
 		mt_pump_conclude(pump, job->ticket, &verdict);
 		mt_auth_job_destroy(&job);
 	}

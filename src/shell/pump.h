@@ -113,7 +113,8 @@ void mt_pump_dismiss(struct mt_pump *pump, struct mt_socket *socket);
 /* The core gets to know the connection, by the address it has now; false without room. */
 MT_MUST_USE enum mt_status mt_pump_introduce(struct mt_pump *pump, struct mt_socket *socket);
 /* ---- review.c ---- */
-/* TLS is done, and told the core what it proved: the review knows how long that holds. */
+/* TLS is done, or a token was believed, and the core is told: the review knows how long that
+ * holds. */
 void mt_pump_note_proof(struct mt_pump *pump, const struct mt_socket *socket);
 /* deep: listeners whose trust has changed, a bit each. */
 void mt_pump_review(struct mt_pump *pump, uint32_t deep);

@@ -1,4 +1,5 @@
-/* What clients proved by TLS, looked at again when certificates, users or the hour have changed. */
+/* What clients proved by TLS and by tokens, looked at again when certificates, issuers, users or the
+ * hour have changed. */
 #include "shell/pump.h"
 
 #define SLICE 512		   /* units of about 2 us */
@@ -12,8 +13,33 @@ static enum mt_expulsion expulsion_of(enum mt_tls_review found)
 	return found == MT_TLS_EXPIRED ? MT_EXPELLED_EXPIRED : MT_EXPELLED_UNTRUSTED;
 }
 
+/* Until when all that it proved holds; 0: it proved nothing. */
+static int64_t until_of(const struct mt_socket *socket)
+{
+	int64_t proven_s = socket->proven_until_s;
+	int64_t granted_s = socket->grant ? mt_jwt_grant_until(socket->grant) : 0;
+	if (proven_s == 0 || granted_s == 0)
+		return proven_s != 0 ? proven_s : granted_s;
+	return proven_s < granted_s ? proven_s : granted_s;
+}
+
+/* True: its token does not hold any more, and it had to go. */
+static bool look_at_grant(struct mt_pump *pump, const struct mt_socket *socket)
+{
+	enum mt_refusal why = MT_REFUSAL_TOKEN_ISSUER;
+	struct mt_book *book = mt_auth_book(pump->auth);
+	bool holds = book && mt_jwt_grant_holds(socket->grant, book,
+						pump->now.wall_ns / MT_SECOND, &why);
+	mt_book_unref(&book);
+	if (!holds)
+		mt_tape_expel(pump->tape, pump->core, pump->now, socket->conn,
+			      why == MT_REFUSAL_TOKEN_EXPIRED ? MT_EXPELLED_TOKEN_EXPIRED
+							      : MT_EXPELLED_TOKEN_VOID);
+	return !holds;
+}
+
 /* True: it had to go. */
-static bool look_again(struct mt_pump *pump, struct mt_socket *socket, bool is_deep)
+static bool look_at_tls(struct mt_pump *pump, const struct mt_socket *socket, bool is_deep)
 {
 	struct mt_tls_context *context = pump->listeners[socket->listener_index].tls;
 	enum mt_tls_review found =
@@ -22,6 +48,13 @@ static bool look_again(struct mt_pump *pump, struct mt_socket *socket, bool is_d
 		return false;
 	mt_tape_expel(pump->tape, pump->core, pump->now, socket->conn, expulsion_of(found));
 	return true;
+}
+
+/* The same. */
+static bool look_again(struct mt_pump *pump, const struct mt_socket *socket, bool is_deep)
+{
+	return (socket->grant && look_at_grant(pump, socket)) ||
+	       (socket->proven_until_s != 0 && look_at_tls(pump, socket, is_deep));
 }
 
 static void set_due(struct mt_pump *pump, int64_t not_after_s)
@@ -38,9 +71,9 @@ static void set_due(struct mt_pump *pump, int64_t not_after_s)
 void mt_pump_note_proof(struct mt_pump *pump, const struct mt_socket *socket)
 {
 	struct mt_review *review = &pump->review;
-	if (socket->proven_until_s == 0 || socket->proven_until_s >= review->not_after_s)
+	if (until_of(socket) == 0 || until_of(socket) >= review->not_after_s)
 		return;
-	review->not_after_s = socket->proven_until_s;
+	review->not_after_s = until_of(socket);
 	if (!review->is_running)
 		set_due(pump, review->not_after_s);
 }
@@ -86,13 +119,13 @@ void mt_pump_review_slice(struct mt_pump *pump)
 	for (; review->next < pump->socket_cap && budget > 0; review->next++) {
 		struct mt_socket *socket = pump->sockets[review->next];
 		bool is_deep;
-		if (!socket || socket->proven_until_s == 0)
+		if (!socket || until_of(socket) == 0)
 			continue;
 		is_deep = review->deep >> socket->listener_index & 1;
 		budget -= is_deep ? DEEP_UNITS : 1;
 		if (!look_again(pump, socket, is_deep) &&
-		    socket->proven_until_s < review->not_after_s)
-			review->not_after_s = socket->proven_until_s;
+		    until_of(socket) < review->not_after_s)
+			review->not_after_s = until_of(socket);
 	}
 	if (review->next >= pump->socket_cap)
 		end(pump);

@@ -46,7 +46,8 @@ MT_MUST_USE enum mt_status mt_state_touched(struct mt_state *state,
 					    const struct mt_state_touch *visit, unsigned *what);
 /*
  * Within an open change: users, roles, grants, rules, names of certificates and issuers become what
- * they were at `revision`. Secrets do not come back; who comes back proves nothing older than now.
+ * they were at `revision`. Secrets do not come back, nor do issuers of tokens or their former keys:
+ * they are gone; who comes back proves nothing older than now.
  * MT_NOT_FOUND: a change in between is not kept (any more), or there is no such revision.
  */
 MT_MUST_USE enum mt_status mt_state_undo(struct mt_state *state, uint64_t revision, int64_t now_s);
@@ -162,6 +163,43 @@ MT_MUST_USE enum mt_status mt_state_psk_remove(struct mt_state *state,
 					       uint64_t user_id); /* MT_NOT_FOUND */
 MT_MUST_USE enum mt_status mt_state_psks(struct mt_state *state, mt_state_psk_fn *visit,
 					 void *context);
+
+/* An issuer of JSON Web Tokens. */
+struct mt_state_issuer {
+	const char *name;
+	const char *algorithms; /* 1 to 16 bytes */
+	struct mt_bytes key;	/* 1 to 16384 bytes; a secret perhaps */
+	const char *issuer, *audience, *claim;
+	uint32_t leeway_s; /* at most 3600 */
+};
+#define MT_STATE_ISSUERS_MAX 64u
+typedef bool mt_state_issuer_fn(void *context, const struct mt_state_issuer *row);
+/* MT_EXISTS: of this name, or of this `issuer`; MT_LIMIT: one more than MT_STATE_ISSUERS_MAX. */
+MT_MUST_USE enum mt_status mt_state_issuer_add(struct mt_state *state,
+					       const struct mt_state_issuer *issuer);
+MT_MUST_USE enum mt_status mt_state_issuer_key(struct mt_state *state, const char *name,
+					       struct mt_bytes key); /* MT_NOT_FOUND */
+MT_MUST_USE enum mt_status
+mt_state_issuer_remove(struct mt_state *state,
+		       const char *name); /* its subjects too; MT_NOT_FOUND */
+MT_MUST_USE enum mt_status mt_state_issuers(struct mt_state *state, mt_state_issuer_fn *visit,
+					    void *context); /* by name */
+
+struct mt_state_subject {
+	const char *issuer; /* its name */
+	const char *subject;
+	uint64_t user_id;
+	const char *user;
+};
+typedef bool mt_state_subject_fn(void *context, const struct mt_state_subject *row);
+/* MT_EXISTS: it stands for somebody; MT_NOT_FOUND: no such issuer. */
+MT_MUST_USE enum mt_status mt_state_subject_add(struct mt_state *state, uint64_t user_id,
+						const char *issuer, const char *subject);
+/* subject NULL: all of the user's by this issuer. MT_NOT_FOUND. */
+MT_MUST_USE enum mt_status mt_state_subject_remove(struct mt_state *state, uint64_t user_id,
+						   const char *issuer, const char *subject);
+MT_MUST_USE enum mt_status mt_state_subjects(struct mt_state *state, mt_state_subject_fn *visit,
+					     void *context); /* by issuer, then subject */
 
 /* Issued by our own authority. It stays when its user goes. */
 struct mt_state_certificate {

@@ -299,7 +299,41 @@ static enum mt_status invert(struct mt_state *state, int bytes, const void *data
 	return status;
 }
 
+static enum mt_status run(struct mt_state *state, const char *sql)
+{
+	struct mt_query query;
+	mt_query_start(&query, state, sql);
+	while (mt_query_row(&query))
+		;
+	return mt_query_finish(&query);
+}
+
+/* What is there before, to tell what has come back. */
+static enum mt_status note_issuers(struct mt_state *state)
+{
+	MT_TRY(run(state, "DROP TABLE IF EXISTS temp.former_issuers"));
+	return run(state, "CREATE TEMP TABLE former_issuers AS SELECT name, key FROM issuers");
+}
+
+/* A key that was taken away, because somebody else has it perhaps, opens nothing again. */
+static enum mt_status drop_former_issuers(struct mt_state *state)
+{
+	MT_TRY(run(state, "DELETE FROM main.issuers WHERE NOT EXISTS (SELECT 1 FROM"
+			  " temp.former_issuers f WHERE f.name = issuers.name AND"
+			  " f.key = issuers.key)"));
+	return run(state, "DROP TABLE temp.former_issuers");
+}
+
+static enum mt_status undo_to(struct mt_state *state, uint64_t revision, int64_t now_s);
+
 enum mt_status mt_state_undo(struct mt_state *state, uint64_t revision, int64_t now_s)
+{
+	MT_TRY(note_issuers(state));
+	MT_TRY(undo_to(state, revision, now_s));
+	return drop_former_issuers(state);
+}
+
+static enum mt_status undo_to(struct mt_state *state, uint64_t revision, int64_t now_s)
 {
 	char text[96];
 	MT_CHECK(state->is_changing);

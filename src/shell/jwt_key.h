@@ -1,0 +1,34 @@
+/*
+ * Algorithms and keys of issuers of JSON Web Tokens (spec/jwt.tbl): what an administrator may set.
+ *
+ * Kept as text: "RS256", "HS256,384". Threading: any thread.
+ */
+#pragma once
+
+#include "base/bytes.h"
+
+#include "spec/jwt.h"
+
+enum mt_jwt_algorithm {
+#define X(id, family, key_bits) MT_JWT_##id,
+	MT_TABLE_JWT_ALGORITHMS(X)
+#undef X
+		MT_JWT_ALGORITHM_COUNT
+};
+
+#define MT_JWT_ALGORITHMS_TEXT 17u /* of a set, with its 0 */
+#define MT_JWT_KEY_BYTES_MAX 16384u
+
+/* "RS256" */
+const char *mt_jwt_algorithm_name(enum mt_jwt_algorithm algorithm);
+/* One by its name; false: it is none that is known, `none` among them. */
+MT_MUST_USE bool mt_jwt_algorithm_find(const char *name, enum mt_jwt_algorithm *out);
+/* A set (a bit each, never empty) as it is kept, and back. False: it is no set of one family. */
+MT_MUST_USE bool mt_jwt_algorithms_read(const char *text, uint32_t *out);
+void mt_jwt_algorithms_print(uint32_t algorithms, char out[MT_JWT_ALGORITHMS_TEXT]);
+/* Are they of one family? Secrets and public keys never go together. */
+bool mt_jwt_algorithms_agree(uint32_t algorithms);
+bool mt_jwt_algorithms_are_secret(uint32_t algorithms);
+/* What is wrong with the key for these algorithms, static; NULL: nothing. A secret as it is, else a
+ * public key in PEM. */
+const char *mt_jwt_key_fault(uint32_t algorithms, struct mt_bytes key);
