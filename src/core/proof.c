@@ -87,11 +87,10 @@ const char *mt_proof_explain(const struct mt_peer *peer)
 
 void mt_core_expel(struct mt_core *core, struct mt_now now, mt_conn conn, enum mt_expulsion why)
 {
-	static const char *const texts[] = {"the certificate or key was revoked",
-					    "the certificate has expired",
-					    "the certificate or key is no longer trusted",
-					    "the JSON Web Token has expired",
-					    "the JSON Web Token is no longer trusted"};
+	static const char *const texts[] = {
+		"the certificate or key was revoked", "the certificate has expired",
+		"the certificate or key is no longer trusted", "the JSON Web Token has expired",
+		"the JSON Web Token is no longer trusted"};
 	struct mt_peer *peer = mt_peer_get(core, conn);
 	_Static_assert(MT_COUNT_OF(texts) == MT_EXPULSION_COUNT, "each has a text");
 	core->now = now;

@@ -264,8 +264,7 @@ uint64_t mt_book_subject(const struct mt_book *book, const struct mt_issuer *iss
 		return 0;
 	memcpy(key, number_of(of).data, sizeof(of->number));
 	memcpy(key + sizeof(of->number), subject.data, subject.len);
-	entry = mt_map_find(&book->subjects,
-			    mt_bytes_of(key, sizeof(of->number) + subject.len));
+	entry = mt_map_find(&book->subjects, mt_bytes_of(key, sizeof(of->number) + subject.len));
 	return entry ? entry->user_id : 0;
 }
 

@@ -1,6 +1,7 @@
 /*
  * The book of proofs: which certificates, pre-shared keys and subjects of tokens stand for which
- * user, and which of them ended before their time. Counted; filled once, by who made it, before anybody else sees it.
+ * user, and which of them ended before their time. Counted; filled once, by who made it, before
+ * anybody else sees it.
  *
  *   (issuer, name in the certificate) -> user        identity -> user, key
  *   issuer of tokens -> its key and rules            (issuer of tokens, subject) -> user
@@ -55,8 +56,7 @@ struct mt_issuer {
 	uint8_t key_digest[MT_FINGERPRINT_BYTES]; /* SHA-256 of key */
 };
 /* All is copied. MT_EXISTS: one of this name, or of this `iss`; MT_INVALID: something is empty. */
-MT_MUST_USE enum mt_status mt_book_add_issuer(struct mt_book *book,
-					      const struct mt_issuer *issuer);
+MT_MUST_USE enum mt_status mt_book_add_issuer(struct mt_book *book, const struct mt_issuer *issuer);
 /* Tokens of the issuer of that name with this subject stand for the user. MT_EXISTS; MT_INVALID. */
 MT_MUST_USE enum mt_status mt_book_add_subject(struct mt_book *book, uint64_t user_id,
 					       struct mt_bytes issuer_name,

@@ -19,8 +19,8 @@ static const struct mt_api_route own_routes[] = {
 static const struct mt_api_route *const routes[] = {
 	mt_api_user_routes,   mt_api_role_routes,   mt_api_explain_routes,
 	mt_api_client_routes, mt_api_status_routes, mt_api_certificate_routes,
-	mt_api_proof_routes,  mt_api_token_routes,  own_routes,
-	mt_api_policy_routes, mt_api_import_routes,
+	mt_api_proof_routes,  mt_api_token_routes,  mt_api_issuer_routes,
+	own_routes,	      mt_api_policy_routes, mt_api_import_routes,
 };
 
 /* For whoever points a browser here. It loads nothing, and no script runs on it. */

@@ -72,6 +72,7 @@ extern const struct mt_api_route mt_api_client_routes[];
 extern const struct mt_api_route mt_api_status_routes[];
 extern const struct mt_api_route mt_api_certificate_routes[];
 extern const struct mt_api_route mt_api_proof_routes[];
+extern const struct mt_api_route mt_api_issuer_routes[];
 extern const struct mt_api_route mt_api_token_routes[];
 extern const struct mt_api_route mt_api_policy_routes[];
 extern const struct mt_api_route mt_api_import_routes[];

@@ -134,7 +134,8 @@ static bool hash_password(struct mt_api_call *call, char hash[MT_PASSWORD_HASH_B
 		return false;
 	}
 	if (mt_jwt_has_form(password)) {
-		mt_api_fail(call, 400, "password: it has the form of a JSON Web Token; choose another");
+		mt_api_fail(call, 400,
+			    "password: it has the form of a JSON Web Token; choose another");
 		return false;
 	}
 	mt_random_bytes(salt, sizeof(salt));

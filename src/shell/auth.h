@@ -17,7 +17,7 @@
 
 #define MT_AUTH_QUEUE_MAX 1024u /* checks that wait, in the broker */
 
-#define MT_AUTH_SECRET_BYTES_MAX 4096u	/* a JSON Web Token is the longest */
+#define MT_AUTH_SECRET_BYTES_MAX 4096u /* a JSON Web Token is the longest */
 
 struct mt_jwt_grant;
 

@@ -346,7 +346,6 @@ static enum mt_status open_listeners(struct mt_broker *broker, const struct trou
 		return fail(trouble, status, NULL);
 	mt_transport_open(&broker->pump.transport, &broker->settings, &broker->pump.resumption,
 			  broker->book, mt_clock_now());
-	mt_auth_set_book(broker->pump.auth, broker->book);
 	mt_book_unref(&broker->book);
 	for (uint32_t i = 0; i < broker->settings.listener_count; i++) {
 		struct mt_listener *listener = &broker->pump.listeners[i];
@@ -480,6 +479,8 @@ static enum mt_status open_pump(struct mt_broker *broker, const struct trouble *
 	if (status == MT_OK)
 		status =
 			mt_auth_open(broker->settings.hash_threads, MT_AUTH_QUEUE_MAX, &pump->auth);
+	if (status == MT_OK)
+		mt_auth_set_book(pump->auth, pump->transport.book);
 	if (status == MT_OK)
 		status = mt_pump_open(pump);
 	broker->is_pump_open = status == MT_OK;

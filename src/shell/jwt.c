@@ -144,8 +144,8 @@ int64_t mt_jwt_grant_until(const struct mt_jwt_grant *grant)
 	return grant->until_s;
 }
 
-bool mt_jwt_grant_holds(const struct mt_jwt_grant *grant, const struct mt_book *book,
-			int64_t now_s, enum mt_refusal *why)
+bool mt_jwt_grant_holds(const struct mt_jwt_grant *grant, const struct mt_book *book, int64_t now_s,
+			enum mt_refusal *why)
 {
 	const struct mt_issuer *issuer =
 		mt_book_issuer(book, mt_bytes_of(grant->text, grant->issuer_len));

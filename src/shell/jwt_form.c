@@ -29,8 +29,8 @@ static struct mt_bytes take_part(struct mt_bytes *rest)
 static bool decode(struct mt_bytes part, uint8_t out[MT_JWT_BYTES_MAX], size_t *len)
 {
 	return part.len > 0 &&
-	       sodium_base642bin(out, MT_JWT_BYTES_MAX, (const char *)part.data, part.len, NULL, len,
-				 NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
+	       sodium_base642bin(out, MT_JWT_BYTES_MAX, (const char *)part.data, part.len, NULL,
+				 len, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
 	       *len > 0;
 }
 

@@ -1,5 +1,5 @@
-/* What clients proved by TLS and by tokens, looked at again when certificates, issuers, users or the
- * hour have changed. */
+/* What clients proved by TLS and by tokens, looked at again when certificates, issuers, users or
+ * the hour have changed. */
 #include "shell/pump.h"
 
 #define SLICE 512		   /* units of about 2 us */
@@ -28,8 +28,8 @@ static bool look_at_grant(struct mt_pump *pump, const struct mt_socket *socket)
 {
 	enum mt_refusal why = MT_REFUSAL_TOKEN_ISSUER;
 	struct mt_book *book = mt_auth_book(pump->auth);
-	bool holds = book && mt_jwt_grant_holds(socket->grant, book,
-						pump->now.wall_ns / MT_SECOND, &why);
+	bool holds = book &&
+		     mt_jwt_grant_holds(socket->grant, book, pump->now.wall_ns / MT_SECOND, &why);
 	mt_book_unref(&book);
 	if (!holds)
 		mt_tape_expel(pump->tape, pump->core, pump->now, socket->conn,
@@ -123,8 +123,7 @@ void mt_pump_review_slice(struct mt_pump *pump)
 			continue;
 		is_deep = review->deep >> socket->listener_index & 1;
 		budget -= is_deep ? DEEP_UNITS : 1;
-		if (!look_again(pump, socket, is_deep) &&
-		    until_of(socket) < review->not_after_s)
+		if (!look_again(pump, socket, is_deep) && until_of(socket) < review->not_after_s)
 			review->not_after_s = until_of(socket);
 	}
 	if (review->next >= pump->socket_cap)

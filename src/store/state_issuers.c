@@ -21,9 +21,11 @@ enum mt_status mt_state_issuer_add(struct mt_state *state, const struct mt_state
 	MT_TRY(read_count(state, "SELECT count(*) FROM issuers WHERE claim_issuer = ?",
 			  issuer->issuer, &same));
 	if (count >= (int64_t)MT_STATE_ISSUERS_MAX)
-		return mt_state_refuse(state, MT_LIMIT, "there are as many issuers as there may be");
+		return mt_state_refuse(state, MT_LIMIT,
+				       "there are as many issuers as there may be");
 	if (same > 0)
-		return mt_state_refuse(state, MT_EXISTS, "an issuer of this `iss` is there already");
+		return mt_state_refuse(state, MT_EXISTS,
+				       "an issuer of this `iss` is there already");
 	mt_query_start(&query, state,
 		       "INSERT INTO issuers (name, algorithm, key, claim_issuer, claim_audience,"
 		       " claim_subject, leeway_s) VALUES (?, ?, ?, ?, ?, ?, ?)");
@@ -67,8 +69,7 @@ enum mt_status mt_state_issuers(struct mt_state *state, mt_state_issuer_fn *visi
 					      .issuer = mt_query_row_text(&query, 3),
 					      .audience = mt_query_row_text(&query, 4),
 					      .claim = mt_query_row_text(&query, 5),
-					      .leeway_s =
-						      (uint32_t)mt_query_row_number(&query, 6)};
+					      .leeway_s = (uint32_t)mt_query_row_number(&query, 6)};
 		if (!mt_query_is_good(&query) || !visit(context, &row))
 			break;
 	}
