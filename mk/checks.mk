@@ -57,7 +57,7 @@ cov: ## what the tests reach of layers 1 to 4: lines at least 95 %, branches 90 
 
 # ---- what takes hours; each part notes itself in tests/tally.md ----
 LONG_SEEDS ?= 100000
-DECODERS := api call client config filter id_rule network packet probe profile props proxy tls ws
+DECODERS := api call client config filter id_rule jwt network packet probe profile props proxy tls ws
 
 long-sim: $(SIM) ## 100,000 seeds (LONG_SEEDS) with one core, and as many with two
 	tools/tally 'simulator, one core' $(SIM) --count $(LONG_SEEDS)

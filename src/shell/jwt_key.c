@@ -95,6 +95,10 @@ bool mt_jwt_algorithms_read(const char *text, uint32_t *out)
 
 static const char *secret_fault(uint32_t algorithms, struct mt_bytes key)
 {
+	/* A public key as the secret would let everybody sign. */
+	if (mt_bytes_starts(key, mt_bytes_str("-----BEGIN ")))
+		return "found a key in PEM where a secret is expected: the algorithms of a public "
+		       "key begin with RS or ES";
 	for (unsigned i = 0; i < MT_JWT_ALGORITHM_COUNT; i++)
 		if (algorithms >> i & 1 && key.len * 8 < algorithms_of[i].key_bits)
 			return "the secret is too short: expected as many bytes as the hash of "

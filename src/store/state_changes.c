@@ -312,15 +312,20 @@ static enum mt_status run(struct mt_state *state, const char *sql)
 static enum mt_status note_issuers(struct mt_state *state)
 {
 	MT_TRY(run(state, "DROP TABLE IF EXISTS temp.former_issuers"));
-	return run(state, "CREATE TEMP TABLE former_issuers AS SELECT name, key FROM issuers");
+	return run(state, "CREATE TEMP TABLE former_issuers AS"
+			  " SELECT name, algorithm, key FROM issuers");
 }
 
-/* A key that was taken away, because somebody else has it perhaps, opens nothing again. */
-static enum mt_status drop_former_issuers(struct mt_state *state)
+/* A key that was taken away, because somebody else has it perhaps, opens nothing again: an issuer
+ * keeps the key of now, of the same algorithms, or goes. */
+static enum mt_status drop_former_keys(struct mt_state *state)
 {
+	MT_TRY(run(state, "UPDATE main.issuers SET key = f.key FROM temp.former_issuers f"
+			  " WHERE f.name = issuers.name AND f.algorithm = issuers.algorithm"
+			  " AND f.key <> issuers.key"));
 	MT_TRY(run(state, "DELETE FROM main.issuers WHERE NOT EXISTS (SELECT 1 FROM"
 			  " temp.former_issuers f WHERE f.name = issuers.name AND"
-			  " f.key = issuers.key)"));
+			  " f.algorithm = issuers.algorithm)"));
 	return run(state, "DROP TABLE temp.former_issuers");
 }
 
@@ -330,7 +335,7 @@ enum mt_status mt_state_undo(struct mt_state *state, uint64_t revision, int64_t 
 {
 	MT_TRY(note_issuers(state));
 	MT_TRY(undo_to(state, revision, now_s));
-	return drop_former_issuers(state);
+	return drop_former_keys(state);
 }
 
 static enum mt_status undo_to(struct mt_state *state, uint64_t revision, int64_t now_s)

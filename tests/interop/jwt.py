@@ -340,7 +340,7 @@ def test_keys_that_are_none():
     weak = rsa.generate_private_key(65537, 1024)
     for algorithms, key, why in (("RS256", public(weak), "too short"), ("RS256", private(RSA), "public key in PEM"), ("RS256", b"secret", "public key in PEM"),
                                  ("RS256", public(EC["ES256"]), "expected an RSA key"), ("ES256", public(EC["ES384"]), "another curve"),
-                                 ("ES256", public(RSA), "elliptic curve"), ("HS256", b"x" * 31, "too short"), ("HS256,HS512", b"x" * 63, "too short"),
+                                 ("ES256", public(RSA), "elliptic curve"), ("HS256", b"x" * 31, "too short"), ("HS256", public(RSA), "found a key in PEM"), ("HS256,HS512", b"x" * 63, "too short"),
                                  ("RS256,HS256", public(RSA), "one family"), ("none", public(RSA), "one family"), ("PS256", public(RSA), "one family"),
                                  ("", public(RSA), "one family")):
         fails("issuer", "add", "bad", "--iss", "bad", "--algorithm", algorithms, "--key-file", write("bad", key), why=why)

@@ -105,6 +105,51 @@ static void test_ends(void **state)
 	assert_true(mt_book_not_before(book, there, 0) == INT64_MIN);
 }
 
+static struct mt_issuer issuer_of(const char *name, const char *iss)
+{
+	return (struct mt_issuer){.name = text(name),
+				  .issuer = text(iss),
+				  .key = text("key"),
+				  .audience = "aud",
+				  .claim = "sub",
+				  .algorithms = 1,
+				  .leeway_s = 5};
+}
+
+static void test_issuers_of_tokens(void **state)
+{
+	static uint8_t subject[MT_PROOF_NAME_BYTES_MAX + 1];
+	struct mt_issuer one = issuer_of("one", "https://one"), two = issuer_of("two", "two");
+	const struct mt_issuer *found;
+	(void)state;
+	assert_int_equal(mt_book_add_issuer(book, &one), MT_OK);
+	assert_int_equal(mt_book_add_issuer(book, &two), MT_OK);
+	one.issuer = text("elsewhere");
+	assert_int_equal(mt_book_add_issuer(book, &one), MT_EXISTS);
+	two.name = text("three");
+	assert_int_equal(mt_book_add_issuer(book, &two), MT_EXISTS);
+	two = issuer_of("", "x");
+	assert_int_equal(mt_book_add_issuer(book, &two), MT_INVALID);
+	assert_int_equal(mt_book_add_subject(book, 7, text("one"), text("ann")), MT_OK);
+	assert_int_equal(mt_book_add_subject(book, 8, text("two"), text("ann")), MT_OK);
+	assert_int_equal(mt_book_add_subject(book, 9, text("one"), text("ann")), MT_EXISTS);
+	assert_int_equal(mt_book_add_subject(book, 9, text("three"), text("ann")), MT_INVALID);
+	assert_int_equal(mt_book_add_subject(book, 9, text("one"), text("")), MT_INVALID);
+	assert_int_equal(
+		mt_book_add_subject(book, 9, text("one"), mt_bytes_of(subject, sizeof(subject))),
+		MT_INVALID);
+	assert_null(mt_book_issuer(book, text("one")));
+	found = mt_book_issuer(book, text("https://one"));
+	assert_string_equal(found->audience, "aud");
+	assert_string_equal(found->claim, "sub");
+	assert_int_equal(found->leeway_s, 5);
+	assert_int_equal(mt_book_subject(book, found, text("ann")), 7);
+	assert_int_equal(mt_book_subject(book, found, text("an")), 0);
+	assert_int_equal(mt_book_subject(book, found, text("")), 0);
+	assert_int_equal(mt_book_subject(book, found, mt_bytes_of(subject, sizeof(subject))), 0);
+	assert_int_equal(mt_book_subject(book, mt_book_issuer(book, text("two")), text("ann")), 8);
+}
+
 static void test_it_is_counted(void **state)
 {
 	struct mt_book *second = mt_book_ref(book);
@@ -123,6 +168,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lengths, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_issuers_of_tokens, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_it_is_counted, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("identity_book", tests, NULL, NULL);
