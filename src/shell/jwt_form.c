@@ -26,9 +26,24 @@ static struct mt_bytes take_part(struct mt_bytes *rest)
 	return part;
 }
 
+static bool is_base64url(uint8_t c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '_';
+}
+
+/* libsodium takes bytes above 127 for digits where char is signed. */
+static bool is_plain(struct mt_bytes part)
+{
+	for (size_t i = 0; i < part.len; i++)
+		if (!is_base64url(part.data[i]))
+			return false;
+	return part.len > 0;
+}
+
 static bool decode(struct mt_bytes part, uint8_t out[MT_JWT_BYTES_MAX], size_t *len)
 {
-	return part.len > 0 &&
+	return is_plain(part) &&
 	       sodium_base642bin(out, MT_JWT_BYTES_MAX, (const char *)part.data, part.len, NULL,
 				 len, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
 	       *len > 0;
