@@ -9,7 +9,7 @@ LIB_OBJ := $(filter-out $(MAINS:src/%.c=$(B)/obj/%.o),$(OBJ))
 DEVICE_SRC := $(wildcard src/base/*.c src/wire/*.c src/client/*.c) src/topic/name.c \
 	$(addprefix src/io/,dial.c stream.c clock.c listen.c file.c) \
 	$(addprefix src/tls/,client.c remember.c session.c context.c identity.c peer.c pin.c trust.c pem.c fault.c) \
-	$(addprefix src/identity/,book.c template.c) \
+	$(addprefix src/identity/,book.c template.c) $(addprefix src/crypto/,digest.c scram.c) \
 	src/shell/client.c $(wildcard src/shell/client_*.c)
 DEVICE_OBJ := $(patsubst src/%.c,$(B)/obj/%.o,$(filter $(SRC),$(DEVICE_SRC)))
 
