@@ -14,7 +14,10 @@ struct entry {
 	uint64_t user_id;
 	int64_t not_before_s;
 	uint8_t psk_bytes;
-	uint8_t psk[MT_PSK_BYTES_MAX];
+	union {
+		uint8_t psk[MT_PSK_BYTES_MAX];
+		struct mt_scram_verifier scram;
+	} secret;
 	size_t key_len;
 	uint8_t key[];
 };
@@ -32,7 +35,7 @@ struct mt_book {
 	_Atomic uint32_t ref_count;
 	struct mt_mem own; /* of the book itself */
 	struct mt_mem mem;
-	struct mt_map certificates, psks, subjects, ended_certificates, ended_users;
+	struct mt_map certificates, psks, subjects, scrams, ended_certificates, ended_users;
 	struct mt_map issuers; /* by `iss` */
 	struct entry *entries;
 	struct issuer *all_issuers;
@@ -66,6 +69,7 @@ struct mt_book *mt_book_create(struct mt_seed seed)
 	mt_map_init(&book->psks, &book->mem, seed, key_of);
 	mt_map_init(&book->subjects, &book->mem, seed, key_of);
 	mt_map_init(&book->issuers, &book->mem, seed, iss_of);
+	mt_map_init(&book->scrams, &book->mem, seed, key_of);
 	mt_map_init(&book->ended_certificates, &book->mem, seed, key_of);
 	mt_map_init(&book->ended_users, &book->mem, seed, key_of);
 	return book;
@@ -84,11 +88,12 @@ static void destroy(struct mt_book *book)
 	mt_map_finish(&book->psks);
 	mt_map_finish(&book->subjects);
 	mt_map_finish(&book->issuers);
+	mt_map_finish(&book->scrams);
 	mt_map_finish(&book->ended_certificates);
 	mt_map_finish(&book->ended_users);
 	for (struct entry *entry = book->entries; entry;) {
 		struct entry *next = entry->next;
-		mt_bytes_wipe(entry->psk, sizeof(entry->psk));
+		mt_bytes_wipe(&entry->secret, sizeof(entry->secret));
 		mt_mem_give(&book->mem, entry, entry->bytes);
 		entry = next;
 	}
@@ -165,7 +170,21 @@ enum mt_status mt_book_add_psk(struct mt_book *book, uint64_t user_id, struct mt
 	MT_TRY(add(book, &book->psks, mt_bytes_of(NULL, 0), identity, &entry));
 	entry->user_id = user_id;
 	entry->psk_bytes = (uint8_t)key.len;
-	memcpy(entry->psk, key.data, key.len);
+	memcpy(entry->secret.psk, key.data, key.len);
+	return MT_OK;
+}
+
+enum mt_status mt_book_add_scram(struct mt_book *book, uint64_t user_id,
+				 const struct mt_scram_verifier *verifier)
+{
+	struct entry *entry;
+	if (user_id == 0 || verifier->iterations < MT_SCRAM_ITERATIONS_MIN ||
+	    verifier->iterations > MT_SCRAM_ITERATIONS_MAX)
+		return MT_INVALID;
+	MT_TRY(add(book, &book->scrams, mt_bytes_of(NULL, 0),
+		   mt_bytes_of(&user_id, sizeof(user_id)), &entry));
+	entry->user_id = user_id;
+	entry->secret.scram = *verifier;
 	return MT_OK;
 }
 
@@ -318,8 +337,15 @@ uint64_t mt_book_psk(const struct mt_book *book, struct mt_bytes identity, struc
 	const struct entry *entry = mt_map_find(&book->psks, identity);
 	if (!entry)
 		return 0;
-	*key = mt_bytes_of(entry->psk, entry->psk_bytes);
+	*key = mt_bytes_of(entry->secret.psk, entry->psk_bytes);
 	return entry->user_id;
+}
+
+const struct mt_scram_verifier *mt_book_scram(const struct mt_book *book, uint64_t user_id)
+{
+	const struct entry *entry =
+		mt_map_find(&book->scrams, mt_bytes_of(&user_id, sizeof(user_id)));
+	return entry ? &entry->secret.scram : NULL;
 }
 
 static int64_t end_of(const struct mt_map *map, struct mt_bytes key)

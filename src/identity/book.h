@@ -1,10 +1,11 @@
 /*
  * The book of proofs: which certificates, pre-shared keys and subjects of tokens stand for which
- * user, and which of them ended before their time. Counted; filled once, by who made it, before
- * anybody else sees it.
+ * user, which of them ended before their time, and what SCRAM knows of whose password. Counted;
+ * filled once, by who made it, before anybody else sees it.
  *
  *   (issuer, name in the certificate) -> user        identity -> user, key
  *   issuer of tokens -> its key and rules            (issuer of tokens, subject) -> user
+ *   user -> verifier of SCRAM
  *   fingerprint, user -> not before: what was proven then or earlier holds no longer
  *
  * Threading: the count is atomic, all else immutable once it is shown around.
@@ -13,6 +14,7 @@
 
 #include "base/hash.h"
 #include "base/status.h"
+#include "crypto/scram.h"
 
 struct mt_book;
 
@@ -38,6 +40,9 @@ MT_MUST_USE enum mt_status mt_book_add_certificate(struct mt_book *book, uint64_
 /* MT_EXISTS, MT_INVALID (lengths). The key is copied. */
 MT_MUST_USE enum mt_status mt_book_add_psk(struct mt_book *book, uint64_t user_id,
 					   struct mt_bytes identity, struct mt_bytes key);
+/* MT_EXISTS, MT_INVALID (iterations out of range). Copied. */
+MT_MUST_USE enum mt_status mt_book_add_scram(struct mt_book *book, uint64_t user_id,
+					     const struct mt_scram_verifier *verifier);
 /* unix time; INT64_MAX: for ever, which is a revocation. The later of two holds. */
 MT_MUST_USE enum mt_status mt_book_end_certificate(struct mt_book *book, const uint8_t *fingerprint,
 						   int64_t not_before_s);
@@ -72,6 +77,8 @@ uint64_t mt_book_certificate(const struct mt_book *book, struct mt_bytes name,
 			     const uint8_t *issuer);
 /* The same of a key, which is borrowed from the book. */
 uint64_t mt_book_psk(const struct mt_book *book, struct mt_bytes identity, struct mt_bytes *key);
+/* Borrowed from the book; NULL: the user has none. */
+const struct mt_scram_verifier *mt_book_scram(const struct mt_book *book, uint64_t user_id);
 /* What was proven at this time or before it is void; INT64_MIN: nothing is. fingerprint NULL: a
  * key; user_id 0: nobody. */
 int64_t mt_book_not_before(const struct mt_book *book, const uint8_t *fingerprint,

@@ -368,6 +368,24 @@ static bool bind_subject(void *context, const struct mt_state_subject *row)
 		     "subject", row->subject);
 }
 
+/* A disabled user keeps it: nobody is to learn from the exchange who is disabled. */
+static bool bind_scram(void *context, const struct mt_state_scram *row)
+{
+	struct binding *binding = context;
+	struct mt_scram_verifier verifier = {.iterations = row->iterations};
+	enum mt_status status = MT_CORRUPT;
+	if (row->salt.len == sizeof(verifier.salt) &&
+	    row->stored_key.len == sizeof(verifier.stored_key) &&
+	    row->server_key.len == sizeof(verifier.server_key)) {
+		memcpy(verifier.salt, row->salt.data, sizeof(verifier.salt));
+		memcpy(verifier.stored_key, row->stored_key.data, sizeof(verifier.stored_key));
+		memcpy(verifier.server_key, row->server_key.data, sizeof(verifier.server_key));
+		status = mt_book_add_scram(binding->book, row->user_id, &verifier);
+	}
+	mt_bytes_wipe(&verifier, sizeof(verifier));
+	return bound(binding, status, "SCRAM of", row->user);
+}
+
 static bool bind_certificate(void *context, const struct mt_state_certificate *row)
 {
 	struct binding *binding = context;
@@ -390,6 +408,7 @@ static enum mt_status fill_book(struct mt_state *state, struct binding *binding)
 	MT_TRY(mt_state_psks(state, bind_psk, binding));
 	MT_TRY(mt_state_issuers(state, bind_issuer, binding));
 	MT_TRY(mt_state_subjects(state, bind_subject, binding));
+	MT_TRY(mt_state_scrams(state, bind_scram, binding));
 	MT_TRY(mt_state_certificates(state, bind_certificate, binding));
 	return mt_state_user_ends(state, bind_end, binding);
 }

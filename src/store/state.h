@@ -201,6 +201,25 @@ MT_MUST_USE enum mt_status mt_state_subject_remove(struct mt_state *state, uint6
 MT_MUST_USE enum mt_status mt_state_subjects(struct mt_state *state, mt_state_subject_fn *visit,
 					     void *context); /* by issuer, then subject */
 
+/* What SCRAM-SHA-256 knows of a password. */
+struct mt_state_scram {
+	uint64_t user_id;
+	const char *user;
+	uint32_t iterations;   /* 4096 to 10000000 */
+	struct mt_bytes salt;  /* 16 bytes */
+	struct mt_bytes stored_key, server_key; /* 32 bytes each; secrets */
+};
+typedef bool mt_state_scram_fn(void *context, const struct mt_state_scram *row);
+/* In place of a former one; `user` is not looked at. */
+MT_MUST_USE enum mt_status mt_state_scram_set(struct mt_state *state,
+					      const struct mt_state_scram *verifier);
+MT_MUST_USE enum mt_status mt_state_scram_remove(struct mt_state *state,
+						 uint64_t user_id); /* MT_NOT_FOUND */
+/* MT_OK: the user has one. MT_NOT_FOUND. */
+MT_MUST_USE enum mt_status mt_state_scram_has(struct mt_state *state, uint64_t user_id);
+MT_MUST_USE enum mt_status mt_state_scrams(struct mt_state *state, mt_state_scram_fn *visit,
+					   void *context);
+
 /* Issued by our own authority. It stays when its user goes. */
 struct mt_state_certificate {
 	const char *serial; /* hexadecimal, upper case */

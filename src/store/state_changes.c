@@ -143,6 +143,7 @@ static const struct {
 	{"rules", -1, 1, 0},
 	{"certificate_names", -1, -1, MT_TOUCHED_BOOK},
 	{"psks", -1, -1, MT_TOUCHED_BOOK},
+	{"scram", -1, -1, MT_TOUCHED_BOOK},
 	{"certificates", -1, -1, MT_TOUCHED_BOOK},
 	{"user_ends", -1, -1, MT_TOUCHED_BOOK | MT_TOUCHED_ENDS},
 	{"issuers", -1, -1, MT_TOUCHED_BOOK},

@@ -82,6 +82,63 @@ enum mt_status mt_state_psks(struct mt_state *state, mt_state_psk_fn *visit, voi
 	return mt_query_finish(&query);
 }
 
+/* ---- SCRAM ---- */
+
+enum mt_status mt_state_scram_set(struct mt_state *state, const struct mt_state_scram *verifier)
+{
+	struct mt_query query;
+	mt_query_start(&query, state,
+		       "INSERT INTO scram (user_id, salt, iterations, stored_key, server_key)"
+		       " VALUES (?, ?, ?, ?, ?) ON CONFLICT (user_id) DO UPDATE SET"
+		       " salt = excluded.salt, iterations = excluded.iterations,"
+		       " stored_key = excluded.stored_key, server_key = excluded.server_key");
+	mt_query_number(&query, (int64_t)verifier->user_id);
+	mt_query_blob(&query, verifier->salt);
+	mt_query_number(&query, verifier->iterations);
+	mt_query_blob(&query, verifier->stored_key);
+	mt_query_blob(&query, verifier->server_key);
+	return mt_query_change(&query, "the verifier was not set");
+}
+
+enum mt_status mt_state_scram_remove(struct mt_state *state, uint64_t user_id)
+{
+	struct mt_query query;
+	mt_query_start(&query, state, "DELETE FROM scram WHERE user_id = ?");
+	mt_query_number(&query, (int64_t)user_id);
+	return mt_query_change(&query, "the user has no SCRAM");
+}
+
+enum mt_status mt_state_scram_has(struct mt_state *state, uint64_t user_id)
+{
+	struct mt_query query;
+	bool has_row;
+	mt_query_start(&query, state, "SELECT 1 FROM scram WHERE user_id = ?");
+	mt_query_number(&query, (int64_t)user_id);
+	has_row = mt_query_row(&query);
+	MT_TRY(mt_query_finish(&query));
+	return has_row ? MT_OK : MT_NOT_FOUND;
+}
+
+enum mt_status mt_state_scrams(struct mt_state *state, mt_state_scram_fn *visit, void *context)
+{
+	struct mt_query query;
+	mt_query_start(&query, state,
+		       "SELECT u.id, u.name, s.iterations, s.salt, s.stored_key, s.server_key"
+		       " FROM scram s JOIN users u ON u.id = s.user_id ORDER BY u.name");
+	while (mt_query_row(&query)) {
+		struct mt_state_scram row = {
+			.user_id = (uint64_t)mt_query_row_number(&query, 0),
+			.user = mt_query_row_text(&query, 1),
+			.iterations = (uint32_t)mt_query_row_number(&query, 2),
+			.salt = mt_query_row_blob(&query, 3),
+			.stored_key = mt_query_row_blob(&query, 4),
+			.server_key = mt_query_row_blob(&query, 5)};
+		if (!mt_query_is_good(&query) || !visit(context, &row))
+			break;
+	}
+	return mt_query_finish(&query);
+}
+
 /* ---- certificates of our own authority ---- */
 
 enum mt_status mt_state_certificate_add(struct mt_state *state,
