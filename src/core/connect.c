@@ -534,7 +534,9 @@ static const char *describe_refusal(const struct mt_peer *peer,
 		return "too many logins at once";
 	if (reason == MT_REASON_BAD_AUTHENTICATION_METHOD)
 		return "unknown authentication method";
-	return peer->challenge ? "authentication failed" : mt_refusal_text(verdict->refusal);
+	if (peer->challenge && verdict->refusal == MT_REFUSAL_WRONG)
+		return "authentication failed";
+	return mt_refusal_text(verdict->refusal);
 }
 
 void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,

@@ -102,6 +102,10 @@ static enum mt_status open_state(struct mt_broker *broker, const struct trouble 
 		return fail(trouble, status, NULL);
 	}
 	MT_CHECK(join_path(broker, "mortise.db", path, sizeof(path)) == MT_OK);
+	status = mt_scram_desk_open(&broker->pump.scram, broker->settings.state_path,
+				    trouble->fault, trouble->cap);
+	if (status != MT_OK)
+		return fail(trouble, status, NULL);
 	status = mt_state_open(path, true, &broker->state, trouble->fault, trouble->cap);
 	if (status == MT_OK)
 		status = mt_provision(&broker->settings, broker->state, &is_first, trouble->fault,

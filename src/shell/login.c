@@ -37,7 +37,7 @@ void mt_pump_authenticate(struct mt_pump *pump, const struct mt_request *request
 {
 	struct mt_auth_job *job;
 	if (request->method.len > 0) {
-		answer(pump, request->ticket, MT_REASON_BAD_AUTHENTICATION_METHOD);
+		mt_pump_scram(pump, request);
 		return;
 	}
 	job = mt_auth_job_create();

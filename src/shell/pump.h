@@ -60,6 +60,7 @@ struct mt_pump {
 	struct mt_tape *tape;	    /* of the core; NULL: nothing is recorded */
 	struct mt_audit_log *audit; /* NULL: none is kept */
 	struct mt_auth *auth;
+	struct mt_scram_desk scram;
 	struct mt_store *store;
 	struct mt_hub *hub;
 	struct mt_listener listeners[MT_LISTENERS_MAX];
@@ -133,6 +134,10 @@ void mt_pump_authenticate(struct mt_pump *pump, const struct mt_request *request
 /* Every verdict that ends a login, whatever proved or refuted it, passes here on its way to the
  * core. */
 void mt_pump_conclude(struct mt_pump *pump, uint64_t ticket, const struct mt_auth_verdict *verdict);
+/* ---- scram.c ---- */
+/* A packet of an exchange by a method: the next word, or a verdict. */
+void mt_pump_scram(struct mt_pump *pump, const struct mt_request *request);
+/* ---- login.c ---- */
 /* Verdicts of the password workers. */
 void mt_pump_serve_logins(struct mt_pump *pump);
 /* ---- pump.c, for those above ---- */

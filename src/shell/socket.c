@@ -365,6 +365,7 @@ int mt_socket_end(struct mt_socket **socket, struct mt_scratch *scratch)
 	mt_tls_session_destroy(&old->tls);
 	mt_web_destroy(&old->web);
 	mt_jwt_grant_destroy(&old->grant);
+	mt_scram_exchange_destroy(&old->scram);
 	free(old->left);
 	free(old);
 	return fd;

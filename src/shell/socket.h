@@ -14,6 +14,7 @@
 #include "io/listen.h"
 #include "replay/tape.h"
 #include "shell/jwt.h"
+#include "shell/scram.h"
 #include "shell/web.h"
 #include "tls/session.h"
 
@@ -29,6 +30,7 @@ struct mt_socket {
 	uint32_t left_bytes, left_cap;
 	int64_t proven_until_s;	    /* what TLS proved; INT64_MAX: without end; 0: nothing */
 	struct mt_jwt_grant *grant; /* what a token in CONNECT proved; NULL: nothing */
+	struct mt_scram_exchange *scram; /* NULL: none goes on */
 	struct mt_list handshake;   /* in `handshakes` of the pump, as long as it goes on */
 	struct mt_peer_address peer;
 	bool is_queued_dirty, is_queued_closing, is_queued_pending, is_queued_waiting;

@@ -472,6 +472,19 @@ bool mt_tls_session_is_open(const struct mt_tls_session *session)
 	return session->is_open;
 }
 
+/* RFC 9266 sections 2 and 4.2; no context. */
+bool mt_tls_session_export(const struct mt_tls_session *session, uint8_t out[MT_TLS_EXPORT_BYTES])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	bool is_unique = session->is_open && (SSL_version(session->ssl) >= TLS1_3_VERSION ||
+					      SSL_get_extms_support(session->ssl) == 1);
+	bool is_done = is_unique && !session->is_failed &&
+		       SSL_export_keying_material(session->ssl, out, MT_TLS_EXPORT_BYTES, label,
+						  sizeof(label) - 1, NULL, 0, 0) == 1;
+	ERR_clear_error();
+	return is_done;
+}
+
 const char *mt_tls_session_summary(struct mt_tls_session *session)
 {
 	if (session->is_open && !session->summary)

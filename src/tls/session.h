@@ -54,6 +54,12 @@ MT_MUST_USE enum mt_status mt_tls_session_write(struct mt_tls_session *session,
 void mt_tls_session_close(struct mt_tls_session *session, struct mt_buf *cipher);
 /* It went on from a former session, without a certificate. */
 bool mt_tls_session_is_resumed(const struct mt_tls_session *session);
+/* What both ends of this connection, and nobody else, can compute (tls-exporter, RFC 9266). False:
+ * the handshake is not finished, or it is TLS 1.2 without the extended master secret, by which two
+ * connections could have the same. */
+#define MT_TLS_EXPORT_BYTES 32u
+MT_MUST_USE bool mt_tls_session_export(const struct mt_tls_session *session,
+				       uint8_t out[MT_TLS_EXPORT_BYTES]);
 bool mt_tls_session_is_open(const struct mt_tls_session *session); /* handshake finished */
 /* "TLSv1.3 TLS_AES_128_GCM_SHA256"; "" before the handshake ended. Valid as long as the session. */
 const char *mt_tls_session_summary(struct mt_tls_session *session);
