@@ -77,6 +77,24 @@ int mt_cli_user_passwd(const struct mt_options *options)
 	return failed;
 }
 
+int mt_cli_user_scram(const struct mt_options *options)
+{
+	char path[MT_CLI_URL_BYTES];
+	struct mt_cli_secret secret;
+	int failed = mt_cli_api_path(path, "users/%s/scram", options->operands[0], NULL);
+	if (!failed && mt_options_has(options, "off"))
+		return mt_cli_api_do(options, "DELETE", path, NULL, "user %s has no SCRAM any more",
+				     options->operands[0]);
+	if (!failed)
+		failed = mt_cli_secret_read(options, &secret);
+	if (failed)
+		return failed;
+	failed = send_secret(options, "PUT", path, json_pack("{s:s}", "password", secret.text),
+			     &secret, "has this password, and SCRAM with it");
+	mt_cli_secret_finish(&secret);
+	return failed;
+}
+
 int mt_cli_user_token(const struct mt_options *options)
 {
 	char path[MT_CLI_URL_BYTES];
@@ -162,12 +180,13 @@ static json_t *join(const json_t *list)
 
 static const char *login_of(const json_t *user)
 {
-	bool has_password = json_is_true(json_object_get(user, "password"));
-	bool has_token = json_is_true(json_object_get(user, "token"));
-	return has_password && has_token ? "password, token"
-	       : has_password		 ? "password"
-	       : has_token		 ? "token"
-					 : "none";
+	static const char *const logins[] = {
+		"none",	 "password",	    "token",	    "password, token",
+		"scram", "password, scram", "token, scram", "password, token, scram"};
+	unsigned which = json_is_true(json_object_get(user, "password")) |
+			 (json_is_true(json_object_get(user, "token")) ? 2u : 0) |
+			 (json_is_true(json_object_get(user, "scram")) ? 4u : 0);
+	return logins[which];
 }
 
 static json_t *user_row(const json_t *user)

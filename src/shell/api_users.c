@@ -1,5 +1,6 @@
 /* Users: /api/users. */
 #include "crypto/password.h"
+#include "crypto/scram.h"
 #include "identity/client_id.h"
 #include "identity/user.h"
 #include "io/clock.h"
@@ -79,12 +80,15 @@ static bool list_user(void *context, const struct mt_state_user *user)
 	struct listing *listing = context;
 	json_t *roles = json_array();
 	json_t *object;
+	enum mt_status scram = mt_state_scram_has(listing->call->api->state, user->id);
+	if (scram != MT_OK && scram != MT_NOT_FOUND)
+		listing->has_failed = true;
 	if (mt_state_user_roles(listing->call->api->state, user->id, list_name, roles) != MT_OK)
 		listing->has_failed = true;
-	object = json_pack("{s:s, s:I, s:b, s:b, s:b, s:s, s:o}", "name", user->name, "id",
+	object = json_pack("{s:s, s:I, s:b, s:b, s:b, s:b, s:s, s:o}", "name", user->name, "id",
 			   (json_int_t)user->id, "enabled", user->is_enabled, "password",
 			   user->password_hash[0] != '\0', "token", user->token_hash.len > 0,
-			   "client_id", user->client_id_rule, "roles", roles);
+			   "scram", scram == MT_OK, "client_id", user->client_id_rule, "roles", roles);
 	if (json_array_append_new(listing->list, object) != 0)
 		listing->has_failed = true;
 	return !listing->has_failed;
@@ -294,12 +298,38 @@ static void disable_user(struct mt_api_call *call)
 		succeed_with_census(call, "disabled", name);
 }
 
-static enum mt_status set_hash(struct mt_api_call *call, const char *name, const char *hash)
+/* Of the password in the body. */
+static enum mt_status set_verifier(struct mt_api_call *call, uint64_t user_id)
+{
+	struct mt_scram_verifier verifier;
+	struct mt_state_scram row = {.user_id = user_id,
+				     .salt = {verifier.salt, sizeof(verifier.salt)},
+				     .stored_key = {verifier.stored_key, sizeof(verifier.stored_key)},
+				     .server_key = {verifier.server_key, sizeof(verifier.server_key)}};
+	uint8_t salt[MT_SCRAM_SALT_BYTES];
+	enum mt_status status;
+	mt_random_bytes(salt, sizeof(salt));
+	MT_TRY(mt_scram_verifier_make(mt_bytes_str(mt_api_text(call, "password")), salt,
+				      MT_SCRAM_ITERATIONS, &verifier));
+	row.iterations = verifier.iterations;
+	status = mt_state_scram_set(call->api->state, &row);
+	mt_bytes_wipe(&verifier, sizeof(verifier));
+	return status;
+}
+
+/* One password, whichever way it is proven: a verifier of SCRAM never stays behind. */
+static enum mt_status set_hash(struct mt_api_call *call, const char *name, const char *hash,
+			       bool is_scram)
 {
 	struct row row;
+	enum mt_status scram;
 	MT_TRY(find(call, name, &row));
 	snprintf(row.hash, sizeof(row.hash), "%s", hash);
-	return write_back(call, &row);
+	MT_TRY(write_back(call, &row));
+	scram = is_scram ? MT_OK : mt_state_scram_has(call->api->state, row.id);
+	if (scram == MT_OK)
+		scram = set_verifier(call, row.id);
+	return scram == MT_NOT_FOUND ? MT_OK : scram;
 }
 
 static void set_password(struct mt_api_call *call)
@@ -310,8 +340,39 @@ static void set_password(struct mt_api_call *call)
 		return;
 	if (!mt_api_change(call, "user passwd %s", name))
 		return;
-	if (mt_api_change_end(call, set_hash(call, name, hash)))
+	if (mt_api_change_end(call, set_hash(call, name, hash, false)))
 		mt_api_succeed(call, json_pack("{s:s}", "changed", name));
+	mt_bytes_wipe(hash, sizeof(hash));
+}
+
+static void set_scram(struct mt_api_call *call)
+{
+	const char *name = call->segments[1];
+	char hash[MT_PASSWORD_HASH_BYTES];
+	if (!mt_api_expect(call, "password:s") || !hash_password(call, hash))
+		return;
+	if (!mt_api_change(call, "user scram %s", name))
+		return;
+	if (mt_api_change_end(call, set_hash(call, name, hash, true)))
+		mt_api_succeed(call, json_pack("{s:s, s:i}", "user", name, "iterations",
+					       (int)MT_SCRAM_ITERATIONS));
+	mt_bytes_wipe(hash, sizeof(hash));
+}
+
+static enum mt_status remove_verifier(struct mt_api_call *call, const char *name)
+{
+	struct row row;
+	MT_TRY(find(call, name, &row));
+	return mt_state_scram_remove(call->api->state, row.id);
+}
+
+static void drop_scram(struct mt_api_call *call)
+{
+	const char *name = call->segments[1];
+	if (!mt_api_expect(call, "") || !mt_api_change(call, "user scram %s --off", name))
+		return;
+	if (mt_api_change_end(call, remove_verifier(call, name)))
+		mt_api_succeed(call, json_pack("{s:s, s:s}", "user", name, "removed", "scram"));
 }
 
 static enum mt_status set_token(struct mt_api_call *call, const char *name, const char *token)
@@ -364,6 +425,8 @@ const struct mt_api_route mt_api_user_routes[] = {
 	{"GET", "users/*", show_user, MT_API_VIEWER},
 	{"DELETE", "users/*", remove_user, MT_API_ADMIN},
 	{"PUT", "users/*/password", set_password, MT_API_ADMIN},
+	{"PUT", "users/*/scram", set_scram, MT_API_ADMIN},
+	{"DELETE", "users/*/scram", drop_scram, MT_API_ADMIN},
 	{"POST", "users/*/token", make_token, MT_API_ADMIN},
 	{"POST", "users/*/enable", enable_user, MT_API_ADMIN},
 	{"POST", "users/*/disable", disable_user, MT_API_ADMIN},

@@ -1,0 +1,223 @@
+#!/usr/bin/python3
+"""SCRAM-SHA-256 and SCRAM-SHA-256-PLUS over AUTH packets, against a client written from the RFCs: over plain MQTT on this
+machine, TLS 1.2 and TLS 1.3; and everything that must be refused, the same way whoever asks."""
+import json
+import os
+import socket
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+from broker import BUILD, Broker, check, expect, expect_equal, finish
+from packets import publish
+from scram_client import METHOD, PLUS, Scram, Tls, auth_packet, connect_packet
+
+TLS12, TLS13 = 0x303, 0x304
+NO_EXTENDED_MASTER_SECRET = 1
+PASSWORD = "a long, p\u00e4ssword = it is"
+NAME = "ann,b=c"
+NOT_AUTHORIZED, BAD_METHOD, BAD_LOGIN = 0x87, 0x8c, 0x86
+CONNACK, DISCONNECT, AUTH = 2, 14, 15
+
+
+def plain():
+    return socket.create_connection(("127.0.0.1", BROKER.plain), 20)
+
+
+def tls(version=TLS13, options=0):
+    return Tls(BROKER.tls, BROKER.ca, version, options)
+
+
+def login(stream, user=NAME, password=PASSWORD, method=METHOD, tamper=None, connect_user=None, is_first_late=False, **options):
+    client = Scram(stream, user, password, method, **options)
+    try:
+        return client.login(tamper, connect_user, is_first_late)
+    finally:
+        stream.close()
+
+
+def test_who_is_let_in():
+    expect_equal(login(plain()), 0)
+    expect_equal(login(plain(), header="y,,"), 0)  # nothing can be bound to here
+    expect_equal(login(plain(), is_first_late=True), 0)
+    expect_equal(login(plain(), connect_user=NAME), 0)
+    for version in TLS12, TLS13:
+        expect_equal(login(tls(version), method=PLUS), 0)
+        expect_equal(login(tls(version)), 0)
+    expect_equal(login(tls(TLS12, NO_EXTENDED_MASTER_SECRET)), 0)
+    expect_equal(login(tls(TLS12, NO_EXTENDED_MASTER_SECRET), header="y,,"), 0)
+
+
+def test_who_is_not():
+    expect_equal(login(plain(), password="wrong"), BAD_LOGIN)
+    expect_equal(login(tls(), password="wrong", method=PLUS), BAD_LOGIN)
+    expect_equal(login(plain(), tamper="nonce"), NOT_AUTHORIZED)
+    expect_equal(login(plain(), tamper="extension"), NOT_AUTHORIZED)
+    expect_equal(login(plain(), connect_user="bob"), NOT_AUTHORIZED)
+    expect_equal(login(plain(), header="n,a=bob,"), NOT_AUTHORIZED)
+
+
+def test_channels():
+    """Somebody between two connections, or who takes the binding away."""
+    for version in TLS12, TLS13:
+        expect_equal(login(tls(version), method=PLUS, binding=bytes(32)), NOT_AUTHORIZED)
+        expect_equal(login(tls(version), header="y,,"), NOT_AUTHORIZED)
+        expect_equal(login(tls(version), header="p=tls-exporter,,", binding=bytes(32)), NOT_AUTHORIZED)
+        expect_equal(login(tls(version), method=PLUS, header="n,,", binding=b""), NOT_AUTHORIZED)
+        expect_equal(login(tls(version), method=PLUS, header="p=tls-unique,,"), NOT_AUTHORIZED)
+    expect_equal(login(plain(), method=PLUS, binding=bytes(32)), BAD_METHOD)
+    expect_equal(login(tls(TLS12, NO_EXTENDED_MASTER_SECRET), method=PLUS), BAD_METHOD)
+    expect_equal(login(plain(), method="SCRAM-SHA-1"), BAD_METHOD)
+
+
+def challenge(user):
+    """What the first answer tells of a user: kind, reason code, salt, iterations, length."""
+    stream = plain()
+    client = Scram(stream, user, "wrong")
+    kind, reason, data = client.answer(connect_packet(METHOD, client.first(), ""))
+    final = client.final(data)
+    end = client.answer(auth_packet(0x18, METHOD, final))
+    stream.close()
+    return client.salt, (kind, reason, client.iterations, len(client.salt), len(data), end)
+
+
+def users():
+    return {user["name"]: user for user in json.loads(BROKER.mortise("user", "list", "--json"))["users"]}
+
+
+def test_nobody_learns_who_is_known():
+    """A user with another password, one without SCRAM, a disabled one, and nobody."""
+    for name in "without", "disabled":
+        BROKER.mortise("user", "add", name, "--password-stdin", secret=PASSWORD)
+    BROKER.mortise("user", "scram", "disabled", "--password-stdin", secret=PASSWORD)
+    BROKER.mortise("user", "disable", "disabled")
+    seen = {name: challenge(name) for name in (NAME, "without", "disabled", "nobody")}
+    expect_equal(len({form for _, form in seen.values()}), 1)
+    expect_equal(len({salt for salt, _ in seen.values()}), 4)
+    for name in seen:
+        expect_equal(challenge(name)[0], seen[name][0])
+    expect_equal(login(plain(), "without"), BAD_LOGIN)
+    expect_equal(login(plain(), "disabled"), BAD_LOGIN)
+    FEIGNED.update({name: seen[name][0] for name in seen})
+
+
+def test_again():
+    """On an open connection: nothing of it is interrupted, and who fails goes."""
+    for stream, method in (plain(), METHOD), (tls(), PLUS):
+        client = Scram(stream, NAME, PASSWORD, method)
+        expect_equal(client.login(), 0)
+        for _ in range(3):
+            expect_equal(client.again(), (AUTH, 0))
+        stream.sendall(publish("a", b"x", qos=1, identifier=7))
+        expect_equal(stream.recv(1), b"\x40")
+        stream.close()
+    for wrong in {"password": "wrong"}, {"tamper": "nonce"}, {"user": "bob"}, {"user": "nobody"}:
+        stream = plain()
+        client = Scram(stream, NAME, PASSWORD)
+        expect_equal(client.login(), 0)
+        expect_equal(client.again(**wrong), (DISCONNECT, NOT_AUTHORIZED))
+        expect_equal(stream.recv(1), b"")
+        stream.close()
+
+
+def test_another_identity():
+    """Right in all but that the session is another user's."""
+    stream = plain()
+    client = Scram(stream, NAME, PASSWORD)
+    expect_equal(client.login(), 0)
+    expect_equal(client.again(user="bob", password=PASSWORD + "!"), (DISCONNECT, NOT_AUTHORIZED))
+    stream.close()
+
+
+def test_out_of_order():
+    """Another method, or an exchange within an exchange."""
+    stream = plain()
+    client = Scram(stream, NAME, PASSWORD)
+    client.answer(connect_packet(METHOD, client.first(), ""))
+    expect(client.answer(auth_packet(0x19, METHOD, client.first()))[0] in (0, CONNACK, DISCONNECT), "begun anew")
+    stream.close()
+    stream = plain()
+    client = Scram(stream, NAME, PASSWORD)
+    expect_equal(client.login(), 0)
+    client.method = PLUS
+    stream.sendall(auth_packet(0x19, PLUS, b"p=tls-exporter,,n=x,r=y"))
+    expect_equal(stream.recv(1), b"\xe0")
+    stream.close()
+
+
+def test_administration():
+    expect_equal((users()[NAME]["scram"], users()["without"]["scram"]), (True, False))
+    expect("scram" in BROKER.mortise("user", "list"), "not in the list")
+    stream = plain()
+    client = Scram(stream, NAME, PASSWORD)
+    client.answer(connect_packet(METHOD, client.first(), ""))
+    before = client.final(b"r=%sx,s=AAAA,i=4096" % client.nonce.encode())
+    stream.close()
+    expect(before, "a client that waits")
+    BROKER.mortise("user", "passwd", NAME, "--password-stdin", secret="a newer password\n")
+    expect_equal(login(plain()), BAD_LOGIN)
+    expect_equal(login(plain(), password="a newer password"), 0)
+    mechanisms = json.loads(BROKER.mortise("status", "--json"))["logins"]["mechanisms"]
+    expect(mechanisms["scram"] > 0, mechanisms)
+    BROKER.mortise("user", "scram", NAME, "--off")
+    expect_equal(users()[NAME]["scram"], False)
+    expect_equal(login(plain(), password="a newer password"), BAD_LOGIN)
+    failed = subprocess.run([BUILD + "/mortise", "--state", BROKER.state, "user", "scram", NAME, "--off"], capture_output=True,
+                            text=True, timeout=30, check=False)
+    expect(failed.returncode == 1 and "no SCRAM" in failed.stderr, failed)
+    BROKER.mortise("user", "scram", NAME, "--password-stdin", secret=PASSWORD)
+    expect_equal(login(plain()), 0)
+
+
+def test_taken_away_on_the_way():
+    """Between the two messages of an exchange."""
+    for change in ("scram", NAME, "--off"), ("disable", NAME), ("passwd", NAME, "--password-stdin"):
+        stream = plain()
+        client = Scram(stream, NAME, PASSWORD)
+        _, _, data = client.answer(connect_packet(METHOD, client.first(), ""))
+        BROKER.mortise("user", *change, secret=PASSWORD)
+        expect_equal(client.answer(auth_packet(0x18, METHOD, client.final(data)))[:2], (CONNACK, BAD_LOGIN))
+        stream.close()
+        BROKER.mortise("user", "enable", NAME)
+        BROKER.mortise("user", "scram", NAME, "--password-stdin", secret=PASSWORD)
+
+
+def test_the_log_tells():
+    entries = [json.loads(line) for line in BROKER.mortise("audit", "tail", "-n", "500", "--json").splitlines()]
+    refused = [entry for entry in entries if "SCRAM" in entry.get("what", "") and entry["event"] == "refuse"]
+    expect(refused and all("address" in entry for entry in refused), refused[:2])
+    expect(any("another channel" in entry["what"] for entry in refused), "no channel")
+    whole = json.dumps(entries) + "\n".join(BROKER.log())
+    expect(PASSWORD not in whole and "a newer password" not in whole, "a password in the log")
+
+
+def test_after_a_restart():
+    for name in "without", "nobody":
+        expect_equal(challenge(name)[0], FEIGNED[name])
+    expect_equal(login(plain()), 0)
+    mode = os.stat(os.path.join(BROKER.state, "scram.key")).st_mode & 0o777
+    expect_equal(mode, 0o600)
+
+
+FEIGNED = {}
+BROKER = Broker("limits.connect_rate=off")
+STATE = BROKER.state
+with BROKER:
+    for who, word in (NAME, PASSWORD), ("bob", PASSWORD + "!"):
+        BROKER.mortise("user", "add", who, "--password-stdin", "--role", "open", secret=word)
+        BROKER.mortise("user", "scram", who, "--password-stdin", secret=word)
+    check("who knows the password is let in", test_who_is_let_in)
+    check("who does not, or says it wrong, is not", test_who_is_not)
+    check("another channel, or one that was made to look unbound, is refused", test_channels)
+    check("nobody learns who is known", test_nobody_learns_who_is_known)
+    check("an open connection authenticates again", test_again)
+    check("a session stays its user's", test_another_identity)
+    check("packets out of order end it", test_out_of_order)
+    check("verifiers come with passwords, and go", test_administration)
+    check("what is taken away between two messages is gone", test_taken_away_on_the_way)
+    check("audit and log tell", test_the_log_tells)
+    BROKER.process.terminate()
+    BROKER.process.wait(20)
+    BROKER.__enter__()
+    check("salts of nobody are the same after a restart", test_after_a_restart)
+finish()
