@@ -539,6 +539,17 @@ static const char *describe_refusal(const struct mt_peer *peer,
 	return mt_refusal_text(verdict->refusal);
 }
 
+static void refuse_login(struct mt_core *core, struct mt_peer *peer,
+			 const struct mt_connect *connect, const struct mt_auth_verdict *verdict)
+{
+	struct mt_connect claimed = *connect;
+	if (!connect->has_user && verdict->user.len > 0) {
+		claimed.has_user = true;
+		claimed.user = verdict->user;
+	}
+	refuse(core, peer, &claimed, verdict->reason, describe_refusal(peer, verdict));
+}
+
 void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 			      const struct mt_auth_verdict *verdict)
 {
@@ -559,7 +570,7 @@ void mt_connect_authenticated(struct mt_core *core, struct mt_peer *peer,
 	else if (verdict->is_accepted)
 		settle(core, peer, &connect, verdict->user_id, NULL);
 	else
-		refuse(core, peer, &connect, verdict->reason, describe_refusal(peer, verdict));
+		refuse_login(core, peer, &connect, verdict);
 	mt_peer_hello_done(core, peer);
 	if (peer->phase != MT_PHASE_OPEN)
 		return;

@@ -281,6 +281,8 @@ struct mt_auth_verdict {
 	enum mt_refusal refusal;     /* for the log: what was wrong with it */
 	bool is_continued;	     /* with a method: the client is asked once more */
 	struct mt_bytes data;	     /* with a method: what the client is told; may be empty */
+	struct mt_bytes user;	     /* when not accepted: whom it claims to be, if that stands not
+					in CONNECT; for the log */
 };
 void mt_core_authenticated(struct mt_core *core, struct mt_now now, uint64_t ticket,
 			   const struct mt_auth_verdict *verdict);

@@ -240,6 +240,7 @@ static void pipe_verdict(struct pipe *pipe, struct mt_auth_verdict *verdict)
 	if (refusal < MT_REFUSAL_COUNT)
 		verdict->refusal = (enum mt_refusal)refusal;
 	pipe_bytes(pipe, &verdict->data);
+	pipe_bytes(pipe, &verdict->user);
 }
 
 static void pipe_msg(struct pipe *pipe, struct mt_call_message *message)
@@ -435,7 +436,7 @@ size_t mt_call_bytes_max(const struct mt_call *call)
 		bytes += call->listener.name.len + call->listener.anonymous_role.len +
 			 call->listener.client_id_rule.len + call->listener.server_reference.len;
 	else if (call->kind == MT_CALL_AUTHENTICATED)
-		bytes += call->verdict.data.len;
+		bytes += call->verdict.data.len + call->verdict.user.len;
 	else if (call->kind == MT_CALL_PEER)
 		bytes += views_of_message(&call->message);
 	else if (call->kind == MT_CALL_ADOPT)

@@ -76,10 +76,14 @@ enum mt_status mt_scram_desk_open(struct mt_scram_desk *desk, const char *state_
 
 /* ---- the exchange ---- */
 
-static void refuse(struct mt_pump *pump, uint64_t ticket, uint8_t reason, enum mt_refusal refusal)
+/* exchange NULL: nobody is claimed yet. */
+static void refuse(struct mt_pump *pump, uint64_t ticket, uint8_t reason, enum mt_refusal refusal,
+		   const struct mt_scram_exchange *exchange)
 {
-	const struct mt_auth_verdict verdict = {
+	struct mt_auth_verdict verdict = {
 		.reason = reason, .mechanism = MT_MECHANISM_SCRAM, .refusal = refusal};
+	if (exchange)
+		verdict.user = mt_bytes_of(exchange->server.user, exchange->server.user_bytes);
 	mt_pump_conclude(pump, ticket, &verdict);
 }
 
@@ -91,13 +95,15 @@ static void ask(struct mt_pump *pump, uint64_t ticket, struct mt_bytes data)
 }
 
 /* The messages said nothing of users yet, so neither does the reason. */
-static void refuse_form(struct mt_pump *pump, uint64_t ticket, enum mt_status status)
+static void refuse_form(struct mt_pump *pump, uint64_t ticket, enum mt_status status,
+			const struct mt_scram_exchange *exchange)
 {
 	if (status == MT_MEMORY)
-		refuse(pump, ticket, MT_REASON_SERVER_BUSY, MT_REFUSAL_WRONG);
+		refuse(pump, ticket, MT_REASON_SERVER_BUSY, MT_REFUSAL_WRONG, exchange);
 	else
 		refuse(pump, ticket, MT_REASON_NOT_AUTHORIZED,
-		       status == MT_DENIED ? MT_REFUSAL_SCRAM_CHANNEL : MT_REFUSAL_SCRAM_FORM);
+		       status == MT_DENIED ? MT_REFUSAL_SCRAM_CHANNEL : MT_REFUSAL_SCRAM_FORM,
+		       exchange);
 }
 
 static const struct mt_scram_verifier *verifier_of(const struct mt_pump *pump, uint64_t user_id)
@@ -137,38 +143,48 @@ static enum mt_status challenge(struct mt_pump *pump, const struct mt_request *r
 	return MT_OK;
 }
 
-/* The core asks once more, and by then this is the connection's. */
+/* Is the user of CONNECT, if there is one, the user of the exchange? */
+static bool is_one_user(const struct mt_request *request, const struct mt_scram_exchange *exchange)
+{
+	return request->user.len == 0 ||
+	       mt_bytes_equal(request->user, mt_bytes_of(exchange->server.user,
+							 exchange->server.user_bytes));
+}
+
+static void begin_exchange(struct mt_pump *pump, const struct mt_request *request, bool is_plus,
+			   const uint8_t *binding, struct mt_scram_exchange **at)
+{
+	struct mt_scram_exchange *exchange = calloc(1, sizeof(*exchange));
+	enum mt_status status = MT_MEMORY;
+	if (exchange)
+		status = mt_scram_server_begin(&exchange->server, is_plus, binding, request->data);
+	if (status == MT_OK && !is_one_user(request, exchange)) {
+		refuse(pump, request->ticket, MT_REASON_NOT_AUTHORIZED, MT_REFUSAL_SCRAM_USER,
+		       exchange);
+		mt_scram_exchange_destroy(&exchange);
+		return;
+	}
+	if (status == MT_OK)
+		status = challenge(pump, request, exchange);
+	if (status != MT_OK) {
+		refuse_form(pump, request->ticket, status, exchange);
+		mt_scram_exchange_destroy(&exchange);
+	}
+	*at = exchange;
+}
+
 static void begin(struct mt_pump *pump, struct mt_socket *socket, const struct mt_request *request,
 		  bool is_plus)
 {
 	uint8_t binding[MT_TLS_EXPORT_BYTES];
 	bool has_binding = socket->tls && mt_tls_session_export(socket->tls, binding);
-	struct mt_scram_exchange *exchange;
-	enum mt_status status = MT_MEMORY;
-	if (is_plus && !has_binding) {
+	if (is_plus && !has_binding)
 		refuse(pump, request->ticket, MT_REASON_BAD_AUTHENTICATION_METHOD,
-		       MT_REFUSAL_SCRAM_CHANNEL);
-		return;
-	}
-	exchange = calloc(1, sizeof(*exchange));
-	if (exchange)
-		status = mt_scram_server_begin(&exchange->server, is_plus,
-					       has_binding ? binding : NULL, request->data);
+		       MT_REFUSAL_SCRAM_CHANNEL, NULL);
+	else
+		begin_exchange(pump, request, is_plus, has_binding ? binding : NULL,
+			       &socket->scram);
 	mt_bytes_wipe(binding, sizeof(binding));
-	if (status == MT_OK && request->user.len > 0 &&
-	    !mt_bytes_equal(request->user,
-			    mt_bytes_of(exchange->server.user, exchange->server.user_bytes))) {
-		mt_scram_exchange_destroy(&exchange);
-		refuse(pump, request->ticket, MT_REASON_NOT_AUTHORIZED, MT_REFUSAL_SCRAM_USER);
-		return;
-	}
-	socket->scram = exchange;
-	if (status == MT_OK)
-		status = challenge(pump, request, exchange);
-	if (status == MT_OK)
-		return;
-	mt_scram_exchange_destroy(&socket->scram);
-	refuse_form(pump, request->ticket, status);
 }
 
 /* What was asked of the client may have ended meanwhile: its verifier is another, or it is disabled. */
@@ -196,9 +212,9 @@ static void finish(struct mt_pump *pump, struct mt_scram_exchange *exchange,
 		mt_pump_conclude(pump, request->ticket, &verdict);
 	else if (status == MT_OK || status == MT_DENIED)
 		refuse(pump, request->ticket, MT_REASON_BAD_USER_NAME_OR_PASSWORD,
-		       MT_REFUSAL_SCRAM_PROOF);
+		       MT_REFUSAL_SCRAM_PROOF, exchange);
 	else
-		refuse_form(pump, request->ticket, status);
+		refuse_form(pump, request->ticket, status, exchange);
 }
 
 static void go_on(struct mt_pump *pump, struct mt_socket *socket, const struct mt_request *request,
@@ -229,7 +245,7 @@ void mt_pump_scram(struct mt_pump *pump, const struct mt_request *request)
 		verdict.is_unaccepted = true;
 		mt_pump_conclude(pump, request->ticket, &verdict);
 	} else if (!socket) {
-		refuse(pump, request->ticket, MT_REASON_SERVER_BUSY, MT_REFUSAL_WRONG);
+		refuse(pump, request->ticket, MT_REASON_SERVER_BUSY, MT_REFUSAL_WRONG, NULL);
 	} else {
 		go_on(pump, socket, request, is_plus);
 	}

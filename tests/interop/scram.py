@@ -184,9 +184,10 @@ def test_taken_away_on_the_way():
 
 def test_the_log_tells():
     entries = [json.loads(line) for line in BROKER.mortise("audit", "tail", "-n", "500", "--json").splitlines()]
-    refused = [entry for entry in entries if "SCRAM" in entry.get("what", "") and entry["event"] == "refuse"]
-    expect(refused and all("address" in entry for entry in refused), refused[:2])
-    expect(any("another channel" in entry["what"] for entry in refused), "no channel")
+    refused = [entry for entry in entries if "SCRAM" in entry.get("what", "") and entry["event"] == "connect_refused"]
+    expect(refused and all("address" in entry and entry["mechanism"] == "scram" for entry in refused), refused[:2])
+    for what, user in ("another channel", None), ("another password", NAME), ("not of this exchange", NAME):
+        expect(any(what in entry["what"] and entry.get("user") == user for entry in refused), (what, refused))
     whole = json.dumps(entries) + "\n".join(BROKER.log())
     expect(PASSWORD not in whole and "a newer password" not in whole, "a password in the log")
 
