@@ -17,6 +17,7 @@ class Broker:
     """Serves from __enter__ to __exit__: .plain and .tls are ports, .ca a file, .log() its lines."""
 
     def __init__(self, *settings):
+        self.record = None  # a file to record to
         self.folder = tempfile.mkdtemp(prefix="mortise-interop.")
         self.state = os.path.join(self.folder, "state")
         self.settings = ["listeners.tls.address=127.0.0.1:0", "listeners.plain.address=127.0.0.1:0",
@@ -26,6 +27,8 @@ class Broker:
         arguments = [BUILD + "/mortised", "--state", self.state]
         for setting in self.settings:
             arguments += ["--set", setting]
+        if self.record:
+            arguments += ["--record", self.record]
         self.log_path = os.path.join(self.folder, "log")
         with open(self.log_path, "wb") as log:
             # A sanitizer that keeps freed memory back would look like a leak.

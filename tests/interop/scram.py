@@ -192,6 +192,16 @@ def test_the_log_tells():
     expect(PASSWORD not in whole and "a newer password" not in whole, "a password in the log")
 
 
+def test_the_recording():
+    """It plays the same, and holds nothing that was said."""
+    path = BROKER.record
+    with open(path, "rb") as file:
+        content = file.read()
+    expect(b"r=" not in content and b"v=" not in content and PASSWORD.encode() not in content, "it holds what was said")
+    done = subprocess.run([BUILD + "/mortise", "replay", path], capture_output=True, text=True, timeout=60, check=False)
+    expect(done.returncode == 0, done.stdout + done.stderr)
+
+
 def test_after_a_restart():
     for name in "without", "nobody":
         expect_equal(challenge(name)[0], FEIGNED[name])
@@ -219,6 +229,11 @@ with BROKER:
     check("audit and log tell", test_the_log_tells)
     BROKER.process.terminate()
     BROKER.process.wait(20)
+    BROKER.record = os.path.join(BROKER.folder, "recording")
     BROKER.__enter__()
     check("salts of nobody are the same after a restart", test_after_a_restart)
+    check("an open connection authenticates again, recorded", test_again)
+    BROKER.process.terminate()
+    BROKER.process.wait(20)
+    check("the recording plays the same and holds no secret", test_the_recording)
 finish()

@@ -88,6 +88,26 @@ static void test_keys(void **state)
 	assert_int_equal(mt_book_psk(book, text("bob"), &found), 0);
 }
 
+static void test_scram(void **state)
+{
+	struct mt_scram_verifier verifier = {.iterations = 4096, .salt = {1}, .stored_key = {2}};
+	const struct mt_scram_verifier *found;
+	(void)state;
+	assert_null(mt_book_scram(book, 7));
+	assert_int_equal(mt_book_add_scram(book, 7, &verifier), MT_OK);
+	assert_int_equal(mt_book_add_scram(book, 7, &verifier), MT_EXISTS);
+	assert_int_equal(mt_book_add_scram(book, 0, &verifier), MT_INVALID);
+	verifier.iterations = 4095;
+	assert_int_equal(mt_book_add_scram(book, 8, &verifier), MT_INVALID);
+	verifier.iterations = 10000001;
+	assert_int_equal(mt_book_add_scram(book, 8, &verifier), MT_INVALID);
+	found = mt_book_scram(book, 7);
+	assert_non_null(found);
+	assert_int_equal(found->iterations, 4096);
+	assert_int_equal(found->stored_key[0], 2);
+	assert_null(mt_book_scram(book, 8));
+}
+
 static void test_ends(void **state)
 {
 	(void)state;
@@ -167,6 +187,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_any_issuer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lengths, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scram, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_issuers_of_tokens, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_it_is_counted, setup, teardown),

@@ -86,6 +86,17 @@ static bool see_key(void *context, const struct mt_state_psk *row)
 	return true;
 }
 
+static bool see_scram(void *context, const struct mt_state_scram *row)
+{
+	size_t len = strlen(seen);
+	(void)context;
+	assert_int_equal(row->salt.len, 16);
+	assert_int_equal(row->server_key.len, 32);
+	snprintf(seen + len, sizeof(seen) - len, "%s/%d/%u/%02x ", row->user, (int)row->user_id,
+		 row->iterations, row->stored_key.data[0]);
+	return true;
+}
+
 static bool see_certificate(void *context, const struct mt_state_certificate *row)
 {
 	size_t len = strlen(seen);
@@ -115,6 +126,13 @@ static const char *keys(void)
 {
 	seen[0] = '\0';
 	assert_int_equal(mt_state_psks(store, see_key, NULL), MT_OK);
+	return seen;
+}
+
+static const char *scrams(void)
+{
+	seen[0] = '\0';
+	assert_int_equal(mt_state_scrams(store, see_scram, NULL), MT_OK);
 	return seen;
 }
 
@@ -149,6 +167,45 @@ static void test_names(void **state)
 	assert_int_equal(mt_state_certificate_name_remove(store, ann, "ann"), MT_OK);
 	commit();
 	assert_string_equal(names(), "");
+}
+
+static void test_scram(void **state)
+{
+	static const uint8_t bytes[32] = {1}, others[32] = {2};
+	struct mt_state_scram row = {.user_id = ann,
+				     .iterations = 4096,
+				     .salt = mt_bytes_of(bytes, 16),
+				     .stored_key = mt_bytes_of(bytes, 32),
+				     .server_key = mt_bytes_of(bytes, 32)};
+	(void)state;
+	assert_int_equal(mt_state_scram_has(store, ann), MT_NOT_FOUND);
+	begin();
+	assert_int_equal(mt_state_scram_set(store, &row), MT_OK);
+	row.iterations = 5000;
+	row.stored_key = mt_bytes_of(others, 32);
+	assert_int_equal(mt_state_scram_set(store, &row), MT_OK);
+	row.user_id = 99;
+	assert_int_equal(mt_state_scram_set(store, &row), MT_NOT_FOUND);
+	row.user_id = ann;
+	row.iterations = 4095;
+	assert_int_equal(mt_state_scram_set(store, &row), MT_INVALID);
+	row.iterations = 5000;
+	row.salt.len = 15;
+	assert_int_equal(mt_state_scram_set(store, &row), MT_INVALID);
+	commit();
+	assert_int_equal(mt_state_scram_has(store, ann), MT_OK);
+	assert_string_equal(scrams(), "ann/1/5000/02 ");
+	begin();
+	assert_int_equal(mt_state_scram_remove(store, ann), MT_OK);
+	assert_int_equal(mt_state_scram_remove(store, ann), MT_NOT_FOUND);
+	commit();
+	assert_string_equal(scrams(), "");
+	begin();
+	row.salt.len = 16;
+	assert_int_equal(mt_state_scram_set(store, &row), MT_OK);
+	assert_int_equal(mt_state_user_remove(store, "ann"), MT_OK);
+	commit();
+	assert_string_equal(scrams(), "");
 }
 
 static void test_keys(void **state)
@@ -322,6 +379,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(test_names),
+		TEST(test_scram),
 		TEST(test_keys),
 		TEST(test_certificates),
 		TEST(test_a_user_goes),
