@@ -46,7 +46,7 @@ static enum mt_status sign_text(const uint8_t key[MT_SCRAM_KEY_BYTES], const cha
 static enum mt_status digest(const uint8_t key[MT_SCRAM_KEY_BYTES], uint8_t out[MT_SCRAM_KEY_BYTES])
 {
 	return EVP_Digest(key, MT_SCRAM_KEY_BYTES, out, NULL, EVP_sha256(), NULL) == 1 ? MT_OK
-										   : MT_MEMORY;
+										       : MT_MEMORY;
 }
 
 /* ClientKey and ServerKey of a password. */
@@ -311,8 +311,7 @@ static enum mt_status check_authzid(const struct mt_scram_server *server, struct
 	if (!mt_bytes_starts(text, mt_bytes_str("a=")) ||
 	    !unescape(mt_bytes_from(text, 2), name, &len))
 		return MT_INVALID;
-	return mt_bytes_equal(mt_bytes_of(name, len),
-			      mt_bytes_of(server->user, server->user_bytes))
+	return mt_bytes_equal(mt_bytes_of(name, len), mt_bytes_of(server->user, server->user_bytes))
 		       ? MT_OK
 		       : MT_DENIED;
 }
@@ -408,8 +407,8 @@ static bool read_final(const struct mt_scram_server *server, struct mt_bytes mes
 	*without = mt_bytes_of(message.data, message.len - part.len - 1);
 	return mt_digest_base64_read(header, found, sizeof(found), &found_bytes) &&
 	       mt_bytes_equal_secret(mt_bytes_of(found, found_bytes), wanted) &&
-	       mt_bytes_equal_secret(nonce, mt_bytes_of(server->text + server->nonce_from,
-							server->nonce_bytes));
+	       mt_bytes_equal_secret(
+		       nonce, mt_bytes_of(server->text + server->nonce_from, server->nonce_bytes));
 }
 
 /* ClientKey is the proof without the signature; its digest must be the StoredKey. */
@@ -493,8 +492,7 @@ static bool read_challenge(const struct mt_scram_client *client, struct mt_bytes
 	bool is_last;
 	return take_attribute(&rest, 'r', &out->nonce, &is_last) && !is_last &&
 	       take_attribute(&rest, 's', &salt, &is_last) && !is_last &&
-	       take_attribute(&rest, 'i', &iterations, &is_last) &&
-	       are_extensions(rest, is_last) &&
+	       take_attribute(&rest, 'i', &iterations, &is_last) && are_extensions(rest, is_last) &&
 	       is_nonce(out->nonce, (size_t)2 * MT_SCRAM_NONCE_BYTES_MAX) &&
 	       mt_bytes_starts(out->nonce, own) && out->nonce.len > own.len &&
 	       mt_digest_base64_read(salt, out->salt, sizeof(out->salt), &out->salt_bytes) &&

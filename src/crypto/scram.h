@@ -23,11 +23,11 @@
 #define MT_SCRAM_METHOD_PLUS "SCRAM-SHA-256-PLUS"
 
 #define MT_SCRAM_KEY_BYTES 32u
-#define MT_SCRAM_SALT_BYTES 16u	    /* of verifiers that we make */
-#define MT_SCRAM_SALT_BYTES_MAX 64u /* that a client takes */
-#define MT_SCRAM_RANDOM_BYTES 24u   /* behind a nonce that we make */
+#define MT_SCRAM_SALT_BYTES 16u	      /* of verifiers that we make */
+#define MT_SCRAM_SALT_BYTES_MAX 64u   /* that a client takes */
+#define MT_SCRAM_RANDOM_BYTES 24u     /* behind a nonce that we make */
 #define MT_SCRAM_NONCE_BYTES_MAX 128u /* of one side */
-#define MT_SCRAM_BINDING_BYTES 32u  /* RFC 9266 section 2 */
+#define MT_SCRAM_BINDING_BYTES 32u    /* RFC 9266 section 2 */
 #define MT_SCRAM_USER_BYTES_MAX 255u
 #define MT_SCRAM_PASSWORD_BYTES_MAX 1024u
 #define MT_SCRAM_ITERATIONS_MIN 4096u /* RFC 7677 section 4 */
@@ -78,14 +78,15 @@ struct mt_scram_server {
 
 /*
  * The client's first message. is_plus: by the method's name. binding: MT_SCRAM_BINDING_BYTES that
- * the channel exports; NULL: it exports none, and nothing can be bound to it. MT_INVALID: malformed,
- * or an extension that must be understood. MT_DENIED: the header does not fit the method, or says
- * that we offer no binding when we do, which somebody between us may have made the client believe.
+ * the channel exports; NULL: it exports none, and nothing can be bound to it. MT_INVALID:
+ * malformed, or an extension that must be understood. MT_DENIED: the header does not fit the
+ * method, or says that we offer no binding when we do, which somebody between us may have made the
+ * client believe.
  */
 MT_MUST_USE enum mt_status mt_scram_server_begin(struct mt_scram_server *server, bool is_plus,
 						 const uint8_t *binding, struct mt_bytes message);
-/* The answer, by the verifier of the name or one that is feigned. nonce: printable, without a comma,
- * fresh. A full out is a bug of the caller's: MT_SCRAM_MESSAGE_BYTES_MAX fit. */
+/* The answer, by the verifier of the name or one that is feigned. nonce: printable, without a
+ * comma, fresh. A full out is a bug of the caller's: MT_SCRAM_MESSAGE_BYTES_MAX fit. */
 void mt_scram_server_challenge(struct mt_scram_server *server,
 			       const struct mt_scram_verifier *verifier, const char *nonce,
 			       struct mt_buf *out);
@@ -120,8 +121,8 @@ MT_MUST_USE enum mt_status mt_scram_client_begin(struct mt_scram_client *client,
 						 const uint8_t *binding, struct mt_bytes user,
 						 const char *nonce, struct mt_buf *out);
 /* The server's first message; out: our final one. `keys` are made from the password when they are
- * not those of the salt, which takes long. MT_INVALID: malformed, not of this exchange, or with less
- * than MT_SCRAM_ITERATIONS_MIN or more than MT_SCRAM_ITERATIONS_MAX iterations. MT_MEMORY. */
+ * not those of the salt, which takes long. MT_INVALID: malformed, not of this exchange, or with
+ * less than MT_SCRAM_ITERATIONS_MIN or more than MT_SCRAM_ITERATIONS_MAX iterations. MT_MEMORY. */
 MT_MUST_USE enum mt_status mt_scram_client_prove(struct mt_scram_client *client,
 						 struct mt_bytes password,
 						 struct mt_scram_keys *keys,

@@ -88,7 +88,8 @@ static bool list_user(void *context, const struct mt_state_user *user)
 	object = json_pack("{s:s, s:I, s:b, s:b, s:b, s:b, s:s, s:o}", "name", user->name, "id",
 			   (json_int_t)user->id, "enabled", user->is_enabled, "password",
 			   user->password_hash[0] != '\0', "token", user->token_hash.len > 0,
-			   "scram", scram == MT_OK, "client_id", user->client_id_rule, "roles", roles);
+			   "scram", scram == MT_OK, "client_id", user->client_id_rule, "roles",
+			   roles);
 	if (json_array_append_new(listing->list, object) != 0)
 		listing->has_failed = true;
 	return !listing->has_failed;
@@ -302,10 +303,11 @@ static void disable_user(struct mt_api_call *call)
 static enum mt_status set_verifier(struct mt_api_call *call, uint64_t user_id)
 {
 	struct mt_scram_verifier verifier;
-	struct mt_state_scram row = {.user_id = user_id,
-				     .salt = {verifier.salt, sizeof(verifier.salt)},
-				     .stored_key = {verifier.stored_key, sizeof(verifier.stored_key)},
-				     .server_key = {verifier.server_key, sizeof(verifier.server_key)}};
+	struct mt_state_scram row = {
+		.user_id = user_id,
+		.salt = {verifier.salt, sizeof(verifier.salt)},
+		.stored_key = {verifier.stored_key, sizeof(verifier.stored_key)},
+		.server_key = {verifier.server_key, sizeof(verifier.server_key)}};
 	uint8_t salt[MT_SCRAM_SALT_BYTES];
 	enum mt_status status;
 	mt_random_bytes(salt, sizeof(salt));

@@ -26,9 +26,9 @@ static uint64_t add(uint64_t a, uint64_t b)
 void mt_ceiling_report(const struct mt_settings *settings)
 {
 	const struct mt_limits *limits = &settings->limits;
-	uint64_t sockets = (uint64_t)limits->connections *
-			   (sizeof(struct mt_socket) + MT_SOCKET_LEFT_BYTES_MAX +
-			    MT_SCRAM_EXCHANGE_BYTES);
+	uint64_t sockets =
+		(uint64_t)limits->connections *
+		(sizeof(struct mt_socket) + MT_SOCKET_LEFT_BYTES_MAX + MT_SCRAM_EXCHANGE_BYTES);
 	uint64_t tls = has_tls(settings) ? add((uint64_t)limits->connections * TLS_BYTES_MAX,
 					       settings->tls_session_bytes)
 					 : 0;

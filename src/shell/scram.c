@@ -116,8 +116,7 @@ static const struct mt_scram_verifier *verifier_of(const struct mt_pump *pump, u
 static enum mt_status find_verifier(const struct mt_pump *pump, struct mt_scram_exchange *exchange,
 				    struct mt_scram_verifier *out)
 {
-	struct mt_bytes name =
-		mt_bytes_of(exchange->server.user, exchange->server.user_bytes);
+	struct mt_bytes name = mt_bytes_of(exchange->server.user, exchange->server.user_bytes);
 	const struct mt_user *user = mt_policy_user_by_name(mt_core_policy(pump->core), name);
 	const struct mt_scram_verifier *own = verifier_of(pump, user ? user->id : 0);
 	MT_TRY(mt_scram_verifier_feign(pump->scram.secret, name, MT_SCRAM_ITERATIONS, out));
@@ -147,8 +146,8 @@ static enum mt_status challenge(struct mt_pump *pump, const struct mt_request *r
 static bool is_one_user(const struct mt_request *request, const struct mt_scram_exchange *exchange)
 {
 	return request->user.len == 0 ||
-	       mt_bytes_equal(request->user, mt_bytes_of(exchange->server.user,
-							 exchange->server.user_bytes));
+	       mt_bytes_equal(request->user,
+			      mt_bytes_of(exchange->server.user, exchange->server.user_bytes));
 }
 
 static void begin_exchange(struct mt_pump *pump, const struct mt_request *request, bool is_plus,
@@ -187,7 +186,8 @@ static void begin(struct mt_pump *pump, struct mt_socket *socket, const struct m
 	mt_bytes_wipe(binding, sizeof(binding));
 }
 
-/* What was asked of the client may have ended meanwhile: its verifier is another, or it is disabled. */
+/* What was asked of the client may have ended meanwhile: its verifier is another, or it is
+ * disabled. */
 static bool holds(const struct mt_pump *pump, const struct mt_scram_exchange *exchange)
 {
 	const struct mt_scram_verifier *now = verifier_of(pump, exchange->user_id);

@@ -2,8 +2,8 @@
  * SCRAM of the broker: the exchange that a connection is at, and the secret behind what names
  * without SCRAM are answered.
  *
- *   AUTHENTICATE method, client-first -> verifier of the user, or a feigned one -> AUTH server-first
- *   AUTHENTICATE method, client-final -> verdict, server-final -> CONNACK or AUTH
+ *   AUTHENTICATE method, client-first -> verifier of the user, or a feigned one -> AUTH
+ * server-first AUTHENTICATE method, client-final -> verdict, server-final -> CONNACK or AUTH
  *
  * An unknown user, one without SCRAM, a disabled one and a wrong password get as many answers, of
  * the same form, at the same cost. Nothing here is slow: the client has the work.
@@ -22,7 +22,7 @@ struct mt_scram_desk {
 	uint8_t secret[MT_SCRAM_KEY_BYTES]; /* of feigned verifiers, in STATE/scram.key */
 };
 
-/* Reads the secret, or makes it. One that is damaged, or that others may read, is made anew, and the
- * log says so. MT_INVALID, MT_SYSTEM: *fault says why. */
+/* Reads the secret, or makes it. One that is damaged, or that others may read, is made anew, and
+ * the log says so. MT_INVALID, MT_SYSTEM: *fault says why. */
 MT_MUST_USE enum mt_status mt_scram_desk_open(struct mt_scram_desk *desk, const char *state_path,
 					      char *fault, size_t cap);

@@ -205,8 +205,8 @@ MT_MUST_USE enum mt_status mt_state_subjects(struct mt_state *state, mt_state_su
 struct mt_state_scram {
 	uint64_t user_id;
 	const char *user;
-	uint32_t iterations;   /* 4096 to 10000000 */
-	struct mt_bytes salt;  /* 16 bytes */
+	uint32_t iterations;			/* 4096 to 10000000 */
+	struct mt_bytes salt;			/* 16 bytes */
 	struct mt_bytes stored_key, server_key; /* 32 bytes each; secrets */
 };
 typedef bool mt_state_scram_fn(void *context, const struct mt_state_scram *row);

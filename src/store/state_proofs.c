@@ -126,13 +126,12 @@ enum mt_status mt_state_scrams(struct mt_state *state, mt_state_scram_fn *visit,
 		       "SELECT u.id, u.name, s.iterations, s.salt, s.stored_key, s.server_key"
 		       " FROM scram s JOIN users u ON u.id = s.user_id ORDER BY u.name");
 	while (mt_query_row(&query)) {
-		struct mt_state_scram row = {
-			.user_id = (uint64_t)mt_query_row_number(&query, 0),
-			.user = mt_query_row_text(&query, 1),
-			.iterations = (uint32_t)mt_query_row_number(&query, 2),
-			.salt = mt_query_row_blob(&query, 3),
-			.stored_key = mt_query_row_blob(&query, 4),
-			.server_key = mt_query_row_blob(&query, 5)};
+		struct mt_state_scram row = {.user_id = (uint64_t)mt_query_row_number(&query, 0),
+					     .user = mt_query_row_text(&query, 1),
+					     .iterations = (uint32_t)mt_query_row_number(&query, 2),
+					     .salt = mt_query_row_blob(&query, 3),
+					     .stored_key = mt_query_row_blob(&query, 4),
+					     .server_key = mt_query_row_blob(&query, 5)};
 		if (!mt_query_is_good(&query) || !visit(context, &row))
 			break;
 	}

@@ -15,8 +15,7 @@
 #define RFC_NONCE "rOprNGfwEbeRWgbNEkqO"
 #define RFC_FIRST "n,,n=user,r=" RFC_NONCE
 #define RFC_SERVER_NONCE "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
-#define RFC_CHALLENGE \
-	"r=" RFC_NONCE RFC_SERVER_NONCE ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+#define RFC_CHALLENGE "r=" RFC_NONCE RFC_SERVER_NONCE ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
 #define RFC_WITHOUT "c=biws,r=" RFC_NONCE RFC_SERVER_NONCE
 #define RFC_FINAL RFC_WITHOUT ",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
 #define RFC_SIGNATURE "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
@@ -119,31 +118,27 @@ static void a_tampered_final_message_is_refused(void **state)
 	assert_int_equal(finish_rfc(mt_bytes_str(RFC_FINAL ","), &out), MT_INVALID);
 	assert_int_equal(finish_rfc(mt_bytes_str(RFC_FINAL "\n"), &out), MT_INVALID);
 	assert_int_equal(
-		finish_rfc(mt_bytes_str(
-				   RFC_WITHOUT
-				   ",m=x,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="),
+		finish_rfc(mt_bytes_str(RFC_WITHOUT
+					",m=x,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="),
 			   &out),
 		MT_INVALID);
 	/* An extension that is passed over is signed as all else. */
 	assert_int_equal(
-		finish_rfc(mt_bytes_str(
-				   RFC_WITHOUT
-				   ",x=y,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="),
+		finish_rfc(mt_bytes_str(RFC_WITHOUT
+					",x=y,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="),
 			   &out),
 		MT_DENIED);
 	/* The header of another exchange: "y,,". */
-	assert_int_equal(
-		finish_rfc(mt_bytes_str(
-				   "c=eSws,r=" RFC_NONCE RFC_SERVER_NONCE
-				   ",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="),
-			   &out),
-		MT_INVALID);
+	assert_int_equal(finish_rfc(mt_bytes_str("c=eSws,r=" RFC_NONCE RFC_SERVER_NONCE
+						 ",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="),
+				    &out),
+			 MT_INVALID);
 }
 
 /* A whole exchange: the statuses of the server's end and of the client's. */
-static enum mt_status exchange(const uint8_t *at_client, const uint8_t *at_server,
-			       const char *user, const char *password,
-			       const struct mt_scram_verifier *verifier, enum mt_status *client_end)
+static enum mt_status exchange(const uint8_t *at_client, const uint8_t *at_server, const char *user,
+			       const char *password, const struct mt_scram_verifier *verifier,
+			       enum mt_status *client_end)
 {
 	struct mt_scram_client client;
 	struct mt_scram_server server;
@@ -240,12 +235,29 @@ static void the_header_must_fit_method_and_channel(void **state)
 static void first_messages_are_read_strictly(void **state)
 {
 	static const char *const bad[] = {
-		"",	       "n",	     "n,",	      "n,,",
-		"n,,n=u",      "n,,n=u,",    "n,,n=u,r=",     "n,,r=x,n=u",
-		"n,,n=,r=x",   "n,,m=1,n=u,r=x", "n,,n=u,r=x,m=1", "n,,n=u,r=x,",
-		"n,,n=u,r=x y", "n,,n=a=b,r=x", "n,,n=a=2c,r=x",  "n,,n=a=2,r=x",
-		"n,,n=a=,r=x", "n,,n=u,r=x,1=y", "n,,n=u,r=x,xy",  "n,,n=u\x01,r=x",
-		"n,,n=u\xff,r=x", "n,,n=u,r=\xc3\xa4", "n,,n=u,r=x,y=",
+		"",
+		"n",
+		"n,",
+		"n,,",
+		"n,,n=u",
+		"n,,n=u,",
+		"n,,n=u,r=",
+		"n,,r=x,n=u",
+		"n,,n=,r=x",
+		"n,,m=1,n=u,r=x",
+		"n,,n=u,r=x,m=1",
+		"n,,n=u,r=x,",
+		"n,,n=u,r=x y",
+		"n,,n=a=b,r=x",
+		"n,,n=a=2c,r=x",
+		"n,,n=a=2,r=x",
+		"n,,n=a=,r=x",
+		"n,,n=u,r=x,1=y",
+		"n,,n=u,r=x,xy",
+		"n,,n=u\x01,r=x",
+		"n,,n=u\xff,r=x",
+		"n,,n=u,r=\xc3\xa4",
+		"n,,n=u,r=x,y=",
 	};
 	struct mt_scram_server server;
 	char text[MT_SCRAM_MESSAGE_BYTES_MAX + 1];
@@ -293,9 +305,9 @@ static void the_longest_messages_fit(void **state)
 					       mt_buf_view(&to_client.buf), fresh(&to_server)),
 			 MT_OK);
 	/* The header differs, so it is refused in the end. */
-	assert_int_equal(mt_scram_server_finish(&server, mt_buf_view(&to_server.buf),
-						fresh(&to_client)),
-			 MT_INVALID);
+	assert_int_equal(
+		mt_scram_server_finish(&server, mt_buf_view(&to_server.buf), fresh(&to_client)),
+		MT_INVALID);
 }
 
 static enum mt_status prove(const char *challenge)
@@ -303,9 +315,9 @@ static enum mt_status prove(const char *challenge)
 	struct mt_scram_client client;
 	struct mt_scram_keys keys = {0};
 	struct side out;
-	assert_int_equal(mt_scram_client_begin(&client, NULL, mt_bytes_str("user"), RFC_NONCE,
-					       fresh(&out)),
-			 MT_OK);
+	assert_int_equal(
+		mt_scram_client_begin(&client, NULL, mt_bytes_str("user"), RFC_NONCE, fresh(&out)),
+		MT_OK);
 	return mt_scram_client_prove(&client, mt_bytes_str("pencil"), &keys,
 				     mt_bytes_str(challenge), fresh(&out));
 }
@@ -382,15 +394,15 @@ static void verifiers_have_bounds(void **state)
 	memset(longest, 'x', sizeof(longest));
 	assert_int_equal(mt_scram_verifier_make(mt_bytes_str(""), salt, 4096, &out), MT_INVALID);
 	assert_int_equal(mt_scram_verifier_make(mt_bytes_str("x"), salt, 4095, &out), MT_INVALID);
-	assert_int_equal(mt_scram_verifier_make(mt_bytes_str("x"), salt,
-						MT_SCRAM_ITERATIONS_MAX + 1, &out),
-			 MT_INVALID);
-	assert_int_equal(mt_scram_verifier_make(mt_bytes_of(longest, sizeof(longest)), salt, 4096,
-						&out),
-			 MT_INVALID);
-	assert_int_equal(mt_scram_verifier_make(mt_bytes_of(longest, sizeof(longest) - 1), salt,
-						4096, &out),
-			 MT_OK);
+	assert_int_equal(
+		mt_scram_verifier_make(mt_bytes_str("x"), salt, MT_SCRAM_ITERATIONS_MAX + 1, &out),
+		MT_INVALID);
+	assert_int_equal(
+		mt_scram_verifier_make(mt_bytes_of(longest, sizeof(longest)), salt, 4096, &out),
+		MT_INVALID);
+	assert_int_equal(
+		mt_scram_verifier_make(mt_bytes_of(longest, sizeof(longest) - 1), salt, 4096, &out),
+		MT_OK);
 	assert_true(MT_SCRAM_ITERATIONS >= MT_SCRAM_ITERATIONS_MIN &&
 		    MT_SCRAM_ITERATIONS <= MT_SCRAM_ITERATIONS_MAX);
 }
