@@ -28,10 +28,10 @@ struct mt_socket {
 	struct mt_tape *tape;	    /* NULL: nothing is recorded */
 	uint8_t *left;		    /* cipher bytes not yet taken */
 	uint32_t left_bytes, left_cap;
-	int64_t proven_until_s;	    /* what TLS proved; INT64_MAX: without end; 0: nothing */
-	struct mt_jwt_grant *grant; /* what a token in CONNECT proved; NULL: nothing */
+	int64_t proven_until_s;		 /* what TLS proved; INT64_MAX: without end; 0: nothing */
+	struct mt_jwt_grant *grant;	 /* what a token in CONNECT proved; NULL: nothing */
 	struct mt_scram_exchange *scram; /* NULL: none goes on */
-	struct mt_list handshake;   /* in `handshakes` of the pump, as long as it goes on */
+	struct mt_list handshake;	 /* in `handshakes` of the pump, as long as it goes on */
 	struct mt_peer_address peer;
 	bool is_queued_dirty, is_queued_closing, is_queued_pending, is_queued_waiting;
 	bool is_proxy_awaited : 1; /* nothing is read before the PROXY header */
