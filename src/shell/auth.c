@@ -157,9 +157,9 @@ static void check(struct mt_auth *auth, struct mt_auth_job *job)
 	bool is_proven;
 	job->mechanism = mechanism_of(job, secret);
 	job->is_unaccepted = !mt_mechanism_is_of(job->mechanism, job->accepted);
-	/* Nobody's secret then: it is not found right, or remembered, at another cost. */
 	if (job->mechanism == MT_MECHANISM_JWT)
-		user = job->is_unaccepted ? NULL : bearer_of(auth, job, secret);
+		user = bearer_of(auth, job, secret);
+	/* Else nobody's secret: it is not found right, or remembered, at another cost. */
 	else if (!job->is_too_long && !job->is_unaccepted)
 		user = mt_policy_user_by_name(job->policy, mt_bytes_of(job->user, job->user_len));
 	if (job->mechanism == MT_MECHANISM_JWT)
@@ -168,7 +168,7 @@ static void check(struct mt_auth *auth, struct mt_auth_job *job)
 		is_proven = holds_token(user, secret);
 	else
 		is_proven = knows_password(auth, user, secret);
-	if (user && is_proven && user->is_enabled) {
+	if (user && is_proven && user->is_enabled && !job->is_unaccepted) {
 		job->is_accepted = true;
 		job->user_id = user->id;
 	} else {

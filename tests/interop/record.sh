@@ -10,8 +10,10 @@ secret='a secret of anna'
 wrong='a guess that is wrong'
 
 broker_start --record "$calls" --set listeners.ids.address=127.0.0.1:0 --set listeners.ids.tls=no \
-	--set listeners.ids.anonymous=open --set 'listeners.ids.client_id=d-%{mac}' --set listeners.ids.assigned_client_id=no
+	--set listeners.ids.anonymous=open --set 'listeners.ids.client_id=d-%{mac}' --set listeners.ids.assigned_client_id=no \
+	--set listeners.strict.address=127.0.0.1:0 --set listeners.strict.tls=no --set listeners.strict.require=jwt
 ids=$(port_of ids)
+strict=$(port_of strict)
 
 receives() { # QOS
 	stdbuf -oL mosquitto_sub -d -h 127.0.0.1 -p "$plain" -t "site/$1" -q "$1" -C 20 -W 20 >"$tmp/got.$1" 2>&1 &
@@ -65,6 +67,23 @@ client_ids() {
 	grep -q "client id is empty, and the listener assigns none" "$log"
 }
 check "record: client ids that a listener refuses" client_ids
+
+b64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
+
+# What a listener accepts is in the recording, and so is the end of a token that a client came with.
+json_web_token() {
+	openssl rand -hex 32 >"$tmp/jwt.key" && chmod 600 "$tmp/jwt.key" &&
+		mortise issuer add here --iss here --algorithm HS256 --key-file "$tmp/jwt.key" --leeway 0 &&
+		mortise user jwt anna --issuer here || return 1
+	token=$(printf '{"alg":"HS256"}' | b64url).$(printf '{"iss":"here","sub":"anna","exp":%s}' "$(($(date +%s) + 3))" | b64url)
+	token=$token.$(printf %s "$token" | openssl dgst -sha256 -hmac "$(cat "$tmp/jwt.key")" -binary | b64url)
+	! mosquitto_pub -h 127.0.0.1 -p "$strict" -u anna -P "$secret" -t site/b -m no -q 1 || return 1
+	mosquitto_pub -h 127.0.0.1 -p "$strict" -u anna -P "$token" -t site/b -m yes -q 1 || return 1
+	printf '%s\n' "$token" >"$tmp/token"
+	mortise sub -h 127.0.0.1 -p "$strict" -u anna --password-file "$tmp/token" -t site/b -W 20
+	grep -q 'the JSON Web Token has expired' "$log" && grep -q 'the listener does not accept: password' "$log"
+}
+check "record: a token that ends, and what is not accepted" json_web_token
 broker_stop
 
 replays() { # FILE RESULT EXIT
@@ -75,11 +94,11 @@ replays() { # FILE RESULT EXIT
 }
 check "record: the replay comes out the same" replays "$calls" same 0
 check "record: it covers the traffic" test "$(json "$tmp/replay.json" \
-	'd["publishes_sent"] >= 61 and d["connections"] > 60 and d["refused"] == 4 and d["end"] == "the broker ends"')" = True
+	'd["publishes_sent"] >= 61 and d["connections"] > 60 and d["refused"] == 5 and d["end"] == "the broker ends"')" = True
 check "record: twice the same digest" test "$(mortise replay --json "$calls" | grep digest)" = "$(grep digest "$tmp/replay.json")"
 
 no_secrets() {
-	! grep -qaF "$secret" "$calls" && ! grep -qaF "$wrong" "$calls" && ! grep -qaF 'argon2' "$calls" &&
+	! grep -qaF "$secret" "$calls" && ! grep -qaF "$wrong" "$calls" && ! grep -qaF 'argon2' "$calls" && ! grep -qaF "${token##*.}" "$calls" &&
 		grep -qaF anna "$calls"
 }
 check "record: no password is in the file" no_secrets

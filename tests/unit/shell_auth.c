@@ -8,6 +8,7 @@
 
 #include "crypto/password.h"
 #include "shell/auth.h"
+#include "shell/login_cache.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -133,6 +134,74 @@ static void every_case_has_its_answer_and_its_cost(void **state)
 	mt_policy_unref(&policy);
 }
 
+/* Answered by a pool that has a cache; its job stays the caller's. */
+static struct mt_auth_job *ask(struct mt_auth *auth, struct mt_policy *policy, const char *secret,
+			       mt_mechanisms accepted)
+{
+	struct mt_auth_job *job = make_job(policy, 1, "alice", secret);
+	job->accepted = accepted;
+	assert_int_equal(mt_auth_submit(auth, job), MT_OK);
+	return await(auth);
+}
+
+/* Right or wrong, remembered or not: one hash, one answer, and the true reason in it. */
+static void what_a_listener_does_not_accept_is_wrong(void **state)
+{
+	static const char *const secrets[] = {"secret", "wrong", "secret"};
+	struct mt_login_cache *cache = mt_login_cache_create(600 * MT_SECOND);
+	mt_mechanisms tokens = mt_mechanism_bit(MT_MECHANISM_TOKEN);
+	struct mt_policy *policy = make_policy();
+	struct mt_auth *auth = NULL;
+	struct mt_auth_job *job;
+	(void)state;
+	assert_non_null(cache);
+	assert_int_equal(mt_auth_open(1, 4, &auth), MT_OK);
+	mt_auth_use(auth, cache, NULL, NULL);
+	job = ask(auth, policy, "secret", 0);
+	assert_true(job->is_accepted && !job->is_unaccepted);
+	assert_int_equal(job->mechanism, MT_MECHANISM_PASSWORD);
+	mt_auth_job_destroy(&job);
+	for (size_t i = 0; i < MT_COUNT_OF(secrets); i++) {
+		uint64_t before = mt_password_hash_count();
+		job = ask(auth, policy, secrets[i], tokens);
+		assert_true(!job->is_accepted && job->is_unaccepted && job->user_id == 0);
+		assert_int_equal(job->mechanism, MT_MECHANISM_PASSWORD);
+		assert_int_equal(mt_password_hash_count() - before, 1);
+		mt_auth_job_destroy(&job);
+	}
+	mt_auth_close(&auth);
+	mt_login_cache_destroy(&cache);
+	mt_policy_unref(&policy);
+}
+
+/* Without a book there is no issuer: no answer is a denial, and costs no hash. */
+static void a_json_web_token_is_one_by_its_form(void **state)
+{
+	struct mt_book *book = mt_book_create((struct mt_seed){{1, 2}});
+	struct mt_policy *policy = make_policy();
+	struct mt_auth *auth = NULL;
+	(void)state;
+	assert_int_equal(mt_auth_open(1, 4, &auth), MT_OK);
+	assert_null(mt_auth_book(auth));
+	for (int i = 0; i < 2; i++) {
+		uint64_t before = mt_password_hash_count();
+		/* {"alg":"none"} {"iss":"i","exp":4000000000} */
+		struct mt_auth_job *job =
+			ask(auth, policy,
+			    "eyJhbGciOiJub25lIn0.eyJpc3MiOiJpIiwiZXhwIjo0MDAwMDAwMDAwfQ.AAAA", 0);
+		assert_int_equal(job->mechanism, MT_MECHANISM_JWT);
+		assert_int_equal(job->refusal, MT_REFUSAL_TOKEN_ISSUER);
+		assert_true(!job->is_accepted && !job->is_unaccepted && !job->grant);
+		assert_int_equal(mt_password_hash_count(), before);
+		assert_wiped(job);
+		mt_auth_job_destroy(&job);
+		mt_auth_set_book(auth, book);
+	}
+	mt_auth_close(&auth);
+	mt_book_unref(&book);
+	mt_policy_unref(&policy);
+}
+
 static void every_ticket_is_answered_once(void **state)
 {
 	enum { COUNT = 64 };
@@ -231,6 +300,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_case_has_its_answer_and_its_cost),
+		cmocka_unit_test(what_a_listener_does_not_accept_is_wrong),
+		cmocka_unit_test(a_json_web_token_is_one_by_its_form),
 		cmocka_unit_test(every_ticket_is_answered_once),
 		cmocka_unit_test(full_queue_refuses_at_once),
 		cmocka_unit_test(closing_drops_what_is_not_answered),
