@@ -251,6 +251,19 @@ def test_require():
         expect_equal(reason, code)
 
 
+def test_certificate_and_token():
+    """Both hold, and must be of one user; the token decides how it is called."""
+    folder = os.path.join(BROKER.folder, "of-ann")
+    BROKER.mortise("cert", "issue", "ann", "--format", "pem", "--out", folder)
+    device = Client(BROKER.ca, (os.path.join(folder, "ann.crt"), os.path.join(folder, "ann.key")))
+    before = mechanisms()
+    device.visit(BROKER.tls, user="ann", password=token())
+    expect(device.is_refused(BROKER.tls, user="bob", password=token(sub="device 7")), "two users")
+    expect(device.is_refused(BROKER.tls, user="ann", password=token(OTHER)), "a forged token beside a good certificate")
+    after = mechanisms()
+    expect_equal((after["jwt"] - before["jwt"], after["certificate"] - before["certificate"]), (1, 0))
+
+
 # ---- what ends it ----
 
 def test_expiry_ends():
