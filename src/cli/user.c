@@ -178,21 +178,23 @@ static json_t *join(const json_t *list)
 	return json_string(text);
 }
 
-static const char *login_of(const json_t *user)
+/* "password, jwt": what it has to log in with, besides what TLS proves. */
+static json_t *login_of(const json_t *user)
 {
-	static const char *const logins[] = {
-		"none",	 "password",	    "token",	    "password, token",
-		"scram", "password, scram", "token, scram", "password, token, scram"};
-	unsigned which = json_is_true(json_object_get(user, "password")) |
-			 (json_is_true(json_object_get(user, "token")) ? 2u : 0) |
-			 (json_is_true(json_object_get(user, "scram")) ? 4u : 0);
-	return logins[which];
+	static const char *const kinds[] = {"password", "token", "scram", "jwt"};
+	json_t *list = json_array(), *text;
+	for (size_t i = 0; i < MT_COUNT_OF(kinds); i++)
+		if (json_is_true(json_object_get(user, kinds[i])))
+			json_array_append_new(list, json_string(kinds[i]));
+	text = json_array_size(list) > 0 ? join(list) : json_string("none");
+	json_decref(list);
+	return text;
 }
 
 static json_t *user_row(const json_t *user)
 {
 	const char *rule = json_string_value(json_object_get(user, "client_id"));
-	return json_pack("[O, s, s, s, o]", json_object_get(user, "name"),
+	return json_pack("[O, s, o, s, o]", json_object_get(user, "name"),
 			 json_is_true(json_object_get(user, "enabled")) ? "enabled" : "disabled",
 			 login_of(user), rule && *rule ? rule : "any",
 			 join(json_object_get(user, "roles")));

@@ -81,15 +81,16 @@ static bool list_user(void *context, const struct mt_state_user *user)
 	json_t *roles = json_array();
 	json_t *object;
 	enum mt_status scram = mt_state_scram_has(listing->call->api->state, user->id);
-	if (scram != MT_OK && scram != MT_NOT_FOUND)
+	enum mt_status jwt = mt_state_subject_has(listing->call->api->state, user->id);
+	if ((scram != MT_OK && scram != MT_NOT_FOUND) || (jwt != MT_OK && jwt != MT_NOT_FOUND))
 		listing->has_failed = true;
 	if (mt_state_user_roles(listing->call->api->state, user->id, list_name, roles) != MT_OK)
 		listing->has_failed = true;
-	object = json_pack("{s:s, s:I, s:b, s:b, s:b, s:b, s:s, s:o}", "name", user->name, "id",
-			   (json_int_t)user->id, "enabled", user->is_enabled, "password",
+	object = json_pack("{s:s, s:I, s:b, s:b, s:b, s:b, s:b, s:s, s:o}", "name", user->name,
+			   "id", (json_int_t)user->id, "enabled", user->is_enabled, "password",
 			   user->password_hash[0] != '\0', "token", user->token_hash.len > 0,
-			   "scram", scram == MT_OK, "client_id", user->client_id_rule, "roles",
-			   roles);
+			   "scram", scram == MT_OK, "jwt", jwt == MT_OK, "client_id",
+			   user->client_id_rule, "roles", roles);
 	if (json_array_append_new(listing->list, object) != 0)
 		listing->has_failed = true;
 	return !listing->has_failed;

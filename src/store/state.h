@@ -198,6 +198,8 @@ MT_MUST_USE enum mt_status mt_state_subject_add(struct mt_state *state, uint64_t
 /* subject NULL: all of the user's by this issuer. MT_NOT_FOUND. */
 MT_MUST_USE enum mt_status mt_state_subject_remove(struct mt_state *state, uint64_t user_id,
 						   const char *issuer, const char *subject);
+/* MT_OK: one of any issuer stands for the user. MT_NOT_FOUND. */
+MT_MUST_USE enum mt_status mt_state_subject_has(struct mt_state *state, uint64_t user_id);
 MT_MUST_USE enum mt_status mt_state_subjects(struct mt_state *state, mt_state_subject_fn *visit,
 					     void *context); /* by issuer, then subject */
 

@@ -107,6 +107,17 @@ enum mt_status mt_state_subject_remove(struct mt_state *state, uint64_t user_id,
 	return mt_query_change(&query, "no such subject of the issuer stands for the user");
 }
 
+enum mt_status mt_state_subject_has(struct mt_state *state, uint64_t user_id)
+{
+	struct mt_query query;
+	bool has_row;
+	mt_query_start(&query, state, "SELECT 1 FROM subjects WHERE user_id = ?");
+	mt_query_number(&query, (int64_t)user_id);
+	has_row = mt_query_row(&query);
+	MT_TRY(mt_query_finish(&query));
+	return has_row ? MT_OK : MT_NOT_FOUND;
+}
+
 enum mt_status mt_state_subjects(struct mt_state *state, mt_state_subject_fn *visit, void *context)
 {
 	struct mt_query query;

@@ -157,6 +157,9 @@ def test_who_it_is():
     client.close()
     for user in ("ann", ""):
         expect_equal(login(token(), user), 0)
+    listed = {one["name"]: one["jwt"] for one in json.loads(BROKER.mortise("user", "list", "--json"))["users"]}
+    expect_equal((listed["ann"], listed["bob"], listed["admin"]), (True, True, False))
+    expect("password, jwt" in BROKER.mortise("user", "list"))
     expect_equal(login(token(sub="device 7"), "bob"), 0)
     refused(token(), "the user name is another than that of the JSON Web Token", "bob")
     refused(token(), "the user name is another than that of the JSON Web Token", "nobody")

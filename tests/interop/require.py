@@ -9,6 +9,7 @@ import sys
 sys.dont_write_bytecode = True
 from broker import BUILD, Broker, check, expect, expect_equal, finish
 from packets import connect, text
+from scram_client import METHOD, Scram
 
 PASSWORD = "a long password"
 LISTENERS = {"all": "any", "words": "password", "tokens": "[token]", "certs": "certificate", "keys": "psk",
@@ -86,6 +87,21 @@ def test_audited_with_the_true_reason():
     expect(refusals("connect_refused", "the listener does not accept: certificate", '"mechanism": "certificate"'))
 
 
+def scram(listener):
+    """The reason code."""
+    with socket.create_connection(("127.0.0.1", BROKER.port(listener)), 20) as stream:
+        return Scram(stream, "ann", PASSWORD, METHOD).login()
+
+
+def test_scram():
+    before = status()["mechanisms"]["scram"]
+    expect_equal([scram("plain-" + name) for name in ("scram", "words", "tokens")], [0, 0x8c, 0x8c])
+    expect_equal(status()["mechanisms"]["scram"] - before, 1)
+    expect_equal(reason("plain-scram", PASSWORD), 0x86)
+    expect(refusals("connect_refused", "the listener does not accept: scram", '"mechanism": "scram"'))
+    expect(refusals("connect_refused", "the listener does not accept: password", "plain-scram"))
+
+
 def test_certificate_and_password():
     """What CONNECT brings decides; the certificate must agree."""
     expect_equal(pub("all", *certificate(), "-u", "ann", "-P", PASSWORD), 0)
@@ -135,7 +151,7 @@ for listener, require in LISTENERS.items():
     settings += ["listeners.%s.address=127.0.0.1:0" % listener, "listeners.%s.require=%s" % (listener, require.strip("[]").replace(", ", ","))]
     if require in ("psk", "any"):
         settings.append("listeners.%s.psk=yes" % listener)
-for listener, require in (("plain-tokens", "token"), ("plain-words", "password")):
+for listener, require in (("plain-tokens", "token"), ("plain-words", "password"), ("plain-scram", "scram")):
     settings += ["listeners.%s.%s" % (listener, rest) for rest in ("address=127.0.0.1:0", "tls=no", "require=" + require)]
 BROKER = Broker(*settings)
 with BROKER:
@@ -151,6 +167,8 @@ with BROKER:
                            ("mixed", ("certificate", "token"))):
         check("listener %s accepts %s" % (listener, " and ".join(ways)), test_accepted, listener, ways)
     check("what is not accepted is refused as a wrong one", test_refused_as_a_wrong_one)
+    BROKER.mortise("user", "scram", "ann", "--password-stdin", secret=PASSWORD + "\n")
+    check("SCRAM, where it is accepted", test_scram)
     check("the audit log tells the true reason", test_audited_with_the_true_reason)
     check("a certificate and a password", test_certificate_and_password)
     check("the mechanism is shown", test_it_is_shown)
