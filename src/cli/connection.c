@@ -272,6 +272,24 @@ static int set_credentials(const struct mt_options *options, struct mt_cli_conne
 		    : 0;
 }
 
+static int set_auth(const struct mt_options *options, struct mt_cli_connection *connection)
+{
+	static const char *const names[] = {"password", "scram", "scram-sha-256",
+					    "scram-sha-256-plus"};
+	const char *value = mt_options_value(options, "auth");
+	if (!value)
+		return 0;
+	for (unsigned i = 0; i < MT_COUNT_OF(names); i++)
+		if (strcmp(value, names[i]) == 0)
+			return judge(connection, "--auth",
+				     mortise_client_set_auth(connection->client,
+							     (enum mortise_auth)i));
+	return mt_cli_fail(2,
+			   "--auth %s: expected password, scram, scram-sha-256 or "
+			   "scram-sha-256-plus",
+			   value);
+}
+
 static int set_session(const struct mt_options *options, struct mt_cli_connection *connection)
 {
 	mortise_client *client = connection->client;
@@ -371,6 +389,8 @@ static int set_all(const struct mt_options *options, const struct mortise_limits
 		failed = set_address(options, connection);
 	if (!failed)
 		failed = set_credentials(options, connection);
+	if (!failed)
+		failed = set_auth(options, connection);
 	if (!failed)
 		failed = set_session(options, connection);
 	if (!failed)

@@ -279,6 +279,7 @@ static int on_event(struct subscriber *subscriber, const struct mortise_event *e
 					       mortise_reason_text(event->reason));
 		return GOES_ON;
 	case MORTISE_EVENT_CLOSED:
+	case MORTISE_EVENT_AUTHENTICATED:
 		return GOES_ON;
 	}
 	return GOES_ON;

@@ -59,6 +59,7 @@ static enum mt_status copy_strings(struct mt_client *client)
 		&connect->will_topic,
 		&connect->will_payload,
 		&connect->props.user,
+		&connect->props.auth_method,
 		&connect->will_props.user,
 		&connect->will_props.content_type,
 		&connect->will_props.response_topic,
@@ -110,8 +111,8 @@ static enum mt_status check_connect(struct mt_client *client, struct mt_violatio
 	struct mt_frame frame;
 	struct mt_buf buf;
 	enum mt_status status;
-	if (connect->props.present & MT_PROP_BIT(AUTHENTICATION_METHOD))
-		return mt_violate(why, "MQTT-4.12.0-1", MT_REASON_BAD_AUTHENTICATION_METHOD, 0);
+	if (mt_client_has_method(client) && connect->version != MT_VERSION_5)
+		return mt_violate(why, "malformed", MT_REASON_BAD_AUTHENTICATION_METHOD, 0);
 	MT_TRY(mt_client_put_begin(client, connect_bytes_max(connect), &buf));
 	status = mt_connect_encode(connect, &buf);
 	if (status != MT_OK)
@@ -163,7 +164,7 @@ enum mt_status mt_client_create(const struct mt_client_settings *settings, struc
 	client->mem = mem;
 	client->settings = *settings;
 	client->server = server_defaults(&settings->connect);
-	client->ping_ns = client->connect_by_ns = MT_TIME_NEVER;
+	client->ping_ns = client->connect_by_ns = client->auth_by_ns = MT_TIME_NEVER;
 	mt_list_init(&client->waiting);
 	mt_list_init(&client->flying);
 	mt_list_init(&client->done);
@@ -225,18 +226,17 @@ void mt_client_destroy(struct mt_client **client_at)
 	*client_at = NULL;
 }
 
-enum mt_status mt_client_connect(struct mt_client *client, struct mt_now now)
+static enum mt_status begin(struct mt_client *client, struct mt_now now,
+			    struct mt_connect connect)
 {
-	struct mt_connect connect = client->settings.connect;
 	struct mt_buf buf;
-	if (client->phase != MT_CLIENT_IDLE)
-		return MT_INVALID;
 	connect.client_id = mt_client_id(client);
 	connect.is_clean = connect.is_clean && !client->has_session;
 	MT_TRY(mt_client_put_begin(client, connect_bytes_max(&connect), &buf));
 	MT_TRY(mt_connect_encode(&connect, &buf));
 	mt_client_put_end(client, &buf);
 	client->is_resuming = !connect.is_clean;
+	client->turn = mt_client_has_method(client) ? MT_TURN_SERVER : MT_TURN_NOBODY;
 	client->phase = MT_CLIENT_CONNECTING;
 	client->server = server_defaults(&client->settings.connect);
 	client->connect_by_ns = now.mono_ns + client->settings.connect_ns;
@@ -244,10 +244,30 @@ enum mt_status mt_client_connect(struct mt_client *client, struct mt_now now)
 	return MT_OK;
 }
 
+enum mt_status mt_client_connect(struct mt_client *client, struct mt_now now)
+{
+	if (client->phase != MT_CLIENT_IDLE || mt_client_has_method(client))
+		return MT_INVALID;
+	return begin(client, now, client->settings.connect);
+}
+
+enum mt_status mt_client_connect_by(struct mt_client *client, struct mt_now now,
+				    struct mt_bytes data)
+{
+	struct mt_connect connect = client->settings.connect;
+	if (client->phase != MT_CLIENT_IDLE || !mt_client_has_method(client) ||
+	    data.len > UINT16_MAX)
+		return MT_INVALID;
+	connect.props.present |= MT_PROP_BIT(AUTHENTICATION_DATA);
+	connect.props.auth_data = data;
+	return begin(client, now, connect);
+}
+
 void mt_client_closed(struct mt_client *client)
 {
 	client->phase = MT_CLIENT_IDLE;
-	client->ping_ns = client->connect_by_ns = MT_TIME_NEVER;
+	client->turn = MT_TURN_NOBODY;
+	client->ping_ns = client->connect_by_ns = client->auth_by_ns = MT_TIME_NEVER;
 	client->in = mt_bytes_of(NULL, 0);
 	client->owed.type = 0;
 	client->has_end = false;
@@ -297,6 +317,43 @@ enum mt_status mt_client_disconnect(struct mt_client *client, const struct mt_co
 	return MT_OK;
 }
 
+/* AUTH: 0x18 answers ([MQTT-4.12.0-3]), 0x19 begins again. */
+static enum mt_status put_auth(struct mt_client *client, uint8_t reason, struct mt_bytes data)
+{
+	struct mt_control packet = {.type = MT_PACKET_AUTH, .reason = reason};
+	struct mt_buf buf;
+	packet.props.present =
+		MT_PROP_BIT(AUTHENTICATION_METHOD) | MT_PROP_BIT(AUTHENTICATION_DATA);
+	packet.props.auth_method = client->settings.connect.props.auth_method;
+	packet.props.auth_data = data;
+	MT_TRY(mt_client_put_begin(client, mt_props_bytes(&packet.props) + 8, &buf));
+	MT_TRY(mt_control_encode(&packet, MT_VERSION_5, &buf));
+	if (buf.pos > client->server.packet_bytes_max)
+		return MT_LIMIT;
+	mt_client_put_end(client, &buf);
+	return MT_OK;
+}
+
+enum mt_status mt_client_authenticate(struct mt_client *client, struct mt_now now,
+				      struct mt_bytes data)
+{
+	mt_time by_ns = now.mono_ns + client->settings.connect_ns;
+	bool is_again = client->turn == MT_TURN_NOBODY;
+	bool is_open = client->phase == MT_CLIENT_OPEN;
+	if (!mt_client_has_method(client) || client->turn == MT_TURN_SERVER ||
+	    data.len > UINT16_MAX || (!is_open && client->phase != MT_CLIENT_CONNECTING))
+		return MT_INVALID;
+	MT_TRY(put_auth(client,
+			is_again ? MT_REASON_RE_AUTHENTICATE : MT_REASON_CONTINUE_AUTHENTICATION,
+			data));
+	client->turn = MT_TURN_SERVER;
+	if (is_open)
+		client->auth_by_ns = by_ns;
+	else
+		client->connect_by_ns = by_ns;
+	return MT_OK;
+}
+
 /* A violation is told to the server in 5 and not at all in 3.1.1. */
 static void say_violation(struct mt_client *client, uint8_t reason)
 {
@@ -320,7 +377,7 @@ void mt_client_end(struct mt_client *client, enum mt_status status, uint8_t reas
 	client->end = (struct mt_client_event){
 		.type = MT_CLIENT_ENDED, .status = status, .reason = reason};
 	client->phase = MT_CLIENT_LEAVING;
-	client->connect_by_ns = client->ping_ns = MT_TIME_NEVER;
+	client->connect_by_ns = client->ping_ns = client->auth_by_ns = MT_TIME_NEVER;
 }
 
 void mt_client_end_violation(struct mt_client *client, const struct mt_violation *why)
@@ -426,13 +483,19 @@ static mt_time answer_due(const struct mt_client *client)
 	return since + client->settings.answer_ns;
 }
 
+static mt_time open_deadline(const struct mt_client *client)
+{
+	mt_time due = client->ping_ns == MT_TIME_NEVER ? ping_due(client) : answer_due(client);
+	return client->auth_by_ns < due ? client->auth_by_ns : due;
+}
+
 mt_time mt_client_deadline(const struct mt_client *client)
 {
 	if (client->phase == MT_CLIENT_CONNECTING)
 		return client->connect_by_ns;
 	if (client->phase != MT_CLIENT_OPEN)
 		return MT_TIME_NEVER;
-	return client->ping_ns == MT_TIME_NEVER ? ping_due(client) : answer_due(client);
+	return open_deadline(client);
 }
 
 static void send_ping(struct mt_client *client, struct mt_now now)
@@ -450,7 +513,8 @@ void mt_client_tick(struct mt_client *client, struct mt_now now)
 {
 	if (now.mono_ns < mt_client_deadline(client))
 		return;
-	if (client->phase == MT_CLIENT_OPEN && client->ping_ns == MT_TIME_NEVER)
+	if (client->phase == MT_CLIENT_OPEN && client->ping_ns == MT_TIME_NEVER &&
+	    now.mono_ns < client->auth_by_ns)
 		send_ping(client, now);
 	else
 		mt_client_end(client, MT_TIMEOUT, MT_REASON_KEEP_ALIVE_TIMEOUT);

@@ -38,7 +38,8 @@ struct mt_client_limits {
 
 struct mt_client_settings {
 	/* What CONNECT says. Copied. In `props` receive maximum, maximum packet size and topic
-	 * alias maximum are taken from the limits. Enhanced authentication is not spoken. is_clean
+	 * alias maximum are taken from the limits; with an authentication method (5) each
+	 * connection begins by mt_client_connect_by. is_clean
 	 * holds for the first connection; a session that outlives its connection is resumed by the
 	 * next. */
 	struct mt_connect connect;
@@ -64,6 +65,14 @@ void mt_client_destroy(struct mt_client **client);
 /* The network is there: queues CONNECT. Only before the first connection or after mt_client_closed
  * (else MT_INVALID). */
 MT_MUST_USE enum mt_status mt_client_connect(struct mt_client *client, struct mt_now now);
+/* The same with an authentication method, and the first word to it. */
+MT_MUST_USE enum mt_status mt_client_connect_by(struct mt_client *client, struct mt_now now,
+						struct mt_bytes data);
+/* The answer to a CHALLENGE, or when none is due and the connection is open the first word of
+ * another authentication (section 4.12.1). MT_INVALID: it is the server's turn, or there is no
+ * method. MT_MEMORY, MT_LIMIT (longer than the server takes). The server has connect_ns from now. */
+MT_MUST_USE enum mt_status mt_client_authenticate(struct mt_client *client, struct mt_now now,
+						  struct mt_bytes data);
 /* Bytes arrived. The view must stay valid until mt_client_event has returned false; then all of it
  * is consumed. */
 void mt_client_input(struct mt_client *client, struct mt_now now, struct mt_bytes bytes);
@@ -110,7 +119,10 @@ MT_MUST_USE enum mt_status mt_client_disconnect(struct mt_client *client,
 /* ---- out ---- */
 
 enum mt_client_event_type {
-	MT_CLIENT_CONNECTED,  /* is_session_present, props */
+	MT_CLIENT_CONNECTED,  /* is_session_present, props; with a method what is last said to it:
+				 data */
+	MT_CLIENT_CHALLENGE,  /* data: the server asks the method for more */
+	MT_CLIENT_AUTHENTICATED, /* again, on the open connection; data: its last word */
 	MT_CLIENT_MESSAGE,    /* message; acknowledged when the next event is asked for, or at
 				 disconnect */
 	MT_CLIENT_PUBLISHED,  /* id, reason (0x80 and above: refused), props when the server sent an
@@ -131,6 +143,7 @@ struct mt_client_event {
 	enum mt_status status;
 	struct mt_violation violation;
 	struct mt_bytes reasons;
+	struct mt_bytes data;
 	struct mt_publish message;    /* the topic is filled in when an alias stood for it */
 	const struct mt_props *props; /* never NULL */
 };

@@ -158,12 +158,24 @@ static bool outlives_connection(const struct mt_client *client)
 			     : !client->settings.connect.is_clean;
 }
 
+/* The method of CONNECT, and no other ([MQTT-4.12.0-5]). */
+static bool names_method(const struct mt_client *client, const struct mt_props *props)
+{
+	return props->present & MT_PROP_BIT(AUTHENTICATION_METHOD) &&
+	       mt_bytes_equal(props->auth_method, client->settings.connect.props.auth_method);
+}
+
 /* A session that we asked to forget cannot be there; an authentication that we did not begin cannot
- * have an answer. */
+ * have an answer, and one that waits for our word cannot be over. */
 static const char *connack_fault(const struct mt_client *client, const struct mt_connack *connack)
 {
 	if (connack->is_session_present && !client->is_resuming)
 		return is_v5(client) ? "MQTT-3.2.2-2" : "MQTT-3.2.2-1";
+	if (mt_client_has_method(client)) {
+		if (client->turn != MT_TURN_SERVER)
+			return "MQTT-4.12.0-2";
+		return names_method(client, &connack->props) ? NULL : "MQTT-4.12.0-5";
+	}
 	if (connack->props.present &
 	    (MT_PROP_BIT(AUTHENTICATION_METHOD) | MT_PROP_BIT(AUTHENTICATION_DATA)))
 		return "MQTT-4.12.0-6";
@@ -179,6 +191,7 @@ static bool open_session(struct mt_client *client, const struct mt_connack *conn
 	}
 	take_server(client, &connack->props);
 	client->phase = MT_CLIENT_OPEN;
+	client->turn = MT_TURN_NOBODY;
 	client->connect_by_ns = MT_TIME_NEVER;
 	client->has_session = outlives_connection(client);
 	if (!connack->is_session_present)
@@ -188,6 +201,7 @@ static bool open_session(struct mt_client *client, const struct mt_connack *conn
 	client->pending_count = 0;
 	*out = (struct mt_client_event){.type = MT_CLIENT_CONNECTED,
 					.is_session_present = connack->is_session_present,
+					.data = connack->props.auth_data,
 					.props = &client->props};
 	mt_outgoing_resume(client, connack->is_session_present);
 	return true;
@@ -405,6 +419,50 @@ static void on_pingresp(struct mt_client *client, const struct mt_frame *frame)
 	client->ping_ns = MT_TIME_NEVER;
 }
 
+/* AUTH 0x18 is a question and 0x00 the end of another authentication; both answer a word of ours.
+ * NULL: it is in its place. */
+static const char *auth_fault(const struct mt_client *client, const struct mt_control *control)
+{
+	bool is_question = control->reason == MT_REASON_CONTINUE_AUTHENTICATION;
+	if (!names_method(client, &control->props))
+		return "MQTT-4.12.0-5";
+	if (client->turn != MT_TURN_SERVER || (!is_question && client->phase != MT_CLIENT_OPEN))
+		return "MQTT-4.12.0-2";
+	return NULL;
+}
+
+bool mt_client_challenged(struct mt_client *client, const struct mt_frame *frame,
+			  struct mt_client_event *out)
+{
+	struct mt_control control;
+	struct mt_violation why;
+	const char *fault;
+	bool is_question;
+	if (!is_v5(client) || !mt_client_has_method(client)) {
+		violate(client, is_v5(client) ? "MQTT-4.12.0-6" : "malformed",
+			MT_REASON_PROTOCOL_ERROR);
+		return false;
+	}
+	if (mt_control_decode(frame, MT_VERSION_5, MT_SIDE_SERVER, &control, &why) != MT_OK) {
+		mt_client_end_violation(client, &why);
+		return false;
+	}
+	fault = auth_fault(client, &control);
+	if (fault) {
+		violate(client, fault, MT_REASON_PROTOCOL_ERROR);
+		return false;
+	}
+	client->props = control.props;
+	is_question = control.reason == MT_REASON_CONTINUE_AUTHENTICATION;
+	client->turn = is_question ? MT_TURN_CLIENT : MT_TURN_NOBODY;
+	client->auth_by_ns = is_question ? client->auth_by_ns : MT_TIME_NEVER;
+	*out = (struct mt_client_event){.type = is_question ? MT_CLIENT_CHALLENGE
+							    : MT_CLIENT_AUTHENTICATED,
+					.data = client->props.auth_data,
+					.props = &client->props};
+	return true;
+}
+
 /* Before CONNACK nothing else may come. */
 static bool on_first(struct mt_client *client, const struct mt_frame *frame,
 		     struct mt_client_event *out)
@@ -412,7 +470,7 @@ static bool on_first(struct mt_client *client, const struct mt_frame *frame,
 	if (frame->type == MT_PACKET_CONNACK)
 		return on_connack(client, frame, out);
 	if (frame->type == MT_PACKET_AUTH && is_v5(client))
-		violate(client, "MQTT-4.12.0-6", MT_REASON_PROTOCOL_ERROR);
+		return mt_client_challenged(client, frame, out);
 	else
 		violate(client, "MQTT-3.2.0-1", MT_REASON_PROTOCOL_ERROR);
 	return false;
@@ -445,9 +503,7 @@ static bool on_packet(struct mt_client *client, const struct mt_frame *frame,
 			MT_REASON_PROTOCOL_ERROR);
 		return false;
 	case MT_PACKET_AUTH:
-		violate(client, is_v5(client) ? "MQTT-4.12.0-6" : "malformed",
-			MT_REASON_PROTOCOL_ERROR);
-		return false;
+		return mt_client_challenged(client, frame, out);
 	default: /* packets that only clients send */
 		violate(client, "malformed", MT_REASON_PROTOCOL_ERROR);
 		return false;

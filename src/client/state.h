@@ -11,6 +11,9 @@
 #include "client/client.h"
 #include "wire/ack.h"
 
+/* Whose word is next to the authentication method. */
+enum mt_client_turn { MT_TURN_NOBODY, MT_TURN_SERVER, MT_TURN_CLIENT };
+
 enum mt_client_phase { MT_CLIENT_IDLE, MT_CLIENT_CONNECTING, MT_CLIENT_OPEN, MT_CLIENT_LEAVING };
 
 enum mt_outgoing_state {
@@ -47,6 +50,8 @@ struct mt_client {
 	uint8_t *strings;
 	size_t strings_bytes;
 	enum mt_client_phase phase;
+	enum mt_client_turn turn;
+	mt_time auth_by_ns; /* of another authentication; MT_TIME_NEVER: none runs */
 	struct mt_client_server server;
 	bool has_session; /* the next CONNECT resumes */
 	bool is_resuming; /* this one asked to: session present is legal */
@@ -104,6 +109,15 @@ static inline size_t mt_client_unsent(const struct mt_client *client)
 {
 	return client->out_tail - client->out_head;
 }
+
+static inline bool mt_client_has_method(const struct mt_client *client)
+{
+	return client->settings.connect.props.present & MT_PROP_BIT(AUTHENTICATION_METHOD);
+}
+/* AUTH of the server: true when *out is the event; what comes out of turn, or by another method,
+ * ends the connection. */
+MT_MUST_USE bool mt_client_challenged(struct mt_client *client, const struct mt_frame *frame,
+				      struct mt_client_event *out);
 
 /* The connection is over: ENDED will say why. Only the first end of a connection counts. */
 void mt_client_end(struct mt_client *client, enum mt_status status, uint8_t reason);

@@ -451,17 +451,15 @@ enum mt_status mt_scram_server_finish(struct mt_scram_server *server, struct mt_
 
 /* ---- the client ---- */
 
-enum mt_status mt_scram_client_begin(struct mt_scram_client *client, const uint8_t *binding,
+enum mt_status mt_scram_client_begin(struct mt_scram_client *client, bool is_plus,
 				     struct mt_bytes user, const char *nonce, struct mt_buf *out)
 {
 	struct mt_buf text = mt_buf_of(client->text, sizeof(client->text));
-	*client = (struct mt_scram_client){.is_plus = binding != NULL};
+	*client = (struct mt_scram_client){.is_plus = is_plus};
 	if (!mt_scram_takes_user(user))
 		return MT_INVALID;
 	MT_CHECK(is_nonce(mt_bytes_str(nonce), MT_SCRAM_NONCE_BYTES_MAX));
-	if (binding)
-		memcpy(client->binding, binding, sizeof(client->binding));
-	put_text(&text, binding ? BINDING_NAME ",," : "n,,");
+	put_text(&text, is_plus ? BINDING_NAME ",," : "n,,");
 	client->header_bytes = (uint16_t)text.pos;
 	put_text(&text, "n=");
 	put_user(&text, user);
@@ -527,9 +525,9 @@ static enum mt_status prove(struct mt_scram_client *client, const struct mt_scra
 	return MT_OK;
 }
 
-enum mt_status mt_scram_client_prove(struct mt_scram_client *client, struct mt_bytes password,
-				     struct mt_scram_keys *keys, struct mt_bytes message,
-				     struct mt_buf *out)
+enum mt_status mt_scram_client_prove(struct mt_scram_client *client, const uint8_t *binding,
+				     struct mt_bytes password, struct mt_scram_keys *keys,
+				     struct mt_bytes message, struct mt_buf *out)
 {
 	struct mt_buf text = mt_buf_of(client->text, sizeof(client->text));
 	uint8_t room[2 * MT_SCRAM_MESSAGE_BYTES_MAX], header[BOUND_BYTES_MAX];
@@ -537,7 +535,9 @@ enum mt_status mt_scram_client_prove(struct mt_scram_client *client, struct mt_b
 	struct challenge challenge;
 	size_t from = out->pos;
 	struct mt_bytes whole;
-	MT_CHECK(client->step == BEGUN);
+	MT_CHECK(client->is_plus == (binding != NULL));
+	if (client->step != BEGUN)
+		return MT_INVALID;
 	client->step = 0;
 	text.pos = client->text_bytes;
 	if (message.len >= MT_SCRAM_MESSAGE_BYTES_MAX - text.pos ||
@@ -547,8 +547,7 @@ enum mt_status mt_scram_client_prove(struct mt_scram_client *client, struct mt_b
 	mt_buf_put_u8(&text, ',');
 	mt_buf_put(&text, message);
 	put_text(out, "c=");
-	put_base64(out, bound(client->text, client->header_bytes,
-			      client->is_plus ? client->binding : NULL, header));
+	put_base64(out, bound(client->text, client->header_bytes, binding, header));
 	put_text(out, ",r=");
 	mt_buf_put(out, challenge.nonce);
 	MT_CHECK(!text.is_overflown && !out->is_overflown);
@@ -567,7 +566,8 @@ enum mt_status mt_scram_client_verify(struct mt_scram_client *client, struct mt_
 	uint8_t signature[MT_SCRAM_KEY_BYTES];
 	struct mt_bytes rest = message, value;
 	bool is_last;
-	MT_CHECK(client->step == CHALLENGED);
+	if (client->step != CHALLENGED)
+		return MT_INVALID;
 	client->step = 0;
 	if (mt_bytes_starts(message, mt_bytes_str("e=")))
 		return MT_DENIED;

@@ -115,6 +115,7 @@ void mortise_client_destroy(mortise_client **client_at)
 	drop_letter(client, client->open_letter);
 	mt_client_subs_finish(client);
 	mt_client_destroy(&client->core);
+	mt_client_auth_finish(client);
 	mt_tls_context_destroy(&client->tls);
 	mt_client_options_finish(&client->options);
 	mt_arena_finish(&client->arena);
@@ -336,8 +337,16 @@ static bool translate(struct mortise_client *client, const struct mt_client_even
 {
 	switch (event->type) {
 	case MT_CLIENT_CONNECTED:
+		if (!mt_client_auth_verified(client, event->data))
+			return false;
 		on_connected(client, event, out);
 		return true;
+	case MT_CLIENT_CHALLENGE:
+		mt_client_auth_challenged(client, event->data);
+		return false;
+	case MT_CLIENT_AUTHENTICATED:
+		*out = (struct mortise_event){.type = MORTISE_EVENT_AUTHENTICATED};
+		return mt_client_auth_verified(client, event->data);
 	case MT_CLIENT_MESSAGE:
 		return on_message(client, &event->message, out);
 	case MT_CLIENT_PUBLISHED:
@@ -536,6 +545,15 @@ int mortise_client_post_unsubscribe(mortise_client *client, const char *const *f
 	mt_client_begin(client);
 	return mt_client_post_end(client, filters, count, properties, property_count,
 				  id ? id : &unused);
+}
+
+int mortise_client_post_authenticate(mortise_client *client)
+{
+	int status;
+	mt_client_begin(client);
+	status = mt_client_auth_again(client);
+	mt_client_link_flush(client);
+	return status;
 }
 
 int mortise_client_post_disconnect(mortise_client *client, uint8_t reason)

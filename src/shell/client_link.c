@@ -207,7 +207,7 @@ static void begin_session(struct mortise_client *client)
 			return;
 		}
 	}
-	if (!take_buffers(client) || mt_client_connect(client->core, mt_clock_now()) != MT_OK) {
+	if (!take_buffers(client) || mt_client_auth_connect(client) != MT_OK) {
 		lose_saying(client, MORTISE_MEMORY, "out of memory");
 		return;
 	}

@@ -121,6 +121,16 @@ int mortise_client_set_credentials(mortise_client *client, const char *user, con
 	return MORTISE_OK;
 }
 
+int mortise_client_set_auth(mortise_client *client, enum mortise_auth auth)
+{
+	int status = check_early(client);
+	if (status == MORTISE_OK && ((int)auth < 0 || auth > MORTISE_AUTH_SCRAM_SHA_256_PLUS))
+		status = mt_client_say(client, MORTISE_INVALID, "there is no such way to log in");
+	if (status == MORTISE_OK)
+		client->options.auth = auth;
+	return status;
+}
+
 int mortise_client_set_clean(mortise_client *client, bool is_clean)
 {
 	int status = check_early(client);
@@ -438,6 +448,7 @@ static int apply_core(struct mortise_client *client)
 	struct mt_client_settings settings = options->core;
 	struct mt_violation why = {.statement = "malformed"};
 	enum mt_status status;
+	int failed;
 	settings.connect.password = mt_bytes_of(options->secret, options->secret_bytes);
 	/* A session of 3.1.1 that is not clean has no end; in 5 it needs an expiry to mean
 	 * anything. */
@@ -448,7 +459,12 @@ static int apply_core(struct mortise_client *client)
 	}
 	if (settings.connect.version != MT_VERSION_5)
 		settings.connect.props = settings.connect.will_props = (struct mt_props){0};
+	failed = mt_client_auth_apply(client, &settings);
+	if (failed != MORTISE_OK)
+		return failed;
 	status = mt_client_create(&settings, &client->core, &why);
+	if (status != MT_OK)
+		mt_client_auth_finish(client);
 	if (status == MT_INVALID)
 		return mt_client_say(client, MORTISE_INVALID, "CONNECT would not be legal: %s (%s)",
 				     mt_reason_text(why.reason), why.statement);

@@ -4,7 +4,7 @@
  *   client_options  what was asked for  ->  client_link  socket, TLS, reconnect  <->
  * client/client.h  the protocol client   the public functions    client_wait   the blocking ones
  * client_props   properties client_subs   subscriptions to renew    client_profile   profiles
- * without a YAML library
+ * without a YAML library   client_auth    SCRAM
  */
 #pragma once
 
@@ -31,6 +31,7 @@ struct client_options {
 	char host[256];
 	uint16_t port;			/* 0: by TLS */
 	struct mt_client_settings core; /* strings in the arena */
+	enum mortise_auth auth;
 	bool is_tls;
 	bool is_plain_allowed;
 	const char *ca_path;
@@ -76,7 +77,8 @@ struct mortise_client {
 	struct mt_mem mem;
 	struct mt_arena arena;
 	struct client_options options;
-	struct mt_client *core; /* NULL until the first start */
+	struct mt_client *core;	  /* NULL until the first start */
+	struct client_auth *auth; /* NULL: the password travels, if there is one */
 	enum link_state state;
 
 	int fd;
@@ -146,6 +148,19 @@ void mt_client_options_finish(struct client_options *options);
 /* TLS context (when asked for) and core from the options. */
 int mt_client_options_apply(struct mortise_client *client);
 uint16_t mt_client_options_port(const struct client_options *options);
+
+/* ---- client_auth.c ---- */
+/* From the options: the password moves there, CONNECT names the method instead. Nothing without a
+ * method. */
+int mt_client_auth_apply(struct mortise_client *client, struct mt_client_settings *settings);
+void mt_client_auth_finish(struct mortise_client *client);
+/* CONNECT, with the first word to the method. */
+MT_MUST_USE enum mt_status mt_client_auth_connect(struct mortise_client *client);
+/* Answers the server; or the connection is lost. */
+void mt_client_auth_challenged(struct mortise_client *client, struct mt_bytes message);
+/* Has the server proven itself with its last word? False: the connection is lost. */
+MT_MUST_USE bool mt_client_auth_verified(struct mortise_client *client, struct mt_bytes message);
+int mt_client_auth_again(struct mortise_client *client);
 
 /* ---- client_link.c ---- */
 int mt_client_link_start(struct mortise_client *client);

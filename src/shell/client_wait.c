@@ -220,6 +220,31 @@ static int wait_answer(struct mortise_client *client, uint16_t id, mt_time due,
 	return status;
 }
 
+/* The end of the authentication, or of the connection that it was begun on. */
+static int wait_authenticated(struct mortise_client *client, mt_time due)
+{
+	struct mortise_event event;
+	int status = MORTISE_OK;
+	while (status == MORTISE_OK || status == MORTISE_AGAIN) {
+		status = step_beside(client, due, &event);
+		if (status != MORTISE_OK)
+			continue;
+		if (event.type == MORTISE_EVENT_AUTHENTICATED)
+			return MORTISE_OK;
+		status = absorb(client, &event);
+		if (status == MORTISE_OK && event.type == MORTISE_EVENT_LOST)
+			return (int)event.status;
+	}
+	return status;
+}
+
+int mortise_client_authenticate(mortise_client *client, int timeout_ms)
+{
+	mt_time due = due_in(timeout_ms);
+	int status = mortise_client_post_authenticate(client);
+	return status == MORTISE_OK ? wait_authenticated(client, due) : status;
+}
+
 static int judge(struct mortise_client *client, const struct mortise_event *answer,
 		 uint8_t *reasons, size_t count)
 {

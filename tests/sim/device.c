@@ -160,6 +160,10 @@ void device_take_events(struct sim *sim, struct device *device, uint32_t epoch_f
 		case MT_CLIENT_UNSUBSCRIBED:
 			subscribed(sim, device, &event);
 			break;
+		case MT_CLIENT_CHALLENGE:
+		case MT_CLIENT_AUTHENTICATED:
+			sim_fail(sim, "AUTH towards %s, which has no method", device->id);
+			break;
 		case MT_CLIENT_ENDED:
 			device->is_connected = false;
 			ended(sim, device, &event);

@@ -56,7 +56,7 @@ static void illegal_settings_are_refused(void **state)
 	settings.limits.window = 0;
 	assert_int_equal(mt_client_create(&settings, &client, &why), MT_LIMIT);
 	SPEC(MQTT5, "4.12.0-7");
-	settings = settings_of(MT_VERSION_5);
+	settings = settings_of(MT_VERSION_3_1_1);
 	settings.connect.props.present = MT_PROP_BIT(AUTHENTICATION_METHOD);
 	settings.connect.props.auth_method = mt_bytes_str("x");
 	assert_int_equal(mt_client_create(&settings, &client, &why), MT_INVALID);

@@ -88,11 +88,11 @@ static void the_client_of_the_rfc_speaks_as_it_says(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) { /* the second time without a password: the keys are kept */
 		struct mt_bytes password = mt_bytes_str(i == 0 ? "pencil" : "");
-		assert_int_equal(mt_scram_client_begin(&client, NULL, mt_bytes_str("user"),
+		assert_int_equal(mt_scram_client_begin(&client, false, mt_bytes_str("user"),
 						       RFC_NONCE, fresh(&out)),
 				 MT_OK);
 		holds(&out, RFC_FIRST);
-		assert_int_equal(mt_scram_client_prove(&client, password, &keys,
+		assert_int_equal(mt_scram_client_prove(&client, NULL, password, &keys,
 						       mt_bytes_str(RFC_CHALLENGE), fresh(&out)),
 				 MT_OK);
 		holds(&out, RFC_FINAL);
@@ -145,14 +145,14 @@ static enum mt_status exchange(const uint8_t *at_client, const uint8_t *at_serve
 	struct mt_scram_keys keys = {0};
 	struct side to_server, to_client;
 	enum mt_status status;
-	assert_int_equal(mt_scram_client_begin(&client, at_client, mt_bytes_str(user), "ours",
+	assert_int_equal(mt_scram_client_begin(&client, at_client != NULL, mt_bytes_str(user), "ours",
 					       fresh(&to_server)),
 			 MT_OK);
 	MT_TRY(mt_scram_server_begin(&server, at_client != NULL, at_server,
 				     mt_buf_view(&to_server.buf)));
 	assert_string_equal(server.user, user);
 	mt_scram_server_challenge(&server, verifier, "theirs", fresh(&to_client));
-	assert_int_equal(mt_scram_client_prove(&client, mt_bytes_str(password), &keys,
+	assert_int_equal(mt_scram_client_prove(&client, at_client, mt_bytes_str(password), &keys,
 					       mt_buf_view(&to_client.buf), fresh(&to_server)),
 			 MT_OK);
 	status = mt_scram_server_finish(&server, mt_buf_view(&to_server.buf), fresh(&to_client));
@@ -291,7 +291,7 @@ static void the_longest_messages_fit(void **state)
 	memset(nonce, 'x', sizeof(nonce));
 	user[sizeof(user) - 1] = nonce[sizeof(nonce) - 1] = '\0';
 	verifier.iterations = MT_SCRAM_ITERATIONS_MIN;
-	assert_int_equal(mt_scram_client_begin(&client, channel, mt_bytes_str(user), nonce,
+	assert_int_equal(mt_scram_client_begin(&client, true, mt_bytes_str(user), nonce,
 					       fresh(&to_server)),
 			 MT_OK);
 	to_server.bytes[to_server.buf.pos] = '\0';
@@ -301,7 +301,7 @@ static void the_longest_messages_fit(void **state)
 		 (const char *)to_server.bytes + strlen("p=tls-exporter,,"));
 	assert_int_equal(begin(&server, true, channel, text), MT_OK);
 	mt_scram_server_challenge(&server, &verifier, nonce, fresh(&to_client));
-	assert_int_equal(mt_scram_client_prove(&client, mt_bytes_str("pencil"), &keys,
+	assert_int_equal(mt_scram_client_prove(&client, channel, mt_bytes_str("pencil"), &keys,
 					       mt_buf_view(&to_client.buf), fresh(&to_server)),
 			 MT_OK);
 	/* The header differs, so it is refused in the end. */
@@ -316,9 +316,9 @@ static enum mt_status prove(const char *challenge)
 	struct mt_scram_keys keys = {0};
 	struct side out;
 	assert_int_equal(
-		mt_scram_client_begin(&client, NULL, mt_bytes_str("user"), RFC_NONCE, fresh(&out)),
+		mt_scram_client_begin(&client, false, mt_bytes_str("user"), RFC_NONCE, fresh(&out)),
 		MT_OK);
-	return mt_scram_client_prove(&client, mt_bytes_str("pencil"), &keys,
+	return mt_scram_client_prove(&client, NULL, mt_bytes_str("pencil"), &keys,
 				     mt_bytes_str(challenge), fresh(&out));
 }
 
@@ -360,9 +360,9 @@ static void a_client_takes_no_other_signature(void **state)
 		else
 			memcpy(text, i == sizeof(signature) ? "" : "e=no",
 			       i == sizeof(signature) ? 1 : 5);
-		(void)!mt_scram_client_begin(&client, NULL, mt_bytes_str("user"), RFC_NONCE,
+		(void)!mt_scram_client_begin(&client, false, mt_bytes_str("user"), RFC_NONCE,
 					     fresh(&out));
-		assert_int_equal(mt_scram_client_prove(&client, mt_bytes_str("pencil"), &keys,
+		assert_int_equal(mt_scram_client_prove(&client, NULL, mt_bytes_str("pencil"), &keys,
 						       mt_bytes_str(RFC_CHALLENGE), fresh(&out)),
 				 MT_OK);
 		assert_int_not_equal(mt_scram_client_verify(&client, mt_bytes_str(text)), MT_OK);
