@@ -44,9 +44,10 @@ enum mortise_status {
 				  protect a secret */
 	MORTISE_CLOSED = 8,    /* there is no connection (any more) */
 	MORTISE_TIMEOUT = 9,
-	MORTISE_SYSTEM = 10,	 /* the operating system refused */
-	MORTISE_TLS = 11,	 /* handshake or certificate */
-	MORTISE_UNREACHABLE = 12 /* nobody answers */
+	MORTISE_SYSTEM = 10,	  /* the operating system refused */
+	MORTISE_TLS = 11,	  /* handshake or certificate */
+	MORTISE_UNREACHABLE = 12, /* nobody answers */
+	MORTISE_UNPROVEN = 13	  /* the server does not show that it knows the user (SCRAM) */
 };
 
 typedef struct mortise_client mortise_client;
@@ -75,17 +76,19 @@ int mortise_client_set_client_id(mortise_client *client, const char *id);
 int mortise_client_set_credentials(mortise_client *client, const char *user, const void *password,
 				   size_t password_bytes);
 /*
- * How user and password are proven. By SCRAM (MQTT 5 only) the password never leaves this process, the
- * server proves that it knows the user, and SCRAM-SHA-256-PLUS proves both for the one TLS connection:
- * who stands between can pass nothing on. MQTT does not tell what a server offers: MORTISE_AUTH_SCRAM is
- * PLUS with TLS and SCRAM-SHA-256 without. The first login of a client takes about 0.1 s of computing,
- * more on small devices, within process and next; later ones of the same client take none.
+ * How user and password are proven. By SCRAM (MQTT 5 only) the password never leaves this process,
+ * the server proves that it knows the user, and SCRAM-SHA-256-PLUS proves both for the one TLS
+ * connection: who stands between can pass nothing on. MQTT does not tell what a server offers:
+ * MORTISE_AUTH_SCRAM is PLUS with TLS and SCRAM-SHA-256 without. The first login of a client takes
+ * about 0.1 s of computing, more on small devices, within process and next; later ones of the same
+ * client take none.
  */
 enum mortise_auth {
 	MORTISE_AUTH_PASSWORD = 0, /* default: it travels in CONNECT */
 	MORTISE_AUTH_SCRAM = 1,
 	MORTISE_AUTH_SCRAM_SHA_256 = 2,
-	MORTISE_AUTH_SCRAM_SHA_256_PLUS = 3 /* TLS only; by TLS 1.2 with the extended master secret */
+	MORTISE_AUTH_SCRAM_SHA_256_PLUS =
+		3 /* TLS only; by TLS 1.2 with the extended master secret */
 };
 int mortise_client_set_auth(mortise_client *client, enum mortise_auth auth);
 /* True (default): begin with an empty session. */
@@ -238,8 +241,8 @@ int mortise_client_unsubscribe(mortise_client *client, const char *const *filter
 			       const struct mortise_property *properties, size_t property_count,
 			       int timeout_ms);
 
-/* Proves user and password again on the open connection, with the way of set_auth (not the password in
- * CONNECT: MORTISE_INVALID); messages go on meanwhile. When it fails the connection is lost:
+/* Proves user and password again on the open connection, with the way of set_auth (not the password
+ * in CONNECT: MORTISE_INVALID); messages go on meanwhile. When it fails the connection is lost:
  * MORTISE_DENIED, see mortise_client_reason. */
 int mortise_client_authenticate(mortise_client *client, int timeout_ms);
 

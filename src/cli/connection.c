@@ -67,6 +67,7 @@ int mt_cli_connection_exit(int status, uint8_t reason)
 	case MORTISE_UNREACHABLE:
 		return 3;
 	case MORTISE_TLS:
+	case MORTISE_UNPROVEN:
 		return 5;
 	default:
 		return 1;
@@ -81,6 +82,8 @@ static const char *remedy_of(int status, uint8_t reason, const char *fault)
 		return "ask the broker's administrator for a rule (mortise role allow)";
 	if (reason == MT_REASON_CLIENT_IDENTIFIER_NOT_VALID)
 		return "use another -i";
+	if (status == MORTISE_UNPROVEN)
+		return "it may be another server: check -h, and give --cafile or --pin";
 	if (status == MORTISE_UNREACHABLE || status == MORTISE_TIMEOUT)
 		return "check -h and -p, and that the broker runs";
 	if (status == MORTISE_TLS && strstr(fault, "refused with an alert"))
@@ -281,9 +284,9 @@ static int set_auth(const struct mt_options *options, struct mt_cli_connection *
 		return 0;
 	for (unsigned i = 0; i < MT_COUNT_OF(names); i++)
 		if (strcmp(value, names[i]) == 0)
-			return judge(connection, "--auth",
-				     mortise_client_set_auth(connection->client,
-							     (enum mortise_auth)i));
+			return judge(
+				connection, "--auth",
+				mortise_client_set_auth(connection->client, (enum mortise_auth)i));
 	return mt_cli_fail(2,
 			   "--auth %s: expected password, scram, scram-sha-256 or "
 			   "scram-sha-256-plus",

@@ -226,8 +226,7 @@ void mt_client_destroy(struct mt_client **client_at)
 	*client_at = NULL;
 }
 
-static enum mt_status begin(struct mt_client *client, struct mt_now now,
-			    struct mt_connect connect)
+static enum mt_status begin(struct mt_client *client, struct mt_now now, struct mt_connect connect)
 {
 	struct mt_buf buf;
 	connect.client_id = mt_client_id(client);

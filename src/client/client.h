@@ -70,7 +70,8 @@ MT_MUST_USE enum mt_status mt_client_connect_by(struct mt_client *client, struct
 						struct mt_bytes data);
 /* The answer to a CHALLENGE, or when none is due and the connection is open the first word of
  * another authentication (section 4.12.1). MT_INVALID: it is the server's turn, or there is no
- * method. MT_MEMORY, MT_LIMIT (longer than the server takes). The server has connect_ns from now. */
+ * method. MT_MEMORY, MT_LIMIT (longer than the server takes). The server has connect_ns from now.
+ */
 MT_MUST_USE enum mt_status mt_client_authenticate(struct mt_client *client, struct mt_now now,
 						  struct mt_bytes data);
 /* Bytes arrived. The view must stay valid until mt_client_event has returned false; then all of it
@@ -119,12 +120,12 @@ MT_MUST_USE enum mt_status mt_client_disconnect(struct mt_client *client,
 /* ---- out ---- */
 
 enum mt_client_event_type {
-	MT_CLIENT_CONNECTED,  /* is_session_present, props; with a method what is last said to it:
-				 data */
-	MT_CLIENT_CHALLENGE,  /* data: the server asks the method for more */
+	MT_CLIENT_CONNECTED, /* is_session_present, props; with a method what is last said to it:
+				data */
+	MT_CLIENT_CHALLENGE, /* data: the server asks the method for more */
 	MT_CLIENT_AUTHENTICATED, /* again, on the open connection; data: its last word */
-	MT_CLIENT_MESSAGE,    /* message; acknowledged when the next event is asked for, or at
-				 disconnect */
+	MT_CLIENT_MESSAGE,	 /* message; acknowledged when the next event is asked for, or at
+				    disconnect */
 	MT_CLIENT_PUBLISHED,  /* id, reason (0x80 and above: refused), props when the server sent an
 				 answer */
 	MT_CLIENT_SUBSCRIBED, /* id, reasons: one per filter, in order; props */

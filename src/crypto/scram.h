@@ -114,20 +114,21 @@ struct mt_scram_client {
 	uint8_t text[MT_SCRAM_MESSAGE_BYTES_MAX];
 };
 
-/* The first message: "p=tls-exporter,,", or "n,,". MT_INVALID: the user cannot stand in an exchange.
+/* The first message: "p=tls-exporter,,", or "n,,". MT_INVALID: the user cannot stand in an
+ * exchange.
  */
 MT_MUST_USE enum mt_status mt_scram_client_begin(struct mt_scram_client *client, bool is_plus,
 						 struct mt_bytes user, const char *nonce,
 						 struct mt_buf *out);
 /* The server's first message; out: our final one. binding: MT_SCRAM_BINDING_BYTES with PLUS, else
  * NULL. `keys` are made from the password when they are not those of the salt, which takes long.
- * MT_INVALID: not its turn, malformed, not of this exchange, or with less than MT_SCRAM_ITERATIONS_MIN or more
- * than MT_SCRAM_ITERATIONS_MAX iterations. MT_MEMORY. */
+ * MT_INVALID: not its turn, malformed, not of this exchange, or with less than
+ * MT_SCRAM_ITERATIONS_MIN or more than MT_SCRAM_ITERATIONS_MAX iterations. MT_MEMORY. */
 MT_MUST_USE enum mt_status mt_scram_client_prove(struct mt_scram_client *client,
 						 const uint8_t *binding, struct mt_bytes password,
 						 struct mt_scram_keys *keys,
 						 struct mt_bytes message, struct mt_buf *out);
-/* The server's final message. MT_OK: it knows our verifier. MT_DENIED: it does not. MT_INVALID: malformed,
- * or nothing was proven to it yet. */
+/* The server's final message. MT_OK: it knows our verifier. MT_DENIED: it does not. MT_INVALID:
+ * malformed, or nothing was proven to it yet. */
 MT_MUST_USE enum mt_status mt_scram_client_verify(struct mt_scram_client *client,
 						  struct mt_bytes message);

@@ -1,8 +1,8 @@
 /*
  * SCRAM of the client library: what its user knows, from exchange to exchange.
  *
- *   connection -> client-first in CONNECT -> CHALLENGE -> client-final -> CONNECTED with the server's
- * proof, or it is no server of ours
+ *   connection -> client-first in CONNECT -> CHALLENGE -> client-final -> CONNECTED with the
+ * server's proof, or it is no server of ours
  */
 #include "shell/client_parts.h"
 
@@ -13,9 +13,9 @@
 
 struct client_auth {
 	bool is_plus;
-	bool is_unverified; /* the server's last word is to come */
+	bool is_unverified;   /* the server's last word is to come */
 	struct mt_bytes user; /* in the arena */
-	uint8_t *password;  /* malloc'ed, wiped */
+	uint8_t *password;    /* malloc'ed, wiped */
 	size_t password_bytes;
 	struct mt_scram_keys keys; /* of the last salt */
 	struct mt_scram_client exchange;
@@ -123,8 +123,7 @@ static enum mt_status prove(struct mortise_client *client, struct mt_bytes messa
 	struct client_auth *auth = client->auth;
 	uint8_t binding[MT_TLS_EXPORT_BYTES];
 	enum mt_status status;
-	if (auth->is_plus &&
-	    (!client->session || !mt_tls_session_export(client->session, binding)))
+	if (auth->is_plus && (!client->session || !mt_tls_session_export(client->session, binding)))
 		return MT_TLS;
 	status = mt_scram_client_prove(&auth->exchange, auth->is_plus ? binding : NULL,
 				       mt_bytes_of(auth->password, auth->password_bytes),
@@ -143,10 +142,11 @@ void mt_client_auth_challenged(struct mortise_client *client, struct mt_bytes me
 	if (status == MT_OK)
 		status = mt_client_authenticate(client->core, mt_clock_now(), mt_buf_view(&out));
 	if (status == MT_TLS)
-		(void)lose(client, MORTISE_TLS,
-			   "TLS 1.2 without the extended master secret: nothing can be bound to it");
+		(void)lose(
+			client, MORTISE_TLS,
+			"TLS 1.2 without the extended master secret: nothing can be bound to it");
 	else if (status == MT_INVALID)
-		(void)lose(client, MORTISE_DENIED,
+		(void)lose(client, MORTISE_UNPROVEN,
 			   "the server's part of SCRAM is malformed or too weak");
 	else if (status != MT_OK)
 		(void)lose(client, mt_client_status(status), mt_status_text(status));
@@ -158,7 +158,7 @@ bool mt_client_auth_verified(struct mortise_client *client, struct mt_bytes mess
 	if (!auth)
 		return true;
 	if (mt_scram_client_verify(&auth->exchange, message) != MT_OK)
-		return lose(client, MORTISE_DENIED,
+		return lose(client, MORTISE_UNPROVEN,
 			    "the server does not prove that it knows the user: it is another one "
 			    "than it says");
 	auth->is_unverified = false;
@@ -171,8 +171,9 @@ int mt_client_auth_again(struct mortise_client *client)
 	struct mt_buf out = mt_buf_of(data, sizeof(data));
 	enum mt_status status;
 	if (!client->auth)
-		return mt_client_say(client, MORTISE_INVALID,
-				     "there is no authentication method: see mortise_client_set_auth");
+		return mt_client_say(
+			client, MORTISE_INVALID,
+			"there is no authentication method: see mortise_client_set_auth");
 	if (client->state != LINK_UP || !mt_client_is_open(client->core))
 		return mt_client_say(client, MORTISE_CLOSED, "there is no connection");
 	if (client->auth->is_unverified)

@@ -101,7 +101,8 @@ static bool is_final(enum mortise_status status, uint8_t reason)
 		MT_REASON_USE_ANOTHER_SERVER,
 		MT_REASON_SERVER_MOVED,
 	};
-	if (status == MORTISE_INVALID || (status == MORTISE_DENIED && reason == 0))
+	if (status == MORTISE_INVALID || status == MORTISE_UNPROVEN ||
+	    (status == MORTISE_DENIED && reason == 0))
 		return true;
 	return reason != 0 && memchr(final, reason, sizeof(final)) != NULL;
 }

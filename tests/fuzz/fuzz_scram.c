@@ -53,10 +53,11 @@ static void connect(const uint8_t *binding, struct mt_bytes first, struct mt_byt
 	struct mt_scram_keys keys = {.iterations = MT_SCRAM_ITERATIONS_MIN,
 				     .salt_bytes = sizeof(salt)};
 	memcpy(keys.salt, salt, sizeof(salt));
-	MT_CHECK(mt_scram_client_begin(&client, binding != NULL, mt_bytes_str("user"), NONCE, &out) ==
-		 MT_OK);
+	MT_CHECK(mt_scram_client_begin(&client, binding != NULL, mt_bytes_str("user"), NONCE,
+				       &out) == MT_OK);
 	out.pos = 0;
-	if (mt_scram_client_prove(&client, binding, mt_bytes_of(NULL, 0), &keys, first, &out) != MT_OK)
+	if (mt_scram_client_prove(&client, binding, mt_bytes_of(NULL, 0), &keys, first, &out) !=
+	    MT_OK)
 		return;
 	MT_CHECK(!out.is_overflown && mt_bytes_starts(mt_buf_view(&out), mt_bytes_str("c=")));
 	MT_CHECK(mt_scram_client_verify(&client, final) != MT_OK);

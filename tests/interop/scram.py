@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 """SCRAM-SHA-256 and SCRAM-SHA-256-PLUS over AUTH packets, against a client written from the RFCs: over plain MQTT on this
 machine, TLS 1.2 and TLS 1.3; and everything that must be refused, the same way whoever asks."""
+import base64
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 
 sys.dont_write_bytecode = True
 from broker import BUILD, Broker, check, expect, expect_equal, finish
-from packets import publish
-from scram_client import METHOD, PLUS, Scram, Tls, auth_packet, connect_packet
+from packets import packet, publish, varint
+from scram_client import METHOD, PLUS, Scram, Tls, auth_packet, connect_packet, method_and_data, receive
 
 TLS12, TLS13 = 0x303, 0x304
 NO_EXTENDED_MASTER_SECRET = 1
@@ -182,6 +184,85 @@ def test_taken_away_on_the_way():
         BROKER.mortise("user", "scram", NAME, "--password-stdin", secret=PASSWORD)
 
 
+def pub(port, method, password=PASSWORD, *options, user=NAME):
+    """What mortise pub ends with: exit code, standard error."""
+    path = os.path.join(BROKER.folder, "password")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(password + "\n")
+    done = subprocess.run([BUILD + "/mortise", "pub", "-h", "localhost", "-p", str(port), "-u", user, "--password-file", path,
+                           "--auth", method, "-t", "a", "-m", "b", "-q", "1", *options], capture_output=True, text=True,
+                          timeout=30, check=False)
+    return done.returncode, done.stderr
+
+
+def test_our_own_client():
+    trust = ["--cafile", BROKER.ca]
+    for method in "scram", "scram-sha-256", "scram-sha-256-plus":
+        expect_equal(pub(BROKER.tls, method, PASSWORD, *trust)[0], 0)
+        expect_equal(pub(BROKER.tls, method, "wrong", *trust)[0], 4)
+        expect_equal(pub(BROKER.tls, method, PASSWORD, *trust, user="nobody")[0], 4)
+    for method, code in ("scram", 0), ("scram-sha-256", 0), ("scram-sha-256-plus", 2), ("sha-256", 2):
+        expect_equal((method, pub(BROKER.plain, method)[0]), (method, code))
+    expect_equal(pub(BROKER.plain, "scram", PASSWORD, "-V", "3.1.1")[0], 2)
+
+
+def authenticate(port, ca, times, password=PASSWORD):
+    return subprocess.run([BUILD + "/examples/authenticate", "localhost", str(port), ca, str(times)], capture_output=True,
+                          text=True, timeout=60, check=False,
+                          env={**os.environ, "MQTT_USER": NAME, "MQTT_PASSWORD": password})
+
+
+def test_our_own_client_again():
+    for port, ca in (BROKER.plain, "-"), (BROKER.tls, BROKER.ca):
+        done = authenticate(port, ca, 5)
+        expect(done.returncode == 0 and done.stdout == "authenticated\n", done)
+        done = authenticate(port, ca, 5, "wrong")
+        expect(done.returncode == 1 and "bad user name or password" in done.stderr, done)
+
+
+def serve_as(listener, method, challenge_of, last, seen):
+    """A server that knows nothing: its challenge, and what it says at the end; what came is in seen."""
+    stream, _ = listener.accept()
+    stream.settimeout(20)
+    with stream:
+        first = receive(stream)
+        seen.append(first[1])
+        nonce = first[1].split(b",r=")[1]
+        nonce = nonce[:32]
+        stream.sendall(auth_packet(0x18, method, challenge_of(nonce)))
+        got = receive(stream)
+        seen.append(got)
+        if got is None or got[0] != 0xf0:
+            return
+        properties = method_and_data(method, last)
+        stream.sendall(packet(0x20, bytes([0, 0]), varint(len(properties)), properties))
+        seen.append(receive(stream))
+
+
+def good(nonce):
+    return b"r=%sx,s=%s,i=4096" % (nonce, base64.b64encode(b"0123456789abcdef"))
+
+
+def test_servers_that_prove_nothing():
+    """Before anything is published."""
+    cases = [(good, b"v=" + base64.b64encode(bytes(32))), (good, b""), (good, None), (good, b"e=other-error"),
+             (lambda nonce: good(b"x" + nonce), b""),
+             (lambda nonce: good(nonce)[:-4] + b"4095", b""),
+             (lambda nonce: good(nonce)[:-4] + b"4294967296", b""),
+             (lambda nonce: b"m=1," + good(nonce), b""), (lambda nonce: b"", b"")]
+    for challenge_of, last in cases:
+        seen = []
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(20)
+            thread = threading.Thread(target=serve_as, args=(listener, METHOD, challenge_of, last, seen))
+            thread.start()
+            code, why = pub(listener.getsockname()[1], "scram")
+            thread.join(30)
+        expect(code == 5 and "server" in why, (code, why))
+        expect(not any(got and got[0] >> 4 == 3 for got in seen[1:]), "it published")
+        expect(all(PASSWORD.encode() not in str(got).encode() for got in seen), "it showed the password")
+
+
 def test_the_log_tells():
     entries = [json.loads(line) for line in BROKER.mortise("audit", "tail", "-n", "500", "--json").splitlines()]
     refused = [entry for entry in entries if "SCRAM" in entry.get("what", "") and entry["event"] == "connect_refused"]
@@ -226,6 +307,9 @@ with BROKER:
     check("packets out of order end it", test_out_of_order)
     check("verifiers come with passwords, and go", test_administration)
     check("what is taken away between two messages is gone", test_taken_away_on_the_way)
+    check("pub logs in without showing its password", test_our_own_client)
+    check("a program of libmortise authenticates again", test_our_own_client_again)
+    check("a server that proves nothing gets nothing", test_servers_that_prove_nothing)
     check("audit and log tell", test_the_log_tells)
     BROKER.process.terminate()
     BROKER.process.wait(20)

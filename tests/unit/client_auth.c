@@ -1,4 +1,5 @@
-/* Enhanced authentication as the client machine speaks it: turns, names, times. The method is "M". */
+/* Enhanced authentication as the client machine speaks it: turns, names, times. The method is "M".
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -27,8 +28,7 @@ static struct world *begin_by_method(void)
 	world->now = (struct mt_now){1000 * MT_SECOND, 0};
 	assert_int_equal(mt_client_create(&settings, &world->client, &why), MT_OK);
 	assert_int_equal(mt_client_connect(world->client, world->now), MT_INVALID);
-	assert_int_equal(mt_client_connect_by(world->client, world->now, mt_bytes_str("a")),
-			 MT_OK);
+	assert_int_equal(mt_client_connect_by(world->client, world->now, mt_bytes_str("a")), MT_OK);
 	return world;
 }
 
@@ -227,8 +227,7 @@ static void the_next_connection_begins_anew(void **state)
 	assert_int_equal(say(world, "a"), MT_OK);
 	mt_client_closed(world->client);
 	assert_int_equal(say(world, "a"), MT_INVALID);
-	assert_int_equal(mt_client_connect_by(world->client, world->now, mt_bytes_str("x")),
-			 MT_OK);
+	assert_int_equal(mt_client_connect_by(world->client, world->now, mt_bytes_str("x")), MT_OK);
 	skip_sent(world);
 	give(world, ACCEPTS);
 	expect_event(world, MT_CLIENT_CONNECTED);

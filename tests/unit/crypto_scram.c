@@ -145,8 +145,8 @@ static enum mt_status exchange(const uint8_t *at_client, const uint8_t *at_serve
 	struct mt_scram_keys keys = {0};
 	struct side to_server, to_client;
 	enum mt_status status;
-	assert_int_equal(mt_scram_client_begin(&client, at_client != NULL, mt_bytes_str(user), "ours",
-					       fresh(&to_server)),
+	assert_int_equal(mt_scram_client_begin(&client, at_client != NULL, mt_bytes_str(user),
+					       "ours", fresh(&to_server)),
 			 MT_OK);
 	MT_TRY(mt_scram_server_begin(&server, at_client != NULL, at_server,
 				     mt_buf_view(&to_server.buf)));
@@ -291,9 +291,9 @@ static void the_longest_messages_fit(void **state)
 	memset(nonce, 'x', sizeof(nonce));
 	user[sizeof(user) - 1] = nonce[sizeof(nonce) - 1] = '\0';
 	verifier.iterations = MT_SCRAM_ITERATIONS_MIN;
-	assert_int_equal(mt_scram_client_begin(&client, true, mt_bytes_str(user), nonce,
-					       fresh(&to_server)),
-			 MT_OK);
+	assert_int_equal(
+		mt_scram_client_begin(&client, true, mt_bytes_str(user), nonce, fresh(&to_server)),
+		MT_OK);
 	to_server.bytes[to_server.buf.pos] = '\0';
 	/* With the name as the one to act for too. */
 	snprintf(text, sizeof(text), "p=tls-exporter,a=%.765s,%s",
