@@ -134,6 +134,24 @@ static void who_is_refused_gets_connack(void **state)
 		}
 }
 
+/* CONNECT names nobody: the method heard the name. */
+static void the_log_names_who_was_refused(void **state)
+{
+	struct world world;
+	struct world_conn *conn;
+	(void)state;
+	world_open(&world);
+	conn = begin(&world, METHOD, "1");
+	answer(&world, &(struct mt_auth_verdict){.reason = 0x86,
+						 .mechanism = MT_MECHANISM_SCRAM,
+						 .refusal = MT_REFUSAL_SCRAM_PROOF,
+						 .user = mt_bytes_str("bob")});
+	assert_int_equal(world_take_connack(conn).reason, 0x86);
+	assert_string_equal(world.last_audit.user, "bob");
+	assert_string_equal(world.last_audit.what, mt_refusal_text(MT_REFUSAL_SCRAM_PROOF));
+	world_close(&world);
+}
+
 static void rounds_are_bounded(void **state)
 {
 	struct world world;
@@ -378,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rounds_lead_to_connack),
 		cmocka_unit_test(who_is_refused_gets_connack),
+		cmocka_unit_test(the_log_names_who_was_refused),
 		cmocka_unit_test(rounds_are_bounded),
 		cmocka_unit_test(only_auth_or_disconnect_before_connack),
 		cmocka_unit_test(the_method_stays_the_same),

@@ -55,7 +55,8 @@ static struct mt_call sample(enum mt_call_kind kind)
 							.mechanism = MT_MECHANISM_JWT,
 							.is_unaccepted = true,
 							.refusal = MT_REFUSAL_TOKEN_EXPIRED,
-							.data = mt_bytes_str("***")};
+							.data = mt_bytes_str("***"),
+							.user = mt_bytes_str("bob")};
 	} else if (kind == MT_CALL_PEER) {
 		call.message =
 			(struct mt_call_message){.kind = MT_LINK_PUBLISH,

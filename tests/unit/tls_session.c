@@ -75,6 +75,28 @@ static void passes_bytes_both_ways(void **state)
 	}
 }
 
+/* What a login is bound to: the same at both ends, and at no two connections. */
+static void both_ends_export_the_same(void **state)
+{
+	uint8_t former[MT_TLS_EXPORT_BYTES] = {0};
+	struct end *client = end_of(mt_tls_session_create_client(world.client, "localhost")),
+		   *server;
+	uint8_t out[MT_TLS_EXPORT_BYTES];
+	(void)state;
+	assert_false(mt_tls_session_export(client->session, out)); /* no handshake yet */
+	end_free(client);
+	for (int i = 0; i < 2; i++) {
+		uint8_t at_client[MT_TLS_EXPORT_BYTES], at_server[MT_TLS_EXPORT_BYTES];
+		join("localhost", &client, &server, SIZE_MAX);
+		assert_true(mt_tls_session_export(client->session, at_client));
+		assert_true(mt_tls_session_export(server->session, at_server));
+		assert_memory_equal(at_client, at_server, sizeof(at_client));
+		assert_memory_not_equal(at_client, former, sizeof(former));
+		memcpy(former, at_client, sizeof(former));
+		part(client, server);
+	}
+}
+
 static void knows_the_name_of_the_peer(void **state)
 {
 	struct end *client, *server;
@@ -608,6 +630,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(passes_bytes_both_ways),
+		cmocka_unit_test(both_ends_export_the_same),
 		cmocka_unit_test(knows_the_name_of_the_peer),
 		cmocka_unit_test(byte_by_byte),
 		cmocka_unit_test(big_writes),
