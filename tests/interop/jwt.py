@@ -271,11 +271,11 @@ def test_certificate_and_token():
 
 def test_expiry_ends():
     """With leeway 0: on its second, also on a session of TLS that was resumed."""
-    plain, reason = dial(token(EC["ES256"], "ES256", iss="ES256", aud=None, exp=int(time.time()) + 3))
+    plain, reason = dial(token(EC["ES256"], "ES256", iss="ES256", aud=None, exp=int(time.time()) + 5))
     expect_equal(reason, 0)
     device = Client(BROKER.ca)
     device.visit(BROKER.tls, user="ann", password=token(EC["ES256"], "ES256", iss="ES256", aud=None))
-    short = token(EC["ES256"], "ES256", iss="ES256", aud=None, exp=int(time.time()) + 3)
+    short = token(EC["ES256"], "ES256", iss="ES256", aud=None, exp=int(time.time()) + 5)
     resumed = device.dial(BROKER.tls, user="ann", password=short)
     expect(device.resumed, "it was to be resumed")
     lasting, reason = dial(token())

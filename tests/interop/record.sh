@@ -75,7 +75,7 @@ json_web_token() {
 	openssl rand -hex 32 >"$tmp/jwt.key" && chmod 600 "$tmp/jwt.key" &&
 		mortise issuer add here --iss here --algorithm HS256 --key-file "$tmp/jwt.key" --leeway 0 &&
 		mortise user jwt anna --issuer here || return 1
-	token=$(printf '{"alg":"HS256"}' | b64url).$(printf '{"iss":"here","sub":"anna","exp":%s}' "$(($(date +%s) + 3))" | b64url)
+	token=$(printf '{"alg":"HS256"}' | b64url).$(printf '{"iss":"here","sub":"anna","exp":%s}' "$(($(date +%s) + 5))" | b64url)
 	token=$token.$(printf %s "$token" | openssl dgst -sha256 -hmac "$(cat "$tmp/jwt.key")" -binary | b64url)
 	! mosquitto_pub -h 127.0.0.1 -p "$strict" -u anna -P "$secret" -t site/b -m no -q 1 || return 1
 	mosquitto_pub -h 127.0.0.1 -p "$strict" -u anna -P "$token" -t site/b -m yes -q 1 || return 1
