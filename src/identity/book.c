@@ -210,10 +210,13 @@ static struct issuer *find_issuer(const struct mt_book *book, struct mt_bytes na
 static struct issuer *copy_issuer(struct mt_book *book, const struct mt_issuer *from)
 {
 	struct mt_bytes audience = mt_bytes_str(from->audience), claim = mt_bytes_str(from->claim);
-	size_t bytes = sizeof(struct issuer) + from->name.len + from->issuer.len + from->key.len +
-		       audience.len + claim.len + 5;
-	struct issuer *issuer = mt_mem_zero(&book->mem, bytes);
+	size_t bytes = sizeof(struct issuer) + from->name.len + from->issuer.len + audience.len +
+		       claim.len + 4;
+	struct issuer *issuer;
 	uint8_t *at;
+	for (uint32_t i = 0; i < from->key_count; i++)
+		bytes += from->keys[i].len + 1;
+	issuer = mt_mem_zero(&book->mem, bytes);
 	if (!issuer)
 		return NULL;
 	at = issuer->text;
@@ -221,7 +224,8 @@ static struct issuer *copy_issuer(struct mt_book *book, const struct mt_issuer *
 	issuer->facts = *from;
 	issuer->facts.name = keep_text(&at, from->name);
 	issuer->facts.issuer = keep_text(&at, from->issuer);
-	issuer->facts.key = keep_text(&at, from->key);
+	for (uint32_t i = 0; i < from->key_count; i++)
+		issuer->facts.keys[i] = keep_text(&at, from->keys[i]);
 	issuer->facts.audience = (const char *)keep_text(&at, audience).data;
 	issuer->facts.claim = (const char *)keep_text(&at, claim).data;
 	return issuer;
@@ -231,7 +235,8 @@ enum mt_status mt_book_add_issuer(struct mt_book *book, const struct mt_issuer *
 {
 	struct issuer *issuer;
 	enum mt_status status;
-	if (from->name.len == 0 || from->issuer.len == 0 || from->key.len == 0 ||
+	MT_CHECK(from->key_count <= MT_ISSUER_KEYS_MAX);
+	if (from->name.len == 0 || from->issuer.len == 0 || from->key_count == 0 ||
 	    from->algorithms == 0 || *from->claim == '\0')
 		return MT_INVALID;
 	if (find_issuer(book, from->name) || mt_map_find(&book->issuers, from->issuer))

@@ -49,16 +49,19 @@ MT_MUST_USE enum mt_status mt_book_end_certificate(struct mt_book *book, const u
 MT_MUST_USE enum mt_status mt_book_end_user(struct mt_book *book, uint64_t user_id,
 					    int64_t not_before_s);
 
+#define MT_ISSUER_KEYS_MAX 4u
+
 /* An issuer of JSON Web Tokens. */
 struct mt_issuer {
-	struct mt_bytes name;	/* of its record */
-	struct mt_bytes issuer; /* what its tokens call it: `iss` */
-	struct mt_bytes key;	/* public, in PEM, or a secret */
-	const char *audience;	/* that must be named; "": none may be */
-	const char *claim;	/* that names the subject */
-	uint32_t algorithms;	/* bits of shell/jwt_key.h; never 0 */
+	struct mt_bytes name;			  /* of its record */
+	struct mt_bytes issuer;			  /* what its tokens call it: `iss` */
+	struct mt_bytes keys[MT_ISSUER_KEYS_MAX]; /* public, in PEM, or a secret */
+	uint32_t key_count;			  /* at least one */
+	const char *audience;			  /* that must be named; "": none may be */
+	const char *claim;			  /* that names the subject */
+	uint32_t algorithms;			  /* bits of shell/jwt_key.h; never 0 */
 	uint32_t leeway_s;
-	uint8_t key_digest[MT_FINGERPRINT_BYTES]; /* SHA-256 of key */
+	uint8_t key_digests[MT_ISSUER_KEYS_MAX][MT_FINGERPRINT_BYTES]; /* SHA-256 of each */
 };
 /* All is copied. MT_EXISTS: one of this name, or of this `iss`; MT_INVALID: something is empty. */
 MT_MUST_USE enum mt_status mt_book_add_issuer(struct mt_book *book, const struct mt_issuer *issuer);

@@ -347,15 +347,18 @@ static bool bind_issuer(void *context, const struct mt_state_issuer *row)
 	struct binding *binding = context;
 	struct mt_issuer issuer = {.name = mt_bytes_str(row->name),
 				   .issuer = mt_bytes_str(row->issuer),
-				   .key = row->key,
 				   .audience = row->audience,
 				   .claim = row->claim,
 				   .leeway_s = row->leeway_s};
 	enum mt_status status = MT_INVALID;
-	mt_token_hash(row->key, issuer.key_digest);
 	if (mt_jwt_algorithms_read(row->algorithms, &issuer.algorithms) &&
-	    !mt_jwt_key_fault(issuer.algorithms, row->key))
+	    !mt_jwt_key_fault(issuer.algorithms, row->key)) {
+		issuer.key_count =
+			(uint32_t)mt_jwt_keys_split(issuer.algorithms, row->key, issuer.keys);
+		for (uint32_t i = 0; i < issuer.key_count; i++)
+			mt_token_hash(issuer.keys[i], issuer.key_digests[i]);
 		status = mt_book_add_issuer(binding->book, &issuer);
+	}
 	return bound(binding, status, "issuer", row->name);
 }
 

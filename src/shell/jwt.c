@@ -22,19 +22,29 @@ static const jwt_alg_t library_names[] = {MT_TABLE_JWT_ALGORITHMS(X)};
 
 /* libjwt goes by the header of the token: it has been seen to be one of the issuer's before, and is
  * looked at again behind. */
-static bool is_signed(const struct mt_issuer *issuer, enum mt_jwt_algorithm algorithm,
-		      struct mt_bytes token)
+static bool is_signed_by(struct mt_bytes key, enum mt_jwt_algorithm algorithm,
+			 struct mt_bytes token)
 {
 	char text[MT_JWT_BYTES_MAX + 1];
 	jwt_t *jwt = NULL;
 	bool is_good;
 	memcpy(text, token.data, token.len);
 	text[token.len] = '\0';
-	is_good = jwt_decode(&jwt, text, issuer->key.data, (int)issuer->key.len) == 0 && jwt &&
+	is_good = jwt_decode(&jwt, text, key.data, (int)key.len) == 0 && jwt &&
 		  jwt_get_alg(jwt) == library_names[algorithm];
 	jwt_free(jwt);
 	mt_bytes_wipe(text, sizeof(text));
 	return is_good;
+}
+
+/* By which of the issuer's keys; key_count: by none. */
+static uint32_t find_key(const struct mt_issuer *issuer, enum mt_jwt_algorithm algorithm,
+			 struct mt_bytes token)
+{
+	uint32_t i = 0;
+	while (i < issuer->key_count && !is_signed_by(issuer->keys[i], algorithm, token))
+		i++;
+	return i;
 }
 
 /* A token that says nothing of when it was issued may be older than anything. */
@@ -56,8 +66,8 @@ static bool has_time(const struct mt_jwt_form *form, const struct mt_issuer *iss
 }
 
 static struct mt_jwt_grant *make_grant(const struct mt_jwt_form *form,
-				       const struct mt_issuer *issuer, struct mt_bytes subject,
-				       uint64_t user_id)
+				       const struct mt_issuer *issuer, uint32_t key,
+				       struct mt_bytes subject, uint64_t user_id)
 {
 	size_t issuer_len = issuer->issuer.len;
 	struct mt_jwt_grant *grant = malloc(sizeof(*grant) + issuer_len + subject.len);
@@ -68,7 +78,7 @@ static struct mt_jwt_grant *make_grant(const struct mt_jwt_form *form,
 				       .issued_s = form->issued_s,
 				       .issuer_len = issuer_len,
 				       .subject_len = subject.len};
-	memcpy(grant->key_digest, issuer->key_digest, sizeof(grant->key_digest));
+	memcpy(grant->key_digest, issuer->key_digests[key], sizeof(grant->key_digest));
 	memcpy(grant->text, issuer->issuer.data, issuer_len);
 	memcpy(grant->text + issuer_len, subject.data, subject.len);
 	return grant;
@@ -76,8 +86,8 @@ static struct mt_jwt_grant *make_grant(const struct mt_jwt_form *form,
 
 /* What was signed: is it for us, now, and about whom? */
 static bool judge(const struct mt_book *book, const struct mt_jwt_form *form,
-		  const struct mt_issuer *issuer, int64_t now_s, struct mt_jwt_grant **out,
-		  enum mt_refusal *why)
+		  const struct mt_issuer *issuer, uint32_t key, int64_t now_s,
+		  struct mt_jwt_grant **out, enum mt_refusal *why)
 {
 	struct mt_bytes subject = mt_bytes_str(mt_jwt_form_claim(form, issuer->claim));
 	uint64_t user_id = mt_book_subject(book, issuer, subject);
@@ -93,7 +103,7 @@ static bool judge(const struct mt_book *book, const struct mt_jwt_form *form,
 	if (is_revoked(book, user_id, form->issued_s))
 		return false;
 	*why = MT_REFUSAL_WRONG;
-	*out = make_grant(form, issuer, subject, user_id);
+	*out = make_grant(form, issuer, key, subject, user_id);
 	return *out != NULL;
 }
 
@@ -102,6 +112,7 @@ static bool check(const struct mt_book *book, struct mt_bytes token, const struc
 {
 	const struct mt_issuer *issuer = mt_book_issuer(book, mt_bytes_str(form->issuer));
 	enum mt_jwt_algorithm algorithm;
+	uint32_t key;
 	*why = MT_REFUSAL_TOKEN_ISSUER;
 	if (!issuer)
 		return false;
@@ -110,9 +121,8 @@ static bool check(const struct mt_book *book, struct mt_bytes token, const struc
 	    !(issuer->algorithms >> algorithm & 1))
 		return false;
 	*why = MT_REFUSAL_TOKEN_SIGNATURE;
-	if (!is_signed(issuer, algorithm, token))
-		return false;
-	return judge(book, form, issuer, now_s, out, why);
+	key = find_key(issuer, algorithm, token);
+	return key < issuer->key_count && judge(book, form, issuer, key, now_s, out, why);
 }
 
 bool mt_jwt_check(const struct mt_book *book, struct mt_bytes token, int64_t now_s,
@@ -144,6 +154,14 @@ int64_t mt_jwt_grant_until(const struct mt_jwt_grant *grant)
 	return grant->until_s;
 }
 
+static bool has_key(const struct mt_issuer *issuer, const uint8_t digest[MT_FINGERPRINT_BYTES])
+{
+	for (uint32_t i = 0; i < issuer->key_count; i++)
+		if (memcmp(issuer->key_digests[i], digest, MT_FINGERPRINT_BYTES) == 0)
+			return true;
+	return false;
+}
+
 bool mt_jwt_grant_holds(const struct mt_jwt_grant *grant, const struct mt_book *book, int64_t now_s,
 			enum mt_refusal *why)
 {
@@ -154,8 +172,7 @@ bool mt_jwt_grant_holds(const struct mt_jwt_grant *grant, const struct mt_book *
 	if (now_s >= grant->until_s)
 		return false;
 	*why = MT_REFUSAL_TOKEN_ISSUER;
-	if (!issuer ||
-	    memcmp(issuer->key_digest, grant->key_digest, sizeof(grant->key_digest)) != 0)
+	if (!issuer || !has_key(issuer, grant->key_digest))
 		return false;
 	*why = MT_REFUSAL_TOKEN_SUBJECT;
 	if (mt_book_subject(book, issuer, subject) != grant->user_id)

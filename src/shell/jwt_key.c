@@ -125,27 +125,68 @@ static const char *size_fault(uint32_t algorithms, EVP_PKEY *key)
 	return NULL;
 }
 
+static const char begin[] = "-----BEGIN PUBLIC KEY-----";
+static const char end[] = "-----END PUBLIC KEY-----";
+
+/* The first block; *rest begins with the next one, behind the ends of lines. */
+static bool take_block(struct mt_bytes *rest, struct mt_bytes *block)
+{
+	const uint8_t *found;
+	size_t len;
+	if (!mt_bytes_starts(*rest, mt_bytes_str(begin)))
+		return false;
+	found = memmem(rest->data, rest->len, end, sizeof(end) - 1);
+	if (!found)
+		return false;
+	len = (size_t)(found - rest->data) + sizeof(end) - 1;
+	*block = mt_bytes_of(rest->data, len);
+	while (len < rest->len && (rest->data[len] == '\n' || rest->data[len] == '\r'))
+		len++;
+	*rest = mt_bytes_from(*rest, len);
+	return true;
+}
+
+size_t mt_jwt_keys_split(uint32_t algorithms, struct mt_bytes key,
+			 struct mt_bytes out[MT_ISSUER_KEYS_MAX])
+{
+	size_t count = 0;
+	if (mt_jwt_algorithms_are_secret(algorithms)) {
+		out[0] = key;
+		return key.len > 0;
+	}
+	while (key.len > 0)
+		if (count == MT_ISSUER_KEYS_MAX || !take_block(&key, &out[count++]))
+			return 0;
+	return count;
+}
+
+static const char *public_fault(uint32_t algorithms, struct mt_bytes block)
+{
+	const char *fault = "expected public keys in PEM (BEGIN PUBLIC KEY)";
+	BIO *bio = BIO_new_mem_buf(block.data, (int)block.len);
+	EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+	if (key)
+		fault = size_fault(algorithms, key);
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	ERR_clear_error();
+	return fault;
+}
+
 const char *mt_jwt_key_fault(uint32_t algorithms, struct mt_bytes key)
 {
-	static const char begin[] = "-----BEGIN PUBLIC KEY-----";
-	const char *fault = "expected a public key in PEM (BEGIN PUBLIC KEY)";
-	EVP_PKEY *read = NULL;
-	BIO *bio;
+	struct mt_bytes keys[MT_ISSUER_KEYS_MAX];
+	const char *fault = NULL;
+	size_t count;
 	if (key.len == 0 || key.len > MT_JWT_KEY_BYTES_MAX)
 		return "expected a key of 1 to 16384 bytes";
 	if (mt_jwt_algorithms_are_secret(algorithms))
 		return secret_fault(algorithms, key);
-	/* Nothing before it and nothing else: what is kept is what was looked at. */
-	if (key.len < sizeof(begin) || memcmp(key.data, begin, sizeof(begin) - 1) != 0 ||
-	    memchr(key.data, '\0', key.len))
-		return fault;
-	bio = BIO_new_mem_buf(key.data, (int)key.len);
-	if (bio)
-		read = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
-	if (read)
-		fault = size_fault(algorithms, read);
-	EVP_PKEY_free(read);
-	BIO_free(bio);
-	ERR_clear_error();
+	count = mt_jwt_keys_split(algorithms, key, keys);
+	if (count == 0)
+		return "expected one to four public keys in PEM (BEGIN PUBLIC KEY), and nothing "
+		       "else";
+	for (size_t i = 0; i < count && !fault; i++)
+		fault = public_fault(algorithms, keys[i]);
 	return fault;
 }

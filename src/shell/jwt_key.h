@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "base/bytes.h"
+#include "identity/book.h"
 
 #include "spec/jwt.h"
 
@@ -29,6 +29,9 @@ void mt_jwt_algorithms_print(uint32_t algorithms, char out[MT_JWT_ALGORITHMS_TEX
 /* Are they of one family? Secrets and public keys never go together. */
 bool mt_jwt_algorithms_agree(uint32_t algorithms);
 bool mt_jwt_algorithms_are_secret(uint32_t algorithms);
-/* What is wrong with the key for these algorithms, static; NULL: nothing. A secret as it is, else a
- * public key in PEM. */
+/* The keys in what is kept of them, at most MT_ISSUER_KEYS_MAX: public ones in PEM, one behind the
+ * other, or one secret as it is. Their count; 0: it is no such text. */
+size_t mt_jwt_keys_split(uint32_t algorithms, struct mt_bytes key,
+			 struct mt_bytes out[MT_ISSUER_KEYS_MAX]);
+/* What is wrong with them for these algorithms, static; NULL: nothing. */
 const char *mt_jwt_key_fault(uint32_t algorithms, struct mt_bytes key);

@@ -320,6 +320,30 @@ def test_key_ends():
     BROKER.mortise("issuer", "key", "hs", "--key-file", write("hs.key", SECRET + b"\n"))
 
 
+def test_rotation():
+    """Two keys at a time; who goes on by the one that stays is left alone."""
+    def keys(*pems):
+        BROKER.mortise("issuer", "key", "main", "--key-file", write("main.key", b"".join(pems)))
+    former, reason = dial(token())
+    expect_equal(reason, 0)
+    refused(token(OTHER), "the signature of")
+    keys(public(RSA), public(OTHER))
+    fresh, reason = dial(token(OTHER))
+    expect_equal((reason, login(token())), (0, 0))
+    expect_equal(select.select([former], [], [], 0)[0], [])
+    keys(public(OTHER))
+    ends(former)
+    expect_equal(select.select([fresh], [], [], 0)[0], [])
+    refused(token(), "the signature of")
+    fails("issuer", "key", "main", "--key-file", write("bad", 5 * public(RSA)), why="one to four public keys")
+    fails("issuer", "key", "main", "--key-file", write("bad", public(OTHER) + private(RSA)), why="and nothing else")
+    fails("issuer", "key", "main", "--key-file", write("bad", public(OTHER) + public(EC["ES256"])), why="expected an RSA key")
+    keys(public(RSA))
+    ends(fresh)
+    for client in (former, fresh):
+        client.close()
+
+
 def test_disabled_ends():
     old = token(iat=int(time.time()) - 5)
     client, reason = dial(old)
@@ -355,7 +379,7 @@ def fails(*arguments, why):
 
 def test_keys_that_are_none():
     weak = rsa.generate_private_key(65537, 1024)
-    for algorithms, key, why in (("RS256", public(weak), "too short"), ("RS256", private(RSA), "public key in PEM"), ("RS256", b"secret", "public key in PEM"),
+    for algorithms, key, why in (("RS256", public(weak), "too short"), ("RS256", private(RSA), "public keys in PEM"), ("RS256", b"secret", "public keys in PEM"),
                                  ("RS256", public(EC["ES256"]), "expected an RSA key"), ("ES256", public(EC["ES384"]), "another curve"),
                                  ("ES256", public(RSA), "elliptic curve"), ("HS256", b"x" * 31, "too short"), ("HS256", public(RSA), "found a key in PEM"), ("HS256,HS512", b"x" * 63, "too short"),
                                  ("RS256,HS256", public(RSA), "one family"), ("none", public(RSA), "one family"), ("PS256", public(RSA), "one family"),

@@ -129,7 +129,8 @@ static struct mt_issuer issuer_of(const char *name, const char *iss)
 {
 	return (struct mt_issuer){.name = text(name),
 				  .issuer = text(iss),
-				  .key = text("key"),
+				  .keys = {text("key"), text("next")},
+				  .key_count = 2,
 				  .audience = "aud",
 				  .claim = "sub",
 				  .algorithms = 1,
@@ -161,6 +162,8 @@ static void test_issuers_of_tokens(void **state)
 	assert_null(mt_book_issuer(book, text("one")));
 	found = mt_book_issuer(book, text("https://one"));
 	assert_string_equal(found->audience, "aud");
+	assert_true(mt_bytes_equal(found->keys[0], text("key")) &&
+		    mt_bytes_equal(found->keys[1], text("next")));
 	assert_string_equal(found->claim, "sub");
 	assert_int_equal(found->leeway_s, 5);
 	assert_int_equal(mt_book_subject(book, found, text("ann")), 7);

@@ -41,12 +41,13 @@ static struct mt_book *book_with(const char *key, const char *audience, uint64_t
 	struct mt_book *book = mt_book_create((struct mt_seed){{1, 2}});
 	struct mt_issuer issuer = {.name = mt_bytes_str("i"),
 				   .issuer = mt_bytes_str("iss"),
-				   .key = mt_bytes_str(key),
+				   .keys = {mt_bytes_str(key)},
+				   .key_count = 1,
 				   .audience = audience,
 				   .claim = "sub",
 				   .algorithms = 1u << MT_JWT_HS256,
 				   .leeway_s = 10};
-	mt_token_hash(issuer.key, issuer.key_digest);
+	mt_token_hash(issuer.keys[0], issuer.key_digests[0]);
 	assert_int_equal(mt_book_add_issuer(book, &issuer), MT_OK);
 	if (user_id != 0)
 		assert_int_equal(
@@ -276,6 +277,38 @@ static void sets_of_algorithms(void **state)
 	assert_false(mt_jwt_algorithms_read("RS256,HS256", &found));
 }
 
+static void several_keys(void **state)
+{
+#define BLOCK "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"
+	static const struct {
+		const char *text;
+		size_t count;
+	} cases[] = {
+		{BLOCK, 1},
+		{BLOCK "\n", 1},
+		{BLOCK "\n" BLOCK "\r\n\n", 2},
+		{BLOCK "\n" BLOCK "\n" BLOCK "\n" BLOCK "\n", 4},
+		{BLOCK "\n" BLOCK "\n" BLOCK "\n" BLOCK "\n" BLOCK "\n", 0},
+		{BLOCK " ", 0},
+		{" " BLOCK, 0},
+		{BLOCK "\nx", 0},
+		{"-----BEGIN PUBLIC KEY-----\nAAAA\n", 0},
+		{"", 0},
+	};
+	struct mt_bytes found[MT_ISSUER_KEYS_MAX];
+	(void)state;
+	for (size_t i = 0; i < MT_COUNT_OF(cases); i++) {
+		size_t count =
+			mt_jwt_keys_split(1u << MT_JWT_RS256, mt_bytes_str(cases[i].text), found);
+		assert_int_equal(count, cases[i].count);
+		for (size_t j = 0; j < count; j++)
+			assert_true(mt_bytes_equal(found[j], mt_bytes_str(BLOCK)));
+	}
+	assert_int_equal(mt_jwt_keys_split(1u << MT_JWT_HS256, mt_bytes_str(BLOCK " "), found), 1);
+	assert_int_equal(found[0].len, sizeof(BLOCK));
+#undef BLOCK
+}
+
 static void keys(void **state)
 {
 	uint32_t hs = 1u << MT_JWT_HS256, rs = 1u << MT_JWT_RS256;
@@ -302,6 +335,7 @@ int main(void)
 		cmocka_unit_test(only_its_letters_count),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(sets_of_algorithms),
+		cmocka_unit_test(several_keys),
 		cmocka_unit_test(keys),
 	};
 	return cmocka_run_group_tests_name("shell_jwt", tests, NULL, NULL);
