@@ -18,21 +18,35 @@ static void check_sent(struct mt_bytes sent, enum mt_version version)
 	while (pos < sent.len) {
 		struct mt_bytes left = mt_bytes_from(sent, pos);
 		struct mt_publish publish;
+		struct mt_control control;
 		MT_CHECK(mt_frame_next(left, HELD_BYTES_MAX, &frame, &why) == MT_OK);
 		if (frame.type == MT_PACKET_PUBLISH)
 			MT_CHECK(mt_publish_decode(&frame, version, MT_SIDE_CLIENT, &publish,
 						   &why) == MT_OK);
+		if (frame.type == MT_PACKET_AUTH)
+			MT_CHECK(mt_control_decode(&frame, version, MT_SIDE_CLIENT, &control,
+						   &why) == MT_OK);
 		pos += frame.bytes;
 	}
+}
+
+static enum mt_status begin(struct mt_client *client, struct mt_now now, bool has_method)
+{
+	return has_method ? mt_client_connect_by(client, now, mt_bytes_str("a"))
+			  : mt_client_connect(client, now);
 }
 
 static void drain(struct mt_client *client, struct mt_now now, enum mt_version version)
 {
 	struct mt_client_event event;
 	struct mt_bytes view;
-	while (mt_client_event(client, &event))
+	while (mt_client_event(client, &event)) {
 		if (event.type == MT_CLIENT_MESSAGE)
 			MT_CHECK(event.message.topic.len > 0);
+		/* It is our turn, unless our word is longer than the server takes. */
+		if (event.type == MT_CLIENT_CHALLENGE)
+			MT_CHECK(mt_client_authenticate(client, now, event.data) != MT_INVALID);
+	}
 	while (mt_client_output(client, &view, 1) > 0) {
 		check_sent(view, version);
 		mt_client_sent(client, now, view.len);
@@ -40,7 +54,7 @@ static void drain(struct mt_client *client, struct mt_now now, enum mt_version v
 	MT_CHECK(mt_client_used_bytes(client) < HELD_BYTES_MAX);
 }
 
-static void act(struct mt_client *client, uint8_t op, struct mt_now *now)
+static void act(struct mt_client *client, uint8_t op, struct mt_now *now, bool has_method)
 {
 	struct mt_publish publish = {
 		.qos = op % 3, .topic = mt_bytes_str("t"), .payload = mt_bytes_str("p")};
@@ -58,6 +72,8 @@ static void act(struct mt_client *client, uint8_t op, struct mt_now *now)
 		(void)!mt_client_subscribe(client, &filter, 1, NULL, &id, &why);
 		return;
 	case 4:
+		if (op & 8)
+			(void)!mt_client_authenticate(client, *now, mt_bytes_str("a"));
 		(void)!mt_client_unsubscribe(client, &filter, 1, NULL, &id, &why);
 		return;
 	case 5:
@@ -66,7 +82,7 @@ static void act(struct mt_client *client, uint8_t op, struct mt_now *now)
 		return;
 	case 6:
 		mt_client_closed(client);
-		(void)!mt_client_connect(client, *now);
+		(void)!begin(client, *now, has_method);
 		return;
 	default:
 		(void)!mt_client_disconnect(client, &control, &why);
@@ -83,9 +99,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct mt_client *client = NULL;
 	struct mt_violation why;
 	uint8_t choice = mt_reader_u8(&in);
+	bool has_method;
 	settings.connect.version = choice & 1 ? MT_VERSION_5 : MT_VERSION_3_1_1;
 	settings.connect.is_clean = choice & 2;
 	settings.connect.client_id = mt_bytes_str("c");
+	has_method = choice % 8 == 5 || choice % 8 == 7;
+	if (has_method) {
+		settings.connect.props.present = MT_PROP_BIT(AUTHENTICATION_METHOD);
+		settings.connect.props.auth_method = mt_bytes_str("M");
+	}
 	settings.limits = (struct mt_client_limits){
 		.packet_bytes = 65536,
 		.memory_bytes = HELD_BYTES_MAX / 2,
@@ -98,14 +120,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 	if (mt_client_create(&settings, &client, &why) != MT_OK)
 		return 0;
-	MT_CHECK(mt_client_connect(client, now) == MT_OK);
+	MT_CHECK(begin(client, now, has_method) == MT_OK);
 	drain(client, now, settings.connect.version);
 	while (mt_reader_left(&in) > 0) {
 		uint8_t op = mt_reader_u8(&in);
 		size_t len = mt_reader_u8(&in);
 		struct mt_bytes bytes;
 		if (op < 0x80)
-			act(client, op, &now);
+			act(client, op, &now, has_method);
 		if (len > mt_reader_left(&in))
 			len = mt_reader_left(&in);
 		bytes = mt_reader_take(&in, len);

@@ -83,6 +83,10 @@ def challenge(user):
     return client.salt, (kind, reason, client.iterations, len(client.salt), len(data), end)
 
 
+def hashes():
+    return json.loads(BROKER.mortise("status", "--json"))["logins"]["hashes"]
+
+
 def users():
     return {user["name"]: user for user in json.loads(BROKER.mortise("user", "list", "--json"))["users"]}
 
@@ -93,7 +97,9 @@ def test_nobody_learns_who_is_known():
         BROKER.mortise("user", "add", name, "--password-stdin", secret=PASSWORD)
     BROKER.mortise("user", "scram", "disabled", "--password-stdin", secret=PASSWORD)
     BROKER.mortise("user", "disable", "disabled")
+    before = hashes()
     seen = {name: challenge(name) for name in (NAME, "without", "disabled", "nobody")}
+    expect_equal(hashes(), before)  # and no case costs one
     expect_equal(len({form for _, form in seen.values()}), 1)
     expect_equal(len({salt for salt, _ in seen.values()}), 4)
     for name in seen:
