@@ -269,6 +269,15 @@ def test_servers_that_prove_nothing():
         expect(all(PASSWORD.encode() not in str(got).encode() for got in seen), "it showed the password")
 
 
+def test_what_listeners_accept():
+    """Where SCRAM alone counts, the right password opens nothing; where it does not count, no exchange begins."""
+    for listener, codes in ("only", (0, 4)), ("words", (4, 0)):
+        port = BROKER.port(listener)
+        expect_equal((listener, tuple(pub(port, method)[0] for method in ("scram", "password"))), (listener, codes))
+        stream = socket.create_connection(("127.0.0.1", port), 20)
+        expect_equal((listener, login(stream)), (listener, BAD_METHOD if listener == "words" else 0))
+
+
 def test_the_log_tells():
     entries = [json.loads(line) for line in BROKER.mortise("audit", "tail", "-n", "500", "--json").splitlines()]
     refused = [entry for entry in entries if "SCRAM" in entry.get("what", "") and entry["event"] == "connect_refused"]
@@ -298,7 +307,8 @@ def test_after_a_restart():
 
 
 FEIGNED = {}
-BROKER = Broker("limits.connect_rate=off")
+BROKER = Broker("limits.connect_rate=off", "listeners.only.address=127.0.0.1:0", "listeners.only.tls=no", "listeners.only.require=scram",
+                "listeners.words.address=127.0.0.1:0", "listeners.words.tls=no", "listeners.words.require=password")
 STATE = BROKER.state
 with BROKER:
     for who, word in (NAME, PASSWORD), ("bob", PASSWORD + "!"):
@@ -316,6 +326,7 @@ with BROKER:
     check("pub logs in without showing its password", test_our_own_client)
     check("a program of libmortise authenticates again", test_our_own_client_again)
     check("a server that proves nothing gets nothing", test_servers_that_prove_nothing)
+    check("a listener accepts what it says", test_what_listeners_accept)
     check("audit and log tell", test_the_log_tells)
     BROKER.process.terminate()
     BROKER.process.wait(20)
